@@ -1,0 +1,40 @@
+"""kwsfeat: recordings to a self-describing, memory-mapped HDF5 file of speech features, fast."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that defines it. Resolved on first use, so that `import kwsfeat` loads neither numba nor h5py.
+_PUBLIC = {
+    "FeatureConfig": "config",
+    "PRESETS": "presets",
+    "preset": "presets",
+    "FrontEnd": "frontend",
+    "Reader": "store",
+    "Writer": "store",
+    "KwsError": "errors",
+    "ConfigError": "errors",
+    "AudioError": "errors",
+    "CorpusError": "errors",
+    "StoreError": "errors",
+    "MissingExtraError": "errors",
+    "nearest": "errors",
+    "load_clip": "audio",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'kwsfeat' has no attribute {name!r}")
+    value = getattr(import_module(f"kwsfeat.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

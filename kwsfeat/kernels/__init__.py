@@ -1,0 +1,1 @@
+"""Numba kernels: no checks, no allocation, `out` last, random state passed in."""

@@ -1,0 +1,1 @@
+"""kwstrain: trains keyword spotters with JAX on the files that kwsfeat builds."""
