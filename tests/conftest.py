@@ -1,0 +1,47 @@
+"""Fixtures that every test file shares: where real recordings are, and a corpus made of tones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+WORDS = ("yes", "no", "up")
+
+
+@pytest.fixture(scope="session")
+def kws_data() -> Path:
+    """The folder with `speech_commands/` and `fsdd/`: $KWS_DATA, or `../shared/data` beside the checkout."""
+    root = Path(os.environ.get("KWS_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not (root / "speech_commands").is_dir():
+        pytest.skip(f"no real recordings at {root}: set KWS_DATA")
+    return root
+
+
+def tone_clip(word: int, take: int, sr: int = 16000) -> np.ndarray:
+    """One second of a word: two partials that rise with the word's number, an envelope, a little noise."""
+    rng = np.random.default_rng((word, take))
+    t = np.arange(sr) / sr
+    pitch_hz = 200.0 * 2.0**word * rng.uniform(0.95, 1.05)
+    y = np.sin(2 * np.pi * pitch_hz * t) + 0.4 * np.sin(2 * np.pi * 2.7 * pitch_hz * t)
+    y *= np.exp(-0.5 * ((t - rng.uniform(0.4, 0.6)) / 0.15) ** 2) * rng.uniform(0.1, 0.5)
+    return (y + 0.003 * rng.standard_normal(sr)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder per word in the Speech Commands layout: 3 words x 12 speakers x 2 takes, and one noise file."""
+    root = tmp_path_factory.mktemp("tiny") / "corpus"
+    for w, word in enumerate(WORDS):
+        (root / word).mkdir(parents=True)
+        for speaker in range(12):
+            for take in range(2):
+                name = f"{0xABC000 + speaker:08x}_nohash_{take}.wav"
+                soundfile.write(root / word / name, tone_clip(w, 2 * speaker + take), 16000, subtype="PCM_16")
+    (root / "_background_noise_").mkdir()
+    noise = 0.05 * np.random.default_rng(0).standard_normal(4 * 16000 + 5000)
+    soundfile.write(root / "_background_noise_" / "white.wav", noise, 16000, subtype="PCM_16")
+    return root
