@@ -1,0 +1,328 @@
+"""Real FFT of LANES frames at once: lane i of every vector belongs to frame i.
+
+An even length n is a complex FFT of n/2 points (even samples real, odd samples imaginary) and a pass that separates the
+two spectra; an odd length is a complex FFT with a zero imaginary part. Passes are decimation in frequency, in place, of
+radix 2, 3, 4 and 5; the result lies in digit-reversed order, and whoever reads it goes through ``plan.order``.
+Source of the formulas: Oppenheim & Schafer, Discrete-Time Signal Processing, chapter 9; Numerical Recipes, section 12.3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels.simd import at, broadcast, load, splat, store
+
+f32 = np.float32
+
+
+class FftPlan(NamedTuple):
+    """Tables of one FFT length; build with :func:`fft_plan`."""
+
+    n_fft: int
+    half: int  # complex points: n_fft / 2, or n_fft when it is odd
+    radices: NDArray[np.int64]
+    twiddle_re: NDArray[np.float32]
+    twiddle_im: NDArray[np.float32]
+    order: NDArray[np.int64]  # point k of the transform lies at order[k]
+    cos: NDArray[np.float32]  # exp(-2 pi i k / n_fft), k = 0 .. half
+    sin: NDArray[np.float32]
+
+
+def fft_plan(n_fft: int) -> FftPlan:
+    """Tables for real FFTs of `n_fft` >= 4 samples whose prime factors are 2, 3 and 5."""
+    half = n_fft // 2 if n_fft % 2 == 0 else n_fft
+    radices, n = [], half
+    for radix in (5, 3, 4, 2):
+        while n % radix == 0:
+            radices.append(radix)
+            n //= radix
+    twiddles, n, order = [], half, np.zeros(half, np.int64)
+    digit = np.arange(half)
+    for radix in radices:
+        m = n // radix
+        p, i = np.meshgrid(np.arange(m), np.arange(1, radix), indexing="ij")
+        twiddles.append(np.exp(-2j * np.pi * (p * i % n) / n).ravel())
+        order += digit % radix * m
+        digit //= radix
+        n = m
+    twiddle = np.concatenate(twiddles)
+    turn = np.exp(-2j * np.pi * np.arange(half + 1) / n_fft)
+    return FftPlan(
+        n_fft, half, np.array(radices, np.int64), twiddle.real.astype(f32), twiddle.imag.astype(f32), order,
+        turn.real.astype(f32), turn.imag.astype(f32),
+    )  # fmt: skip
+
+
+@jit
+def forward(source, offsets, window, re, im, plan):
+    """Transform LANES windowed frames: sample k of all of them is the vector at source[offsets[k]].
+
+    `re` and `im` ((half) * LANES float32 each) receive the complex points, point k at ``plan.order[k] * LANES``.
+    """
+    if plan.n_fft % 2 == 0:
+        _windowed_first_pass(source, offsets, window, re, im, at(plan.radices, 0), plan)
+        _passes(re, im, 1, plan)
+    else:
+        for k in range(plan.n_fft):
+            store(re, k * LANES, load(source, at(offsets, k)) * broadcast(window, k))
+            store(im, k * LANES, splat(f32(0)))
+        _passes(re, im, 0, plan)
+
+
+@jit
+def power(re, im, out, plan):
+    """out[k] = abs(spectrum[k])**2, k = 0 .. n_fft // 2, of what `forward` left in `re` and `im`."""
+    half, order = plan.half, plan.order
+    if plan.n_fft % 2:
+        for k in range(plan.n_fft // 2 + 1):
+            zr, zi = _get(re, im, at(order, k))
+            store(out, k * LANES, zr * zr + zi * zi)
+        return
+    quarter = splat(f32(0.25))
+    for k in range(1, half // 2 + 1):
+        xr, xi, vr, vi = _separate(_get(re, im, at(order, k)), _get(re, im, at(order, half - k)), plan, k)
+        store(out, k * LANES, quarter * (xr * xr + xi * xi))
+        store(out, (half - k) * LANES, quarter * (vr * vr + vi * vi))
+    zr, zi = _get(re, im, 0)
+    store(out, 0, (zr + zi) * (zr + zi))
+    store(out, half * LANES, (zr - zi) * (zr - zi))
+
+
+@jit
+def spectrum(re, im, out_re, out_im, plan):
+    """The complex spectrum, bins 0 .. n_fft // 2 in order, of what `forward` left in `re` and `im`."""
+    half, order = plan.half, plan.order
+    if plan.n_fft % 2:
+        for k in range(plan.n_fft // 2 + 1):
+            _put(out_re, out_im, k, _get(re, im, at(order, k)))
+        return
+    one_half, zero = splat(f32(0.5)), splat(f32(0))
+    for k in range(1, half // 2 + 1):
+        xr, xi, vr, vi = _separate(_get(re, im, at(order, k)), _get(re, im, at(order, half - k)), plan, k)
+        _put(out_re, out_im, k, (one_half * xr, one_half * xi))
+        _put(out_re, out_im, half - k, (one_half * vr, zero - one_half * vi))
+    zr, zi = _get(re, im, 0)
+    _put(out_re, out_im, 0, (zr + zi, zero))
+    _put(out_re, out_im, half, (zr - zi, zero))
+
+
+@jit
+def inverse(in_re, in_im, even, odd, plan):
+    """The inverse of `forward` and `spectrum`, times `half`: bins in order to LANES frames of n_fft samples.
+
+    Sample 2k of all frames is the vector at ``even[plan.order[k] * LANES]``, sample 2k + 1 the one in `odd`. With an odd
+    n_fft sample k is in `even`. The imaginary parts of bin 0 and of the Nyquist bin are taken as zero.
+    """
+    half = plan.half
+    zero = splat(f32(0))
+    if plan.n_fft % 2:
+        store(even, 0, load(in_re, 0))
+        store(odd, 0, zero)
+        for k in range(1, plan.n_fft // 2 + 1):
+            xr, xi = _get(in_re, in_im, k)
+            _put(even, odd, k, (xr, xi))
+            _put(even, odd, plan.n_fft - k, (xr, zero - xi))
+    else:
+        one_half = splat(f32(0.5))
+        first, last = load(in_re, 0), load(in_re, half * LANES)
+        _put(even, odd, 0, (one_half * (first + last), one_half * (first - last)))
+        for k in range(1, half // 2 + 1):
+            (ar, ai), (br, bi) = _get(in_re, in_im, k), _get(in_re, in_im, half - k)
+            c, s = broadcast(plan.cos, k), broadcast(plan.sin, k)
+            sum_r, sum_i, dif_r, dif_i = ar + br, ai - bi, ar - br, ai + bi
+            # i * exp(+2 pi i k / n) * (X[k] - conj X[h - k])
+            tr, ti = s * dif_r - c * dif_i, c * dif_r + s * dif_i
+            _put(even, odd, k, (one_half * (sum_r + tr), one_half * (sum_i + ti)))
+            _put(even, odd, half - k, (one_half * (sum_r - tr), one_half * (ti - sum_i)))
+    _passes(odd, even, 0, plan)  # real and imaginary exchanged: the transform runs backwards
+
+
+@inlined
+def _get(re, im, k):
+    return load(re, k * LANES), load(im, k * LANES)
+
+
+@inlined
+def _put(re, im, k, z):
+    store(re, k * LANES, z[0])
+    store(im, k * LANES, z[1])
+
+
+@inlined
+def _separate(z, y, plan, k):
+    """Twice the spectrum at k and the conjugate of it at half - k, from points k (z) and half - k (y)."""
+    c, s = broadcast(plan.cos, k), broadcast(plan.sin, k)
+    er, ei, fr, fi = z[0] + y[0], z[1] - y[1], z[1] + y[1], y[0] - z[0]
+    tr, ti = c * fr - s * fi, c * fi + s * fr
+    return er + tr, ei + ti, er - tr, ei - ti
+
+
+@inlined
+def _turned(z, plan, o):
+    """z times twiddle o."""
+    wr, wi = broadcast(plan.twiddle_re, o), broadcast(plan.twiddle_im, o)
+    return z[0] * wr - z[1] * wi, z[0] * wi + z[1] * wr
+
+
+@inlined
+def _dft2(a, b):
+    return (a[0] + b[0], a[1] + b[1]), (a[0] - b[0], a[1] - b[1])
+
+
+@inlined
+def _dft3(a, b, c):
+    half, s = splat(f32(0.5)), splat(f32(0.8660254037844386))
+    tr, ti = b[0] + c[0], b[1] + c[1]
+    ur, ui = s * (b[0] - c[0]), s * (b[1] - c[1])
+    mr, mi = a[0] - half * tr, a[1] - half * ti
+    return (a[0] + tr, a[1] + ti), (mr + ui, mi - ur), (mr - ui, mi + ur)
+
+
+@inlined
+def _dft4(a, b, c, d):
+    sr, si, tr, ti = a[0] + c[0], a[1] + c[1], a[0] - c[0], a[1] - c[1]
+    ur, ui, vr, vi = b[0] + d[0], b[1] + d[1], b[0] - d[0], b[1] - d[1]
+    return (sr + ur, si + ui), (tr + vi, ti - vr), (sr - ur, si - ui), (tr - vi, ti + vr)
+
+
+@inlined
+def _dft5(a, b, c, d, e):
+    c1, c2 = splat(f32(0.30901699437494745)), splat(f32(0.8090169943749475))  # cos(2 pi/5), -cos(4 pi/5)
+    s1, s2 = splat(f32(0.9510565162951535)), splat(f32(0.5877852522924731))  # sin(2 pi/5), sin(4 pi/5)
+    pr, pi, qr, qi = b[0] + e[0], b[1] + e[1], c[0] + d[0], c[1] + d[1]
+    ur, ui, vr, vi = b[0] - e[0], b[1] - e[1], c[0] - d[0], c[1] - d[1]
+    xr, xi = a[0] + c1 * pr - c2 * qr, a[1] + c1 * pi - c2 * qi
+    yr, yi = a[0] - c2 * pr + c1 * qr, a[1] - c2 * pi + c1 * qi
+    gr, gi = s1 * ur + s2 * vr, s1 * ui + s2 * vi
+    hr, hi = s2 * ur - s1 * vr, s2 * ui - s1 * vi
+    return (a[0] + pr + qr, a[1] + pi + qi), (xr + gi, xi - gr), (yr + hi, yi - hr), (yr - hi, yi + hr), (xr - gi, xi + gr)
+
+
+@inlined
+def _sample(source, offsets, window, k):
+    """Complex point k of the windowed frames: samples 2k and 2k + 1."""
+    even = load(source, at(offsets, 2 * k)) * broadcast(window, 2 * k)
+    return even, load(source, at(offsets, 2 * k + 1)) * broadcast(window, 2 * k + 1)
+
+
+@jit
+def _windowed_first_pass(source, offsets, window, re, im, radix, plan):
+    """The first pass reads the signal itself: windowing costs no pass over memory of its own."""
+    m = plan.half // radix
+    if radix == 4:
+        for p in range(m):
+            y0, y1, y2, y3 = _dft4(
+                _sample(source, offsets, window, p),
+                _sample(source, offsets, window, p + m),
+                _sample(source, offsets, window, p + 2 * m),
+                _sample(source, offsets, window, p + 3 * m),
+            )
+            _put(re, im, p, y0)
+            _put(re, im, p + m, _turned(y1, plan, 3 * p))
+            _put(re, im, p + 2 * m, _turned(y2, plan, 3 * p + 1))
+            _put(re, im, p + 3 * m, _turned(y3, plan, 3 * p + 2))
+    elif radix == 5:
+        for p in range(m):
+            y0, y1, y2, y3, y4 = _dft5(
+                _sample(source, offsets, window, p),
+                _sample(source, offsets, window, p + m),
+                _sample(source, offsets, window, p + 2 * m),
+                _sample(source, offsets, window, p + 3 * m),
+                _sample(source, offsets, window, p + 4 * m),
+            )
+            _put(re, im, p, y0)
+            _put(re, im, p + m, _turned(y1, plan, 4 * p))
+            _put(re, im, p + 2 * m, _turned(y2, plan, 4 * p + 1))
+            _put(re, im, p + 3 * m, _turned(y3, plan, 4 * p + 2))
+            _put(re, im, p + 4 * m, _turned(y4, plan, 4 * p + 3))
+    elif radix == 3:
+        for p in range(m):
+            y0, y1, y2 = _dft3(
+                _sample(source, offsets, window, p),
+                _sample(source, offsets, window, p + m),
+                _sample(source, offsets, window, p + 2 * m),
+            )
+            _put(re, im, p, y0)
+            _put(re, im, p + m, _turned(y1, plan, 2 * p))
+            _put(re, im, p + 2 * m, _turned(y2, plan, 2 * p + 1))
+    else:
+        for p in range(m):
+            y0, y1 = _dft2(_sample(source, offsets, window, p), _sample(source, offsets, window, p + m))
+            _put(re, im, p, y0)
+            _put(re, im, p + m, _turned(y1, plan, p))
+
+
+@jit
+def _passes(re, im, skip, plan):
+    """All passes but the first `skip`, in place."""
+    n, o = plan.half, 0
+    for i in range(plan.radices.size):
+        radix = at(plan.radices, i)
+        m = n // radix
+        if i >= skip:
+            if radix == 4:
+                _pass4(re, im, n, m, o, plan)
+            elif radix == 5:
+                _pass5(re, im, n, m, o, plan)
+            elif radix == 3:
+                _pass3(re, im, n, m, o, plan)
+            else:
+                _pass2(re, im, n, m, o, plan)
+        o += (radix - 1) * m
+        n = m
+
+
+@jit
+def _pass2(re, im, n, m, o, plan):
+    for p in range(m):
+        for k in range(p, plan.half, n):
+            y0, y1 = _dft2(_get(re, im, k), _get(re, im, k + m))
+            _put(re, im, k, y0)
+            _put(re, im, k + m, _turned(y1, plan, o + p))
+
+
+@jit
+def _pass3(re, im, n, m, o, plan):
+    for p in range(m):
+        for k in range(p, plan.half, n):
+            y0, y1, y2 = _dft3(_get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m))
+            _put(re, im, k, y0)
+            _put(re, im, k + m, _turned(y1, plan, o + 2 * p))
+            _put(re, im, k + 2 * m, _turned(y2, plan, o + 2 * p + 1))
+
+
+@jit
+def _pass4(re, im, n, m, o, plan):
+    if m == 1:  # the last pass of most sizes, and its twiddles are all one
+        for k in range(0, plan.half, 4):
+            y0, y1, y2, y3 = _dft4(_get(re, im, k), _get(re, im, k + 1), _get(re, im, k + 2), _get(re, im, k + 3))
+            _put(re, im, k, y0)
+            _put(re, im, k + 1, y1)
+            _put(re, im, k + 2, y2)
+            _put(re, im, k + 3, y3)
+        return
+    for p in range(m):
+        for k in range(p, plan.half, n):
+            y0, y1, y2, y3 = _dft4(_get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m), _get(re, im, k + 3 * m))
+            _put(re, im, k, y0)
+            _put(re, im, k + m, _turned(y1, plan, o + 3 * p))
+            _put(re, im, k + 2 * m, _turned(y2, plan, o + 3 * p + 1))
+            _put(re, im, k + 3 * m, _turned(y3, plan, o + 3 * p + 2))
+
+
+@jit
+def _pass5(re, im, n, m, o, plan):
+    for p in range(m):
+        for k in range(p, plan.half, n):
+            y0, y1, y2, y3, y4 = _dft5(
+                _get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m), _get(re, im, k + 3 * m), _get(re, im, k + 4 * m)
+            )
+            _put(re, im, k, y0)
+            _put(re, im, k + m, _turned(y1, plan, o + 4 * p))
+            _put(re, im, k + 2 * m, _turned(y2, plan, o + 4 * p + 1))
+            _put(re, im, k + 3 * m, _turned(y3, plan, o + 4 * p + 2))
+            _put(re, im, k + 4 * m, _turned(y4, plan, o + 4 * p + 3))
