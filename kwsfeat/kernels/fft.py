@@ -28,6 +28,8 @@ class FftPlan(NamedTuple):
     twiddle_re: NDArray[np.float32]
     twiddle_im: NDArray[np.float32]
     order: NDArray[np.int64]  # point k of the transform lies at order[k]
+    n_slots: int  # vectors that `re` and `im` hold each
+    shift: int  # point k of a buffer lies at k + (k >> shift)
     cos: NDArray[np.float32]  # exp(-2 pi i k / n_fft), k = 0 .. half
     sin: NDArray[np.float32]
 
@@ -36,6 +38,9 @@ def fft_plan(n_fft: int) -> FftPlan:
     """Tables for real FFTs of `n_fft` >= 4 samples whose prime factors are 2, 3 and 5."""
     half = n_fft // 2 if n_fft % 2 == 0 else n_fft
     radices, n = [], half
+    if n.bit_length() % 2 == 0 and n & (n - 1) == 0 or n % 4 == 2:
+        radices.append(2)  # first, so that every later pass of a power of two is radix 4
+        n //= 2
     for radix in (5, 3, 4, 2):
         while n % radix == 0:
             radices.append(radix)
@@ -50,10 +55,14 @@ def fft_plan(n_fft: int) -> FftPlan:
         digit //= radix
         n = m
     twiddle = np.concatenate(twiddles)
+    # The points of a butterfly are half / 4 vectors apart: for a power of two all of them fall into one set of the first-level
+    # cache and evict each other. One empty slot in sixteen moves them apart.
+    shift = 4 if half & (half - 1) == 0 else 40
+    order += order >> shift
     turn = np.exp(-2j * np.pi * np.arange(half + 1) / n_fft)
     return FftPlan(
         n_fft, half, np.array(radices, np.int64), twiddle.real.astype(f32), twiddle.imag.astype(f32), order,
-        turn.real.astype(f32), turn.imag.astype(f32),
+        half + (half >> shift), shift, turn.real.astype(f32), turn.imag.astype(f32),
     )  # fmt: skip
 
 
@@ -61,7 +70,7 @@ def fft_plan(n_fft: int) -> FftPlan:
 def forward(source, offsets, window, re, im, plan):
     """Transform LANES windowed frames: sample k of all of them is the vector at source[offsets[k]].
 
-    `re` and `im` ((half) * LANES float32 each) receive the complex points, point k at ``plan.order[k] * LANES``.
+    `re` and `im` (n_slots * LANES float32 each) receive the complex points, point k at ``plan.order[k] * LANES``.
     """
     if plan.n_fft % 2 == 0:
         _windowed_first_pass(source, offsets, window, re, im, at(plan.radices, 0), plan)
@@ -124,7 +133,7 @@ def inverse(in_re, in_im, even, odd, plan):
         store(odd, 0, zero)
         for k in range(1, plan.n_fft // 2 + 1):
             xr, xi = _get(in_re, in_im, k)
-            _put(even, odd, k, (xr, xi))
+            _put(even, odd, k + (k >> plan.shift), (xr, xi))
             _put(even, odd, plan.n_fft - k, (xr, zero - xi))
     else:
         one_half = splat(f32(0.5))
@@ -136,8 +145,8 @@ def inverse(in_re, in_im, even, odd, plan):
             sum_r, sum_i, dif_r, dif_i = ar + br, ai - bi, ar - br, ai + bi
             # i * exp(+2 pi i k / n) * (X[k] - conj X[h - k])
             tr, ti = s * dif_r - c * dif_i, c * dif_r + s * dif_i
-            _put(even, odd, k, (one_half * (sum_r + tr), one_half * (sum_i + ti)))
-            _put(even, odd, half - k, (one_half * (sum_r - tr), one_half * (ti - sum_i)))
+            _put(even, odd, k + (k >> plan.shift), (one_half * (sum_r + tr), one_half * (sum_i + ti)))
+            _put(even, odd, half - k + ((half - k) >> plan.shift), (one_half * (sum_r - tr), one_half * (ti - sum_i)))
     _passes(odd, even, 0, plan)  # real and imaginary exchanged: the transform runs backwards
 
 
@@ -213,20 +222,23 @@ def _sample(source, offsets, window, k):
 def _windowed_first_pass(source, offsets, window, re, im, radix, plan):
     """The first pass reads the signal itself: windowing costs no pass over memory of its own."""
     m = plan.half // radix
+    step = m + (m >> plan.shift)
     if radix == 4:
         for p in range(m):
+            q = p + (p >> plan.shift)
             y0, y1, y2, y3 = _dft4(
                 _sample(source, offsets, window, p),
                 _sample(source, offsets, window, p + m),
                 _sample(source, offsets, window, p + 2 * m),
                 _sample(source, offsets, window, p + 3 * m),
             )
-            _put(re, im, p, y0)
-            _put(re, im, p + m, _turned(y1, plan, 3 * p))
-            _put(re, im, p + 2 * m, _turned(y2, plan, 3 * p + 1))
-            _put(re, im, p + 3 * m, _turned(y3, plan, 3 * p + 2))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, 3 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, 3 * p + 1))
+            _put(re, im, q + 3 * step, _turned(y3, plan, 3 * p + 2))
     elif radix == 5:
         for p in range(m):
+            q = p + (p >> plan.shift)
             y0, y1, y2, y3, y4 = _dft5(
                 _sample(source, offsets, window, p),
                 _sample(source, offsets, window, p + m),
@@ -234,26 +246,28 @@ def _windowed_first_pass(source, offsets, window, re, im, radix, plan):
                 _sample(source, offsets, window, p + 3 * m),
                 _sample(source, offsets, window, p + 4 * m),
             )
-            _put(re, im, p, y0)
-            _put(re, im, p + m, _turned(y1, plan, 4 * p))
-            _put(re, im, p + 2 * m, _turned(y2, plan, 4 * p + 1))
-            _put(re, im, p + 3 * m, _turned(y3, plan, 4 * p + 2))
-            _put(re, im, p + 4 * m, _turned(y4, plan, 4 * p + 3))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, 4 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, 4 * p + 1))
+            _put(re, im, q + 3 * step, _turned(y3, plan, 4 * p + 2))
+            _put(re, im, q + 4 * step, _turned(y4, plan, 4 * p + 3))
     elif radix == 3:
         for p in range(m):
+            q = p + (p >> plan.shift)
             y0, y1, y2 = _dft3(
                 _sample(source, offsets, window, p),
                 _sample(source, offsets, window, p + m),
                 _sample(source, offsets, window, p + 2 * m),
             )
-            _put(re, im, p, y0)
-            _put(re, im, p + m, _turned(y1, plan, 2 * p))
-            _put(re, im, p + 2 * m, _turned(y2, plan, 2 * p + 1))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, 2 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, 2 * p + 1))
     else:
         for p in range(m):
+            q = p + (p >> plan.shift)
             y0, y1 = _dft2(_sample(source, offsets, window, p), _sample(source, offsets, window, p + m))
-            _put(re, im, p, y0)
-            _put(re, im, p + m, _turned(y1, plan, p))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, p))
 
 
 @jit
@@ -278,51 +292,60 @@ def _passes(re, im, skip, plan):
 
 @jit
 def _pass2(re, im, n, m, o, plan):
+    step = m + (m >> plan.shift)
     for p in range(m):
         for k in range(p, plan.half, n):
-            y0, y1 = _dft2(_get(re, im, k), _get(re, im, k + m))
-            _put(re, im, k, y0)
-            _put(re, im, k + m, _turned(y1, plan, o + p))
+            q = k + (k >> plan.shift)
+            y0, y1 = _dft2(_get(re, im, q), _get(re, im, q + step))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, o + p))
 
 
 @jit
 def _pass3(re, im, n, m, o, plan):
+    step = m + (m >> plan.shift)
     for p in range(m):
         for k in range(p, plan.half, n):
-            y0, y1, y2 = _dft3(_get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m))
-            _put(re, im, k, y0)
-            _put(re, im, k + m, _turned(y1, plan, o + 2 * p))
-            _put(re, im, k + 2 * m, _turned(y2, plan, o + 2 * p + 1))
+            q = k + (k >> plan.shift)
+            y0, y1, y2 = _dft3(_get(re, im, q), _get(re, im, q + step), _get(re, im, q + 2 * step))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, o + 2 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, o + 2 * p + 1))
 
 
 @jit
 def _pass4(re, im, n, m, o, plan):
+    step = m + (m >> plan.shift)
     if m == 1:  # the last pass of most sizes, and its twiddles are all one
         for k in range(0, plan.half, 4):
-            y0, y1, y2, y3 = _dft4(_get(re, im, k), _get(re, im, k + 1), _get(re, im, k + 2), _get(re, im, k + 3))
-            _put(re, im, k, y0)
-            _put(re, im, k + 1, y1)
-            _put(re, im, k + 2, y2)
-            _put(re, im, k + 3, y3)
+            q = k + (k >> plan.shift)
+            y0, y1, y2, y3 = _dft4(_get(re, im, q), _get(re, im, q + 1), _get(re, im, q + 2), _get(re, im, q + 3))
+            _put(re, im, q, y0)
+            _put(re, im, q + 1, y1)
+            _put(re, im, q + 2, y2)
+            _put(re, im, q + 3, y3)
         return
     for p in range(m):
         for k in range(p, plan.half, n):
-            y0, y1, y2, y3 = _dft4(_get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m), _get(re, im, k + 3 * m))
-            _put(re, im, k, y0)
-            _put(re, im, k + m, _turned(y1, plan, o + 3 * p))
-            _put(re, im, k + 2 * m, _turned(y2, plan, o + 3 * p + 1))
-            _put(re, im, k + 3 * m, _turned(y3, plan, o + 3 * p + 2))
+            q = k + (k >> plan.shift)
+            y0, y1, y2, y3 = _dft4(_get(re, im, q), _get(re, im, q + step), _get(re, im, q + 2 * step), _get(re, im, q + 3 * step))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, o + 3 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, o + 3 * p + 1))
+            _put(re, im, q + 3 * step, _turned(y3, plan, o + 3 * p + 2))
 
 
 @jit
 def _pass5(re, im, n, m, o, plan):
+    step = m + (m >> plan.shift)
     for p in range(m):
         for k in range(p, plan.half, n):
+            q = k + (k >> plan.shift)
             y0, y1, y2, y3, y4 = _dft5(
-                _get(re, im, k), _get(re, im, k + m), _get(re, im, k + 2 * m), _get(re, im, k + 3 * m), _get(re, im, k + 4 * m)
+                _get(re, im, q), _get(re, im, q + step), _get(re, im, q + 2 * step), _get(re, im, q + 3 * step), _get(re, im, q + 4 * step)
             )
-            _put(re, im, k, y0)
-            _put(re, im, k + m, _turned(y1, plan, o + 4 * p))
-            _put(re, im, k + 2 * m, _turned(y2, plan, o + 4 * p + 1))
-            _put(re, im, k + 3 * m, _turned(y3, plan, o + 4 * p + 2))
-            _put(re, im, k + 4 * m, _turned(y4, plan, o + 4 * p + 3))
+            _put(re, im, q, y0)
+            _put(re, im, q + step, _turned(y1, plan, o + 4 * p))
+            _put(re, im, q + 2 * step, _turned(y2, plan, o + 4 * p + 1))
+            _put(re, im, q + 3 * step, _turned(y3, plan, o + 4 * p + 2))
+            _put(re, im, q + 4 * step, _turned(y4, plan, o + 4 * p + 3))

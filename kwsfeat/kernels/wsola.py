@@ -1,0 +1,146 @@
+"""WSOLA: time-stretching by copying pieces of the input to where they continue the piece before them.
+
+Waveform similarity overlap-add (Verhelst and Roelands, ICASSP 1993), with three additions: a piece that holds a sudden onset
+is not searched but put exactly where the onset belongs, no other piece may hold that onset again, and the cross-fade
+keeps the energy when the two pieces are not alike (unvoiced speech).
+
+All positions count samples of `padded`, the clip between zeros; lanes are lags in the search and samples in the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kwsfeat.kernels._jit import LANES, jit
+from kwsfeat.kernels.simd import broadcast, fma, load, splat, sqrt, store
+
+f32 = np.float32
+
+# An onset is 12 dB above everything in the 16 blocks before it, and not 50 dB below the loudest block.
+_ONSET_RATIO = f32(16.0)
+_ONSET_BLOCKS = 16
+_ONSET_FLOOR = f32(1e-5)
+# Of two lags that fit equally well (every period of a tone) the one nearer to the middle is taken.
+_CENTRE_BIAS = f32(0.005)
+# Keeps the correlation finite where a candidate is silent; relative to the piece that it would continue.
+_ENERGY_FLOOR = f32(1e-4)
+
+
+@jit
+def onsets(y, block, level, out):
+    """First samples of sudden onsets in `y` -> `out`, in order; returns how many. `level`: scratch, one value a block."""
+    n_blocks = level.size
+    loudest = f32(0)
+    for b in range(n_blocks):
+        total = f32(0)
+        for i in range(b * block, (b + 1) * block):
+            total += y[i] * y[i]
+        level[b] = total
+        loudest = max(loudest, total)
+    count, quiet_until = 0, 0
+    for b in range(n_blocks):
+        before = f32(0)
+        for past in range(max(0, b - _ONSET_BLOCKS), b):
+            before = max(before, level[past])
+        if b >= quiet_until and level[b] > _ONSET_RATIO * before and level[b] > _ONSET_FLOOR * loudest and count < out.size:
+            peak = f32(0)
+            for i in range(b * block, (b + 1) * block):
+                peak = max(peak, abs(y[i]))
+            first = b * block
+            while abs(y[first]) < f32(0.5) * peak:
+                first += 1
+            out[count] = first
+            count += 1
+            quiet_until = b + _ONSET_BLOCKS
+    return count
+
+
+@jit
+def run_energy(padded, out):
+    """out[i] = sum of squares of the LANES samples from i on: a run of any whole number of LANES is then a few additions."""
+    for i in range(0, out.size - LANES + 1, LANES):
+        total = splat(f32(0))
+        for j in range(LANES):
+            x = load(padded, i + j)
+            total = fma(x, x, total)
+        store(out, i, total)
+
+
+@jit
+def _best_start(padded, energy, natural, centre, low, high, overlap, search, score):
+    """The start in [low, high] whose first `overlap` samples are most like those at `natural`, and the correlation there."""
+    target_energy = f32(0)
+    for j in range(natural, natural + overlap, LANES):
+        target_energy += energy[j]
+    floor = splat(_ENERGY_FLOOR * target_energy + f32(1e-30))
+    n_lags = high - low + 1
+    for lag in range(0, n_lags, 4 * LANES):
+        at = low + lag
+        c0, c1, c2, c3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for j in range(overlap):
+            x = broadcast(padded, natural + j)
+            c0 = fma(x, load(padded, at + j), c0)
+            c1 = fma(x, load(padded, at + j + LANES), c1)
+            c2 = fma(x, load(padded, at + j + 2 * LANES), c2)
+            c3 = fma(x, load(padded, at + j + 3 * LANES), c3)
+        e0, e1, e2, e3 = floor, floor, floor, floor
+        for j in range(0, overlap, LANES):
+            e0 = e0 + load(energy, at + j)
+            e1 = e1 + load(energy, at + j + LANES)
+            e2 = e2 + load(energy, at + j + 2 * LANES)
+            e3 = e3 + load(energy, at + j + 3 * LANES)
+        store(score, lag, c0 / sqrt(e0))
+        store(score, lag + LANES, c1 / sqrt(e1))
+        store(score, lag + 2 * LANES, c2 / sqrt(e2))
+        store(score, lag + 3 * LANES, c3 / sqrt(e3))
+    scale = np.sqrt(target_energy)
+    bias = _CENTRE_BIAS * scale / f32(search * search)
+    best, found = f32(-np.inf), low
+    for lag in range(n_lags):
+        distance = f32(low + lag - centre)
+        value = score[lag] - bias * distance * distance
+        if value > best:
+            best, found = value, low + lag
+    correlation = score[found - low] / scale if scale > f32(0) else f32(0)
+    return found, min(max(correlation, f32(0)), f32(1))
+
+
+@jit
+def _cross_fade(padded, old, new, fade, correlation, out, at):
+    """From the samples at `old` to those at `new`, over the length of `fade`, at constant energy for their `correlation`."""
+    one, rho = splat(f32(1)), splat(correlation)
+    for i in range(0, fade.size, LANES):
+        w = load(fade, i)
+        v = one - w
+        gain = one / sqrt(w * w + v * v + (rho + rho) * w * v)
+        store(out, at + i, (load(padded, old + i) * v + load(padded, new + i) * w) * gain)
+
+
+@jit
+def wsola(padded, energy, fixed, low, high, hop, search, fade, score, starts, out):
+    """Fill `out` with pieces of `padded`.
+
+    padded, energy : float32; the clip between zeros, and its ``run_energy``
+    fixed, low, high : int64, (n_pieces,); a start that is given (-1: search), and the bounds of the search
+    hop, search : samples from piece to piece in the output; half the width of the search around the middle of the bounds
+    fade : float32, (overlap,); rising from 0 to 1; overlap is a multiple of LANES
+    score, starts : scratch, float32 (lags + 4 LANES,) and int64 (n_pieces,)
+    out : float32, (n_pieces * hop + overlap,)
+    """
+    overlap = fade.size
+    for k in range(starts.size):
+        at = k * hop
+        natural = starts[k - 1] + hop if k else fixed[0]
+        if fixed[k] >= 0:
+            start, correlation = fixed[k], f32(0)
+        else:
+            centre = (low[k] + high[k]) // 2
+            start, correlation = _best_start(padded, energy, natural, centre, low[k], high[k], overlap, search, score)
+        starts[k] = start
+        if start == natural:
+            for i in range(overlap):
+                out[at + i] = padded[start + i]
+        else:
+            _cross_fade(padded, natural, start, fade, correlation, out, at)
+        for i in range(overlap, hop + overlap):
+            out[at + i] = padded[start + i]
