@@ -1,0 +1,103 @@
+"""What is where in a dataset file: names, versions, addresses and checksums, shared by writing, reading and verifying."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.errors import StoreError
+
+FORMAT = "kwsfeat"
+FORMAT_VERSION = 1
+SPLITS = ("train", "validation", "test")
+SEAL = "checksum/seal"
+SEAL_BYTES = 32
+
+_READ_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where an array lies in the file: `offset` in bytes, C order, no gaps."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row (one index of the first axis)."""
+        return int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def end(self) -> int:
+        """First byte behind the array."""
+        return self.offset + self.shape[0] * self.row_bytes
+
+
+def extents(file: h5py.File) -> dict[str, Extent]:
+    """The place of every dataset of an open file, by path without the leading slash.
+
+    Raises
+    ------
+    StoreError
+        For a dataset that is chunked, compressed, external or not allocated: it has no address.
+    """
+    found: dict[str, Extent] = {}
+
+    def visit(path: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            offset = item.id.get_offset() if item.chunks is None else None
+            if offset is None or item.external:
+                raise StoreError(
+                    f"{file.filename}: /{path} is not contiguous, so it cannot be mapped into memory; "
+                    "was the file repacked? build it again, or copy the original"
+                )
+            found[path] = Extent(offset, item.shape, item.dtype)
+
+    file.visititems(visit)
+    return found
+
+
+def is_block_array(path: str) -> bool:
+    """Whether the dataset at `path` is written, and protected by a checksum, block by block of rows."""
+    return path in ("audio", "length") or path.startswith("features/")
+
+
+def block_slices(n_clips: int, block_rows: int) -> list[slice]:
+    """The rows of each block; the last may be shorter."""
+    return [slice(first, min(first + block_rows, n_clips)) for first in range(0, n_clips, block_rows)]
+
+
+def checksum(data: NDArray[Any]) -> int:
+    """CRC-32 of an array's bytes in C order, as ``zlib.crc32`` gives it."""
+    return zlib.crc32(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
+
+
+def seal(fd: int, places: Mapping[str, Extent]) -> bytes:
+    """BLAKE2b-256 of every byte of the file that is in no block array and not in the seal itself.
+
+    Together with the checksums of the blocks, which it covers, this leaves no byte of the file unprotected.
+    """
+    holes = sorted((e.offset, e.end) for path, e in places.items() if is_block_array(path) or path == SEAL)
+    digest = hashlib.blake2b(digest_size=SEAL_BYTES)
+    for first, last in _between(holes, os.fstat(fd).st_size):
+        for offset in range(first, last, _READ_BYTES):
+            digest.update(os.pread(fd, min(_READ_BYTES, last - offset), offset))
+    return digest.digest()
+
+
+def _between(holes: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
+    at = 0
+    for first, last in holes:
+        yield at, first
+        at = max(at, last)
+    yield at, size

@@ -1,0 +1,247 @@
+"""The dataset file: HDF5 whose large arrays are contiguous, so that every reader can map them into memory.
+
+``docs/file-format.md`` describes it field by field. :class:`Reader` maps a finished file, :class:`Writer` makes one
+block by block, :func:`write_file` makes a small one from arrays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.config import FeatureConfig
+from kwsfeat.errors import StoreError, nearest
+from kwsfeat.layout import FORMAT, FORMAT_VERSION, SPLITS, extents
+from kwsfeat.writer import Columns, Writer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Columns", "Reader", "Writer", "write_file"]
+
+
+class Reader:
+    """A finished file, read-only; the large arrays are memory maps and take no memory until they are used.
+
+    The HDF5 library is used only while the constructor runs: the maps need no lock and may be shared by threads and
+    by forked processes.
+
+    Parameters
+    ----------
+    path : str or path
+        A file written by ``kwsfeat build``.
+
+    Attributes
+    ----------
+    attrs : dict
+        The attributes of the file's root.
+    labels : tuple of str
+        Class names; ``label`` indexes them.
+    feature_names : tuple of str
+        The feature sets, the first is the default.
+    n_clips, n_samples, sr : int
+        Rows; samples in a row of ``audio``; their rate in Hz.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, unfinished, of another format or version, or has another layout.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with _open(self.path) as file:
+            self.attrs: dict[str, Any] = dict(file.attrs)
+            _check_format(self.path, self.attrs)
+            self.extents = extents(file)
+            self._feature_attrs = {name: dict(file["features"][name].attrs) for name in self.attrs["feature_names"]}
+        self.labels: tuple[str, ...] = tuple(str(name) for name in self.attrs["labels"])
+        self.feature_names: tuple[str, ...] = tuple(self._feature_attrs)
+        self.n_clips = self.extents["length"].shape[0]
+        self.sr = int(self.attrs["sr"])
+        self.n_samples = int(self.attrs["n_samples"])
+        self._configs: dict[str, FeatureConfig] = {}
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the maps that this reader keeps; arrays handed out stay valid."""
+        for name in ("audio", "length", "label", "split", "speaker", "source", "start", "variant"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file holds the recordings themselves."""
+        return "audio" in self.extents
+
+    @cached_property
+    def audio(self) -> NDArray[np.int16]:
+        """Samples, int16, shape (n_clips, n_samples)."""
+        if not self.has_audio:
+            raise StoreError(f"{self.path} holds no audio: it was built with --no-audio")
+        return self._map("audio")
+
+    @cached_property
+    def length(self) -> NDArray[np.int32]:
+        """Real samples of each clip before padding, int32, shape (n_clips,)."""
+        return self._map("length")
+
+    @cached_property
+    def label(self) -> NDArray[np.int32]:
+        """Index into ``labels`` of each clip, -1 is unlabelled; int32, shape (n_clips,)."""
+        return self._map("label")
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """``train``, ``validation`` or ``test`` for each clip, shape (n_clips,)."""
+        return self._strings("split")
+
+    @cached_property
+    def speaker(self) -> NDArray[np.str_]:
+        """Speaker of each clip, empty where it is not known; shape (n_clips,)."""
+        return self._strings("speaker")
+
+    @cached_property
+    def source(self) -> NDArray[np.str_]:
+        """Path of each clip's recording, relative to the corpus; shape (n_clips,)."""
+        return self._strings("source")
+
+    @cached_property
+    def start(self) -> NDArray[np.int64]:
+        """First sample of each clip in its recording, at the recording's rate; int64, shape (n_clips,)."""
+        return self._map("start")
+
+    @cached_property
+    def variant(self) -> NDArray[np.int32]:
+        """Augmented copy that each row is, 0 is the recording itself; int32, shape (n_clips,)."""
+        return self._map("variant")
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of one split, ascending, int64."""
+        if split not in SPLITS:
+            raise StoreError(f"no split called {split!r}: there are {', '.join(SPLITS)}")
+        return np.flatnonzero(self.split == split)
+
+    def features(self, name: str | None = None) -> NDArray[Any]:
+        """Features `name` (the first set without one): float32 or float16, shape (n_clips, n_frames, n_features)."""
+        return self._map(f"features/{self._feature_name(name)}")
+
+    def config(self, name: str | None = None) -> FeatureConfig:
+        """The configuration that the feature set was computed with."""
+        name = self._feature_name(name)
+        if name not in self._configs:
+            config = FeatureConfig.from_json(self._feature_attrs[name]["config"])
+            if config.fingerprint != self._feature_attrs[name]["fingerprint"]:
+                raise StoreError(f"{self.path}: the configuration of {name!r} does not match its fingerprint: the file is damaged")
+            self._configs[name] = config
+        return self._configs[name]
+
+    def statistics(self, name: str | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and standard deviation of each feature over the frames of the training rows, float32, shape (n_features,)."""
+        attrs = self._feature_attrs[self._feature_name(name)]
+        return attrs["mean"], attrs["std"]
+
+    def feature_attrs(self, name: str | None = None) -> dict[str, Any]:
+        """All attributes of a feature set's dataset."""
+        return dict(self._feature_attrs[self._feature_name(name)])
+
+    def _feature_name(self, name: str | None) -> str:
+        if name is None:
+            return self.feature_names[0]
+        if name not in self.feature_names:
+            near = nearest(name, self.feature_names)
+            raise StoreError(f"{self.path} has no features {name!r}: it holds {', '.join(near or self.feature_names)}")
+        return name
+
+    def _map(self, path: str) -> NDArray[Any]:
+        place = self.extents[path]
+        return np.memmap(self.path, place.dtype, "r", place.offset, place.shape)
+
+    def _strings(self, path: str) -> NDArray[np.str_]:
+        return np.array([os.fsdecode(value) for value in self._map(path)], dtype=np.str_)
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except PermissionError:
+        raise StoreError(f"{path}: not readable: check its permissions") from None
+    except OSError as error:
+        raise StoreError(f"{path} is not an HDF5 file, or damaged ({str(error).splitlines()[0]})") from None
+
+
+def _check_format(path: Path, attrs: Mapping[str, Any]) -> None:
+    if attrs.get("format") != FORMAT:
+        raise StoreError(f"{path} is an HDF5 file, but not one made by kwsfeat build")
+    if attrs["format_version"] != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {attrs['format_version']}, this program reads version {FORMAT_VERSION}: build it again"
+        )
+    if not attrs["complete"]:
+        raise StoreError(f"{path} is unfinished: run the build that was writing it again, it goes on where it stopped")
+
+
+def write_file(
+    path: str | os.PathLike[str],
+    *,
+    audio: NDArray[np.int16],
+    length: NDArray[np.int32] | Sequence[int],
+    label: Sequence[int] | NDArray[Any],
+    split: Sequence[str] | NDArray[np.str_],
+    labels: Sequence[str],
+    configs: Mapping[str, FeatureConfig],
+    speaker: Sequence[str] | None = None,
+    source: Sequence[str] | None = None,
+    threads: int = 1,
+    seed: int = 0,
+) -> None:
+    """Write a complete file from arrays in memory; an existing one is replaced.
+
+    Parameters
+    ----------
+    path : str or path
+    audio : ndarray, int16, shape (n_clips, n_samples)
+    length : int, shape (n_clips,)
+        Real samples of each clip, 0 <= length <= n_samples.
+    label : int, shape (n_clips,)
+        Index into `labels`, -1 is unlabelled.
+    split : str, shape (n_clips,)
+        ``train``, ``validation`` or ``test``.
+    labels : sequence of str
+    configs : mapping of str to FeatureConfig
+    speaker, source : sequence of str, shape (n_clips,), optional
+    threads : int, >= 1
+    seed : int
+
+    Raises
+    ------
+    StoreError, ConfigError
+        As :class:`Writer`.
+    """
+    from kwsfeat.frontend import FrontEnd
+
+    columns = Columns.of(label, split, speaker=speaker, source=source)
+    front_ends = {name: FrontEnd(config) for name, config in configs.items()}
+    with Writer(path, columns=columns, labels=labels, configs=configs, seed=seed, overwrite=True) as writer:
+        for index, rows in enumerate(writer.blocks):
+            block = writer.empty_block(index)
+            block.arrays["audio"][:] = audio[rows]
+            block.arrays["length"][:] = length[rows]
+            for name, front_end in front_ends.items():
+                y, n = block.arrays["audio"], block.arrays["length"]
+                front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed)
+            writer.write(index, block)
+        writer.finish()

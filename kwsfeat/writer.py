@@ -1,0 +1,422 @@
+"""Making a dataset file: every address is fixed first, then blocks of rows are filled in, in any order and from any thread."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.config import FeatureConfig
+from kwsfeat.errors import ConfigError, StoreError
+from kwsfeat.layout import FORMAT, FORMAT_VERSION, SEAL, SEAL_BYTES, SPLITS, block_slices, checksum, extents, seal
+from kwsfeat.moments import Moments
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+# Fields that decide what the stored samples are: feature sets of one file share its audio, so they must agree on them.
+CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
+
+_BLOCK_ROWS = 256
+_BLOCK_BYTES = 16 << 20
+_PAGE = 4096
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What is known of each row before its samples are read; every field has shape (n_clips,)."""
+
+    label: NDArray[np.int32]
+    split: NDArray[np.bytes_]
+    speaker: NDArray[np.bytes_]
+    source: NDArray[np.bytes_]
+    start: NDArray[np.int64]
+    variant: NDArray[np.int32]
+
+    @classmethod
+    def of(
+        cls,
+        label: Sequence[int] | NDArray[Any],
+        split: Sequence[str] | NDArray[np.str_],
+        *,
+        speaker: Sequence[str] | None = None,
+        source: Sequence[str] | None = None,
+        start: Sequence[int] | None = None,
+        variant: Sequence[int] | None = None,
+    ) -> Columns:
+        """Columns from plain sequences of equal length; what is not given is empty or 0."""
+        n = len(label)
+        if wrong := sorted(set(split) - set(SPLITS)):
+            raise StoreError(f"split {wrong[0]!r} must be one of {', '.join(SPLITS)}")
+        columns = cls(
+            label=np.asarray(label, "<i4"),
+            split=_fixed_strings(split),
+            speaker=_fixed_strings([""] * n if speaker is None else speaker),
+            source=_fixed_strings([""] * n if source is None else source),
+            start=np.asarray([0] * n if start is None else start, "<i8"),
+            variant=np.asarray([0] * n if variant is None else variant, "<i4"),
+        )
+        for f in fields(cls):
+            if len(getattr(columns, f.name)) != n:
+                raise StoreError(f"{f.name} has {len(getattr(columns, f.name))} values for {n} clips")
+        return columns
+
+    def take(self, rows: NDArray[np.int64]) -> Columns:
+        """The columns of some rows."""
+        return Columns(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Block:
+    """The arrays of consecutive `rows` on their way into the file: ``audio``, ``length`` and ``features/<name>``."""
+
+    rows: slice
+    arrays: dict[str, NDArray[Any]]
+
+
+class Writer:
+    """A file in the making at ``<path>.partial``, which becomes `path` when :meth:`finish` has checked all of it.
+
+    All addresses are fixed when the file is created. Blocks may then be written from several threads in any order: a
+    block's place and bytes depend on its rows only. A file left behind by a killed process is taken up again when it
+    was begun with the same `key`; :meth:`restore` says which of its blocks are good.
+
+    Parameters
+    ----------
+    path : str or path
+        The finished file.
+    columns : Columns
+        One entry for each of the n_clips >= 1 rows.
+    labels : sequence of str
+        Class names.
+    configs : mapping of str to FeatureConfig
+        The feature sets by name, the first is the default; they must agree on :data:`CLIP_FIELDS`.
+    seed : int
+        The seed that cropping and dither were drawn from.
+    audio : bool
+        Whether to store the samples.
+    dtype : {"float32", "float16"}
+        Type of the stored features.
+    overwrite : bool
+        Whether `path` may exist.
+    key : bytes, at most 32
+        Identifies everything that the blocks are computed from; empty never resumes.
+    skipped : sequence of str
+        Recordings that were left out, with the reason.
+
+    Raises
+    ------
+    StoreError
+        If `path` exists, another process writes it, its folder does not, or the disk is too small.
+    ConfigError
+        If the feature sets do not share one audio.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        columns: Columns,
+        labels: Sequence[str],
+        configs: Mapping[str, FeatureConfig],
+        seed: int = 0,
+        audio: bool = True,
+        dtype: str = "float32",
+        overwrite: bool = False,
+        key: bytes = b"",
+        skipped: Sequence[str] = (),
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.columns = columns
+        self.labels = tuple(labels)
+        self.configs = dict(configs)
+        self.n_clips = len(columns.label)
+        self._overwrite = overwrite
+        self._is_train = columns.split == b"train"
+        if not self.n_clips:
+            raise StoreError(f"{self.path} would hold no clip: nothing to write")
+        _check_same_clip(self.configs)
+        clip = next(iter(self.configs.values()))
+        shapes: dict[str, tuple[tuple[int, ...], str]] = {"length": ((), "<i4"), "audio": ((clip.n_samples,), "<i2")}
+        shapes |= {f"features/{name}": (config.shape, {"float32": "<f4", "float16": "<f2"}[dtype]) for name, config in self.configs.items()}
+        self._shapes = shapes
+        self._stored = [name for name in shapes if audio or name != "audio"]
+        row_bytes = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
+        self.block_rows = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // row_bytes))
+        self.blocks = block_slices(self.n_clips, self.block_rows)
+        self._moments: dict[str, dict[int, tuple[Moments, float]]] = {name: {} for name in self.configs}
+
+        self._check_absent()
+        self._fd = _open_locked(self.partial)
+        try:
+            self.resumed = bool(key) and _stored_key(self.partial) == key.ljust(SEAL_BYTES, b"\0")
+            if not self.resumed:
+                self._create(seed, skipped, key)
+            with h5py.File(self.partial, "r", locking=False) as file:
+                self._extents = extents(file)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the lock; an unfinished file stays where it is, to be taken up again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def discard(self) -> None:
+        """Delete the unfinished file."""
+        self.partial.unlink(missing_ok=True)
+        self.close()
+
+    def empty_block(self, index: int) -> Block:
+        """Zeroed arrays of the rows of block `index`: the caller fills them and gives them to :meth:`write`."""
+        rows = self.blocks[index]
+        n = rows.stop - rows.start
+        return Block(rows, {name: np.zeros((n, *shape), kind) for name, (shape, kind) in self._shapes.items()})
+
+    def write(self, index: int, block: Block) -> None:
+        """Put block `index` into the file, then its checksums. Safe to call from several threads, once per block."""
+        self._add_moments(index, block)
+        for name in self._stored:
+            place = self._extents[name]
+            _pwrite(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
+        for name in self._stored:
+            _pwrite(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
+
+    def read(self, index: int) -> Block | None:
+        """Block `index` as it is in the file, or None when its bytes do not match its checksums (it was never finished)."""
+        block = self.empty_block(index)
+        for name in self._stored:
+            place = self._extents[name]
+            _pread(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
+            stored = np.zeros(1, "<u4")
+            _pread(self._fd, stored, self._extents[f"checksum/{name}"].offset + 4 * index)
+            if checksum(block.arrays[name]) != stored[0]:
+                return None
+        return block
+
+    def restore(self, index: int, block: Block) -> None:
+        """Count a block that :meth:`read` returned as written."""
+        self._add_moments(index, block)
+
+    def finish(self) -> None:
+        """Write statistics and seal, flush everything to the disk and give the file its name.
+
+        Raises
+        ------
+        StoreError
+            If a block is missing, or `path` came into being in the meantime.
+        """
+        for name, moments in self._moments.items():
+            if len(moments) != len(self.blocks):
+                raise StoreError(
+                    f"{self.partial}: {len(self.blocks) - len(moments)} of {len(self.blocks)} blocks of {name!r} were not written"
+                )
+        with h5py.File(self.partial, "r+", libver=_LIBVER, locking=False) as file:
+            for name in self.configs:
+                self._write_statistics(file[f"features/{name}"], [self._moments[name][i] for i in range(len(self.blocks))])
+            file.attrs.modify("complete", True)
+        os.fsync(self._fd)  # the large flush comes before the seal, so that little can happen between seal and name
+        _pwrite(self._fd, np.frombuffer(seal(self._fd, self._extents), np.uint8), self._extents[SEAL].offset)
+        os.fsync(self._fd)
+        self._check_absent()
+        os.replace(self.partial, self.path)
+        self.close()
+        _sync_folder(self.path.parent)
+
+    def _add_moments(self, index: int, block: Block) -> None:
+        train = self._is_train[block.rows]
+        for name in self.configs:
+            x = block.arrays[f"features/{name}"]
+            peak = np.maximum(x.max(axis=(1, 2)), -x.min(axis=(1, 2))).astype(np.float64)
+            if not np.isfinite(peak).all():
+                row = block.rows.start + int(np.flatnonzero(~np.isfinite(peak))[0])
+                raise StoreError(
+                    f"{os.fsdecode(self.columns.source[row])}: its features {name!r} hold a value that is not finite as {x.dtype}: "
+                    "raise log_floor" + (", or store float32" if x.dtype == np.float16 else "")
+                )
+            self._moments[name][index] = (Moments.of(x[train]), float(peak.max()))
+
+    def _write_statistics(self, dataset: h5py.Dataset, blocks: list[tuple[Moments, float]]) -> None:
+        total = blocks[0][0]
+        for moments, _ in blocks[1:]:
+            total = total.merge(moments)
+        dataset.attrs.modify("mean", total.mean.astype(np.float32))
+        dataset.attrs.modify("std", total.std.astype(np.float32))
+        if dataset.dtype == np.float16:  # half a step of the type at the largest value
+            dataset.attrs.modify("float16_error", float(np.spacing(np.float16(max(peak for _, peak in blocks)))) / 2)
+
+    def _create(self, seed: int, skipped: Sequence[str], key: bytes) -> None:
+        try:
+            with h5py.File(
+                self.partial, "w", libver=_LIBVER, locking=False, alignment_threshold=16 * _PAGE, alignment_interval=_PAGE
+            ) as file:
+                self._describe(file, seed, skipped)
+                places = extents(file)
+            if hasattr(os, "posix_fallocate"):  # a full disk is found now, not after hours
+                os.posix_fallocate(self._fd, 0, os.fstat(self._fd).st_size)
+        except OSError as error:
+            self.discard()
+            raise StoreError(f"cannot create {self.partial}: {error.strerror or str(error).splitlines()[0]}") from error
+        for f in fields(self.columns):
+            _pwrite(self._fd, getattr(self.columns, f.name), places[f.name].offset)
+        if skipped:
+            _pwrite(self._fd, _fixed_strings(skipped), places["skipped"].offset)
+        os.fsync(self._fd)
+        # Until the file is complete, the place of the seal holds the key of the build: it says "created, may be resumed".
+        _pwrite(self._fd, np.frombuffer(key.ljust(SEAL_BYTES, b"\0"), np.uint8), places[SEAL].offset)
+
+    def _describe(self, file: h5py.File, seed: int, skipped: Sequence[str]) -> None:
+        clip = next(iter(self.configs.values()))
+        text = h5py.string_dtype()
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["complete"] = False
+        file.attrs["labels"] = np.array(self.labels, dtype=text)
+        file.attrs["feature_names"] = np.array(list(self.configs), dtype=text)
+        file.attrs["fingerprints"] = np.array([config.fingerprint for config in self.configs.values()], dtype=text)
+        file.attrs["sr"] = clip.sr
+        file.attrs["n_samples"] = clip.n_samples
+        file.attrs["seed"] = seed
+        file.attrs["n_skipped"] = len(skipped)
+        file.attrs["versions"] = json.dumps({name: version(name) for name in ("kwsfeat", "numpy", "numba", "soundfile", "soxr", "h5py")})
+        for f in fields(self.columns):
+            column = getattr(self.columns, f.name)
+            _reserve(file, f.name, column.shape, column.dtype)
+        if skipped:
+            column = _fixed_strings(skipped)
+            _reserve(file, "skipped", column.shape, column.dtype)
+        for name in self._stored:
+            shape, kind = self._shapes[name]
+            _reserve(file, name, (self.n_clips, *shape), np.dtype(kind))
+            _reserve(file, f"checksum/{name}", (len(self.blocks),), np.dtype("<u4"))
+        _reserve(file, SEAL, (SEAL_BYTES,), np.dtype("u1"))
+        file["checksum"].attrs["block_rows"] = self.block_rows
+        file["checksum"].attrs["algorithm"] = "CRC-32 of each block of rows; seal: BLAKE2b-256 of all other bytes of the file"
+        for name, config in self.configs.items():
+            attrs = file[f"features/{name}"].attrs
+            attrs["config"] = config.to_json()
+            attrs["fingerprint"] = config.fingerprint
+            attrs["units"] = _units(config)
+            attrs["axes"] = "clip, frame, feature"
+            attrs["mean"] = np.zeros(config.n_features, np.float32)
+            attrs["std"] = np.zeros(config.n_features, np.float32)
+            if self._shapes[f"features/{name}"][1] == "<f2":
+                attrs["float16_error"] = 0.0
+
+    def _check_absent(self) -> None:
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} is a folder: give the name of a file")
+        if self.path.exists() and not self._overwrite:
+            raise StoreError(f"{self.path} exists: choose another name or use --overwrite")
+
+
+_LIBVER = ("v108", "v108")  # readable by every HDF5 since 2008, and every piece of metadata carries a checksum
+
+
+def _check_same_clip(configs: Mapping[str, FeatureConfig]) -> None:
+    if not configs:
+        raise ConfigError("a file needs at least one feature set")
+    (first_name, first), *others = configs.items()
+    for name, config in others:
+        for field in CLIP_FIELDS:
+            if getattr(config, field) != getattr(first, field):
+                raise ConfigError(
+                    f"features {first_name!r} and {name!r} cannot share one file: {field} is {getattr(first, field)!r} in one and "
+                    f"{getattr(config, field)!r} in the other; build two files"
+                )
+
+
+def _units(config: FeatureConfig) -> str:
+    if config.kind == "waveform":
+        return "full scale"
+    scale = {"none": config.spectrum, "ln": f"ln {config.spectrum}", "log10": f"log10 {config.spectrum}", "db": "dB", "pcen": "PCEN"}[
+        config.log
+    ]
+    return scale if config.normalize == "none" else f"{scale}, normalized ({config.normalize})"
+
+
+def _fixed_strings(values: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bytes_]:
+    """UTF-8 in fields of one width; a file name that is not UTF-8 keeps its bytes."""
+    encoded = [os.fsencode(value) for value in values]
+    return np.array(encoded, dtype=f"S{max(1, max(map(len, encoded), default=1))}")
+
+
+def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """A contiguous dataset that has its address now and is filled in later, without HDF5."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_layout(h5py.h5d.CONTIGUOUS)
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_obj_track_times(False)  # the same input gives the same bytes
+    kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
+    file.create_dataset(path, shape, kind, dcpl=plist)
+
+
+def _open_locked(partial: Path) -> int:
+    """Open (or make) the unfinished file and hold the only lock on it."""
+    while True:
+        try:
+            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise StoreError(f"cannot write {partial}: {error.strerror}") from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise StoreError(f"{partial} is being written by another process: wait for it, or choose another output") from None
+        # The other process may have finished, and renamed this very file, between our open and our lock.
+        if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
+            return fd
+        os.close(fd)
+
+
+def _stored_key(partial: Path) -> bytes | None:
+    """The key of the build that left the file, None if it was killed while it created the file."""
+    try:
+        with h5py.File(partial, "r", locking=False) as file:
+            return bytes(file[SEAL][:])
+    except (OSError, KeyError):
+        return None
+
+
+def _pwrite(fd: int, data: NDArray[Any], offset: int) -> None:
+    view = np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
+    while view:
+        n = os.pwrite(fd, view, offset)
+        view, offset = view[n:], offset + n
+
+
+def _pread(fd: int, out: NDArray[Any], offset: int) -> None:
+    view = out.reshape(-1).view(np.uint8).data
+    while view:
+        n = os.preadv(fd, [view], offset)
+        if not n:
+            raise StoreError(f"the file ends {len(view)} bytes too early: it was cut off")
+        view, offset = view[n:], offset + n
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
