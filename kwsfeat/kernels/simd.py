@@ -12,6 +12,7 @@ import operator
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 from numpy.typing import NDArray
@@ -95,6 +96,23 @@ def store(typingctx, array, index, value):
 
 
 @intrinsic
+def store_first(typingctx, array, index, value, n):
+    """Write the first n (1 .. LANES) values of `value` from array[index] on."""
+
+    def codegen(context, builder, sig, args):
+        pointer = builder.bitcast(_address(context, builder, sig.args[0], args[0], args[1]), _VEC.as_pointer())
+        mask_type = ir.VectorType(ir.IntType(1), LANES)
+        count = _splat(builder, builder.trunc(args[3], _I32), _INTS)
+        mask = builder.icmp_signed("<", ir.Constant(_INTS, list(range(LANES))), count)
+        kind = ir.FunctionType(ir.VoidType(), [_VEC, _VEC.as_pointer(), _I32, mask_type])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.v{LANES}f32.p0")
+        builder.call(function, [args[2], pointer, ir.Constant(_I32, 4), mask])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vec, types.intp), codegen
+
+
+@intrinsic
 def at(typingctx, array, index):
     """array[index] without a check and without Python's meaning of negative indices."""
 
@@ -157,13 +175,18 @@ def at_most(value, bound):
     return where_less(bound, value, bound, value)
 
 
+def _intrinsic_call(builder, name, args):
+    """llvm.<name> on whole vectors; llvmlite has no name for vector types, so it is spelled out."""
+    function_type = ir.FunctionType(_VEC, [_VEC] * len(args))
+    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}.v{LANES}f32", fnty=function_type), list(args))
+
+
 @intrinsic
 def sqrt(typingctx, value):
     """Square root of each lane."""
 
     def codegen(context, builder, sig, args):
-        function = builder.module.declare_intrinsic("llvm.sqrt", [_VEC])
-        return builder.call(function, [args[0]])
+        return _intrinsic_call(builder, "sqrt", args)
 
     return vec(vec), codegen
 
@@ -173,8 +196,7 @@ def fma(typingctx, a, b, c):
     """a * b + c with one rounding."""
 
     def codegen(context, builder, sig, args):
-        function = builder.module.declare_intrinsic("llvm.fma", [_VEC])
-        return builder.call(function, list(args))
+        return _intrinsic_call(builder, "fma", args)
 
     return vec(vec, vec, vec), codegen
 
