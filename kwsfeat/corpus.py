@@ -1,0 +1,428 @@
+"""Recordings on disk as a table of clips: layouts that are found by themselves.
+
+A corpus is a folder, an archive (unpacked safely into a temporary folder) or a manifest. `find_corpus` says which layout
+it took; ``layout=`` overrides it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kwsfeat.archive import is_archive, unpack
+from kwsfeat.errors import CorpusError, nearest
+
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".wave",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".au",
+    ".snd",
+    ".caf",
+    ".w64",
+    ".rf64",
+)
+MANIFEST_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson"))
+NOISE_FOLDER = "_background_noise_"
+SYNTHETIC_SILENCE = "synthetic-silence/"
+
+LAYOUTS = {
+    "words": "a folder per word, as Speech Commands: WORD/SPEAKER_nohash_N.wav, _background_noise_/, validation_list.txt, testing_list.txt",
+    "kaggle": "the Kaggle archive: train/audio/WORD/*.wav, and test/audio/*.wav without labels",
+    "fsdd": "names in one folder: LABEL_SPEAKER_N.wav, as the Free Spoken Digit Dataset",
+    "speakers": "a folder per speaker: SPEAKER/WORD/*.wav or SPEAKER/WORD_N.wav",
+    "manifest": "a .csv, .tsv or .jsonl file: path, label and optionally speaker, split, start, end (seconds)",
+    "unlabelled": "recordings without labels in one folder",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One row of a corpus.
+
+    `path` is relative to the corpus's root (or absolute); `label` is "" where it is not known; `speaker` is "" where it is
+    not known; `split` is "train", "validation", "test", or "" where the corpus does not say. `start` and `stop` are samples
+    at the recording's own rate; `stop` None is its end.
+    """
+
+    path: str
+    label: str
+    speaker: str = ""
+    split: str = ""
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass
+class Corpus:
+    """What :func:`find_corpus` found.
+
+    `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
+    not become a clip, as (path, reason); `notes` are sentences for the reader.
+    """
+
+    source: Path
+    root: Path
+    layout: str
+    clips: list[Clip]
+    noise: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    def open(self, clip: Clip) -> str | BinaryIO:
+        """What :func:`kwsfeat.audio.load_clip` reads for `clip`: its path, or a file object for silence that is synthesised."""
+        if clip.path.startswith(SYNTHETIC_SILENCE):
+            from kwsfeat.synth import silence_wav
+
+            return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE))))
+        return os.path.join(self.root, clip.path)
+
+    @property
+    def words(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted({clip.label for clip in self.clips} - {""})
+
+
+def find_corpus(source: str | os.PathLike[str], layout: str | None = None) -> Corpus:
+    """The clips of a folder, an archive or a manifest.
+
+    Parameters
+    ----------
+    source : path
+        A folder, a ``.tar.gz``, ``.tgz``, ``.tar`` or ``.zip`` archive, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
+    layout : one of LAYOUTS, optional
+        Overrides what the names say.
+
+    Raises
+    ------
+    CorpusError
+        If `source` is missing or holds no recordings, or the layout does not fit it.
+    """
+    source = Path(source)
+    if layout is not None and layout not in LAYOUTS:
+        near = nearest(layout, LAYOUTS)
+        raise CorpusError(
+            f"no layout called {layout!r}: {'did you mean ' + ', '.join(near) + '?' if near else 'there are ' + ', '.join(LAYOUTS)}"
+        )
+    if not source.exists():
+        raise CorpusError(f"{source}: no such folder, archive or manifest")
+    if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
+        return _manifest(source)
+    if layout == "manifest":
+        raise CorpusError(f"{source}: a manifest is a file called .csv, .tsv or .jsonl")
+    if source.is_dir():
+        return _folder(source, source, layout)
+    if not is_archive(source):
+        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .csv or .jsonl file")
+    unpacked = tempfile.TemporaryDirectory(prefix="kwsfeat-")
+    unpack(source, Path(unpacked.name))
+    corpus = _folder(source, Path(unpacked.name), layout)
+    corpus.unpacked = unpacked
+    return corpus
+
+
+def _folder(source: Path, root: Path, layout: str | None) -> Corpus:
+    files = _Files(root)
+    while (inner := _wrapper(files, root)) is not None:  # archives often hold one folder that holds everything
+        root = root / inner
+        files = _Files(root)
+    if not files.audio:
+        raise CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
+    layout = layout or _guess_layout(files)
+    corpus = _READERS[layout](source, root, files)
+    if not corpus.clips and not corpus.noise:
+        raise CorpusError(f"{source}: no clips in the layout {layout!r} ({LAYOUTS[layout]}): choose another with --layout")
+    return corpus
+
+
+class _Files:
+    """Every recording below a folder as a relative path with "/", in sorted order; links are followed, circles are not."""
+
+    def __init__(self, root: Path) -> None:
+        self.audio: list[str] = []
+        self.folders: list[str] = []
+        try:
+            self._walk(root, "", frozenset())
+        except OSError as error:
+            raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+    def _walk(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> None:
+        status = os.stat(folder)
+        if (here := (status.st_dev, status.st_ino)) in above:
+            return
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+        for entry in ordered:
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            if entry.is_dir():
+                self.folders.append(prefix + entry.name)
+                self._walk(Path(entry.path), f"{prefix}{entry.name}/", above | {here})
+            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+                self.audio.append(prefix + entry.name)
+
+
+def _wrapper(files: _Files, root: Path) -> str | None:
+    """The one folder that holds every recording in folders of its own (or FSDD's recordings/): not a word, but packing."""
+    tops = {path.split("/", 1)[0] for path in files.audio}
+    if len(tops) != 1 or any("/" not in path for path in files.audio):
+        return None
+    (top,) = tops
+    others = [f for f in files.folders if "/" not in f and f != top]
+    nested = any(path.count("/") > 1 for path in files.audio)
+    named = all(_FSDD_NAME.match(path.rsplit("/", 1)[-1]) for path in files.audio)
+    is_kaggle = (root / "train" / "audio").is_dir() or (root / "test" / "audio").is_dir()
+    return top if (nested or named) and not is_kaggle and (named or not others) else None
+
+
+def _guess_layout(files: _Files) -> str:
+    if any(path.startswith("train/audio/") for path in files.audio):
+        return "kaggle"
+    flat = [path for path in files.audio if "/" not in path]
+    if len(flat) > len(files.audio) // 2:
+        named = sum(bool(_FSDD_NAME.match(path)) for path in flat)
+        return "fsdd" if named > len(flat) // 2 else "unlabelled"
+    return "speakers" if _is_by_speaker([path for path in files.audio if "/" in path and not _is_noise(path)]) else "words"
+
+
+def _is_by_speaker(paths: list[str]) -> bool:
+    """Whether the outer folder is a speaker: its name looks like one, or the names inside are words that recur in every folder."""
+    if not paths or sum("_nohash_" in path for path in paths) > len(paths) // 2:
+        return False
+    outer = {path.split("/", 1)[0] for path in paths}
+    if outer <= {str(digit) for digit in range(10)} or len(outer & _COMMON_WORDS) > len(outer) // 2:
+        return False
+    if all(_SPEAKER_FOLDER.match(name) for name in outer):
+        return True
+    inner = Counter(_word_below_speaker(path) for path in paths)
+    return sum(n for word, n in inner.items() if word in _COMMON_WORDS) > len(paths) // 2
+
+
+_SPEAKER_FOLDER = re.compile(r"(speaker|spkr|spk|user|subject|person|voice|participant|s|p|m|f)?[-_ ]?\d+$", re.IGNORECASE)
+_COMMON_WORDS = frozenset(
+    (
+        "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy", "house", "learn", "left",
+        "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three", "tree", "two", "up", "visual", "wow",
+        "yes", "zero", *"0123456789",
+    )
+)  # fmt: skip
+_FSDD_NAME = re.compile(r"(?P<label>[^_]+)_(?P<speaker>(?!nohash_)[^_]+)_(?P<index>\d+)\.\w+$")
+
+
+def _words(source: Path, root: Path, files: _Files, inside: str = "") -> Corpus:
+    """A folder per word below `inside` (ends with "/")."""
+    corpus = Corpus(source, root, "words", [])
+    for path in files.audio:
+        if not path.startswith(inside):
+            continue
+        if "/" not in (below := path[len(inside) :]):
+            corpus.skipped.append((path, "lies outside the folders of the words"))
+        elif _is_noise(below):
+            corpus.noise.append(path)
+        else:
+            corpus.clips.append(Clip(path, _text(below.split("/", 1)[0]), _speaker_of(path)))
+    filled = {path[len(inside) :].split("/", 1)[0] for path in files.audio if path.startswith(inside)}
+    for folder in files.folders:
+        if folder.startswith(inside) and "/" not in (name := folder[len(inside) :]) and name not in filled:
+            corpus.skipped.append((folder, "a word without recordings"))
+    _apply_lists(corpus, [inside, inside.removesuffix("audio/"), ""])
+    return corpus
+
+
+def _kaggle(source: Path, root: Path, files: _Files) -> Corpus:
+    corpus = _words(source, root, files, "train/audio/")
+    corpus.layout = "kaggle"
+    unlabelled = [Clip(path, "", split="test") for path in files.audio if path.startswith("test/audio/")]
+    if unlabelled and corpus.clips:
+        corpus.notes.append(f"test/audio holds {len(unlabelled):,} recordings without labels, left out: build {source}/test/audio for them")
+    else:
+        corpus.clips += unlabelled
+    return corpus
+
+
+def _fsdd(source: Path, root: Path, files: _Files) -> Corpus:
+    """LABEL_SPEAKER_N names; in the digits' own corpus the recordings 0 to 4 of each are the official test part."""
+    corpus = Corpus(source, root, "fsdd", [])
+    early = []
+    for path in files.audio:
+        if _is_noise(path):
+            corpus.noise.append(path)
+        elif match := _FSDD_NAME.match(path.rsplit("/", 1)[-1]):
+            corpus.clips.append(Clip(path, _text(match["label"]), _text(match["speaker"])))
+            early.append(int(match["index"]) < 5)
+        else:
+            corpus.skipped.append((path, "is not called LABEL_SPEAKER_N"))
+    if set(corpus.words) == set("0123456789") and 0 < sum(early) <= len(early) // 2:
+        corpus.clips = [replace(clip, split="test") if test else clip for clip, test in zip(corpus.clips, early, strict=True)]
+        corpus.notes.append("official split: recordings 0 to 4 of each digit and speaker are the test part")
+    return corpus
+
+
+def _speakers(source: Path, root: Path, files: _Files) -> Corpus:
+    corpus = Corpus(source, root, "speakers", [])
+    for path in files.audio:
+        if _is_noise(path):
+            corpus.noise.append(path)
+        elif "/" in path:
+            corpus.clips.append(Clip(path, _text(_word_below_speaker(path)), _text(path.split("/", 1)[0])))
+        else:
+            corpus.skipped.append((path, "lies outside the folders of the speakers"))
+    return corpus
+
+
+def _word_below_speaker(path: str) -> str:
+    """ "anna/yes/3.wav", "anna/yes_3.wav", "anna/yes-3.wav" and "anna/yes3.wav" are all "yes"; "01/7_01_3.wav" is "7"."""
+    _, *folders, name = path.split("/")
+    if folders:
+        return folders[0]
+    word = re.split(r"[_\-. ]", name)[0]
+    return word.rstrip("0123456789") or word
+
+
+def _unlabelled(source: Path, root: Path, files: _Files) -> Corpus:
+    return Corpus(source, root, "unlabelled", [Clip(path, "", split="test") for path in files.audio])
+
+
+_READERS = {"words": _words, "kaggle": _kaggle, "fsdd": _fsdd, "speakers": _speakers, "unlabelled": _unlabelled}
+
+
+def _is_noise(path: str) -> bool:
+    return path.split("/", 1)[0].lower().strip("_") == NOISE_FOLDER.strip("_") and "/" in path
+
+
+def _speaker_of(path: str) -> str:
+    speaker, found, _ = path.rsplit("/", 1)[-1].partition("_nohash_")
+    return _text(speaker) if found else ""
+
+
+def _text(name: str) -> str:
+    """One spelling of a name: macOS stores "ö" as two characters."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _apply_lists(corpus: Corpus, folders: Iterable[str]) -> None:
+    """Splits from validation_list.txt and testing_list.txt; their entries count with any suffix (the audio may be FLAC now)."""
+    for folder in folders:
+        lists = {
+            split: corpus.root / folder / name for name, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test"))
+        }
+        listed = {_stem(line): split for split, path in lists.items() if path.is_file() for line in _lines(path)}
+        if listed:
+            break
+    else:
+        return
+    by_stem = defaultdict(list)
+    for i, clip in enumerate(corpus.clips):
+        word, name = clip.path.split("/")[-2:]
+        by_stem[_stem(f"{word}/{name}")].append(i)
+    if not any(stem in by_stem for stem in listed):
+        corpus.notes.append("validation_list.txt and testing_list.txt name none of the recordings: not used")
+        return
+    if missing := sum(stem not in by_stem for stem in listed):
+        corpus.notes.append(f"validation_list.txt and testing_list.txt name {missing:,} recordings that are not there")
+    both = all(path.is_file() for path in lists.values())
+    splits = ["train" if both else ""] * len(corpus.clips)  # with one list only, the other part is still to be cut
+    for stem, split in listed.items():
+        for i in by_stem.get(stem, ()):
+            splits[i] = split
+    corpus.clips = [replace(clip, split=split) for clip, split in zip(corpus.clips, splits, strict=True)]
+
+
+def _lines(path: Path) -> Iterator[str]:
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        if line.strip():
+            yield line.strip()
+
+
+def _stem(path: str) -> str:
+    return _text(os.path.splitext(path.replace("\\", "/").removeprefix("./"))[0])
+
+
+def _manifest(source: Path) -> Corpus:
+    corpus = Corpus(source, source.parent, "manifest", [])
+    for number, row in _manifest_rows(source):
+        if unknown := row.keys() - {"path", "label", "speaker", "split", "start", "end"}:
+            raise CorpusError(
+                f"{source} line {number}: no column {sorted(unknown)[0]!r}: there are path, label, speaker, split, start, end"
+            )
+        if not row.get("path"):
+            raise CorpusError(f"{source} line {number}: no path")
+        split = str(row.get("split") or "").lower()
+        split = {"valid": "validation", "val": "validation", "dev": "validation", "testing": "test", "training": "train"}.get(split, split)
+        if split not in ("", "train", "validation", "test"):
+            raise CorpusError(f"{source} line {number}: split {split!r} must be train, validation or test")
+        path = str(row["path"])
+        start, stop = _samples(source, number, row, os.path.join(corpus.root, path))
+        label, speaker = (_text(str(row.get(name) if row.get(name) is not None else "")) for name in ("label", "speaker"))
+        if label == NOISE_FOLDER:
+            corpus.noise.append(path)
+        else:
+            corpus.clips.append(Clip(path, label, speaker, split, start, stop))
+    if not corpus.clips:
+        raise CorpusError(f"{source}: no rows: it needs a line with the names path,label and a line for each recording")
+    return corpus
+
+
+def _manifest_rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, row) for each line of a CSV, TSV or JSONL file."""
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{source}: cannot be read as UTF-8 text: {error}") from None
+    if source.suffix.lower() in (".csv", ".tsv"):
+        reader = csv.DictReader(
+            io.StringIO(text), delimiter="\t" if source.suffix.lower() == ".tsv" else ",", restkey="more columns than names"
+        )
+        for row in reader:
+            yield reader.line_num, row
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise CorpusError(f"{source} line {number}: not JSON: {error}") from None
+            if not isinstance(row, dict):
+                raise CorpusError(f"{source} line {number}: must be a JSON object, not {type(row).__name__}")
+            yield number, row
+
+
+def _samples(source: Path, number: int, row: dict[str, Any], path: str) -> tuple[int, int | None]:
+    """A row's start and end, given in seconds, as samples of its recording."""
+    times = [row.get(name) if row.get(name) not in (None, "") else None for name in ("start", "end")]
+    if times == [None, None]:
+        return 0, None
+    try:
+        start_s, end_s = (None if time is None else float(time) for time in times)
+    except (TypeError, ValueError):
+        raise CorpusError(f"{source} line {number}: start {times[0]!r} and end {times[1]!r} must be seconds") from None
+    start_s = start_s or 0.0
+    if start_s < 0 or (end_s is not None and end_s <= start_s):
+        raise CorpusError(
+            f"{source} line {number}: start {start_s:g} s must be >= 0 and before end {end_s if end_s is None else f'{end_s:g}'} s"
+        )
+    import soundfile
+
+    try:
+        sr = soundfile.info(path).samplerate
+    except (soundfile.LibsndfileError, OSError):
+        return 0, None  # the build will say what is wrong with it
+    return round(start_s * sr), None if end_s is None else round(end_s * sr)
