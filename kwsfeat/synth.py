@@ -23,10 +23,11 @@ from kwsfeat.splits import which_set
 
 SR = 16000
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
+# Without the variants made with Klatt's synthesiser: some of those never say a word twice alike.
 _VARIANTS = (
     "m1", "f1", "m2", "f2", "m3", "f3", "m4", "f4", "m5", "f5", "m6", "m7", "m8", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis",
-    "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "adam", "anika", "antonio",
-    "belinda", "benjamin", "boris", "caleb", "david", "ed", "edward", "grandma", "grandpa", "gustave", "ian", "iven", "john", "linda",
+    "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "anika", "antonio",
+    "belinda", "boris", "ed", "grandma", "grandpa", "gustave", "ian", "iven", "john", "linda",
     "marcelo", "max", "michel",
 )  # fmt: skip
 
