@@ -154,6 +154,28 @@ def lane_sum(typingctx, value):
 
 
 @intrinsic
+def shift_in(typingctx, value, scalar):
+    """`scalar` in lane 0, and lane i - 1 of `value` in every other lane i."""
+
+    def codegen(context, builder, sig, args):
+        order = [0, *range(LANES - 1)]
+        moved = builder.shuffle_vector(args[0], args[0], ir.Constant(_INTS, order))
+        return builder.insert_element(moved, args[1], ir.Constant(_I32, 0))
+
+    return vec(vec, types.float32), codegen
+
+
+@intrinsic
+def last(typingctx, value):
+    """The value in the last lane."""
+
+    def codegen(context, builder, sig, args):
+        return builder.extract_element(args[0], ir.Constant(_I32, LANES - 1))
+
+    return types.float32(vec), codegen
+
+
+@intrinsic
 def where_less(typingctx, a, b, then, otherwise):
     """Lane by lane: `then` where a < b, else `otherwise` (also where either is NaN)."""
 

@@ -38,7 +38,7 @@ def onsets(y, block, level, out):
         level[b] = total
         loudest = max(loudest, total)
     count, quiet_until = 0, 0
-    for b in range(n_blocks):
+    for b in range(2, n_blocks):  # a clip that starts loud has no onset at its first sample
         before = f32(0)
         for past in range(max(0, b - _ONSET_BLOCKS), b):
             before = max(before, level[past])
@@ -67,7 +67,7 @@ def run_energy(padded, out):
 
 
 @jit
-def _best_start(padded, energy, natural, centre, low, high, overlap, search, score):
+def _best_start(padded, energy, natural, low, high, overlap, search, score):
     """The start in [low, high] whose first `overlap` samples are most like those at `natural`, and the correlation there."""
     target_energy = f32(0)
     for j in range(natural, natural + overlap, LANES):
@@ -94,6 +94,7 @@ def _best_start(padded, energy, natural, centre, low, high, overlap, search, sco
         store(score, lag + 2 * LANES, c2 / sqrt(e2))
         store(score, lag + 3 * LANES, c3 / sqrt(e3))
     scale = np.sqrt(target_energy)
+    centre = (low + high) // 2
     bias = _CENTRE_BIAS * scale / f32(search * search)
     best, found = f32(-np.inf), low
     for lag in range(n_lags):
@@ -117,30 +118,66 @@ def _cross_fade(padded, old, new, fade, correlation, out, at):
 
 
 @jit
-def wsola(padded, energy, fixed, low, high, hop, search, fade, score, starts, out):
+def plan(marks, n, n_out, rate, hop, overlap, search, guard, low, high):
+    """Bounds of the start of each piece in the clip -> `low`, `high` (int64, (n_pieces,)); where they are equal it is given.
+
+    The first piece starts with the clip and the last one ends with it. The pieces that play an onset (`marks`: where they
+    are) put it at its own time; the others lie before it, or `guard` samples after it. An onset that cannot have its
+    place because of its neighbours is searched like the rest.
+    """
+    length, last = hop + overlap, low.size - 1
+    for k in range(last + 1):
+        middle = int(round(rate * (k * hop + length / 2) - length / 2))
+        low[k] = min(max(middle - search, 0), n - length)
+        high[k] = min(max(middle + search, 0), n - length)
+    low[0] = high[0] = 0
+    low[last] = high[last] = n - n_out + last * hop
+    done, mark_done = -1, -n
+    for mark in marks:
+        place = int(round(mark / rate))
+        end = place // hop
+        begin = end - 1 if end > 0 and place - end * hop < overlap else end
+        shift = mark - place
+        room = begin > done and end < last and begin * hop + shift >= mark_done + guard
+        if room and done >= 0:
+            room = low[done] + length <= mark
+        if room and begin > done + 1:
+            room = mark - length - guard >= mark_done + guard
+        if not room:
+            continue
+        for k in range(done + 1, begin):
+            high[k] = min(high[k], max(mark - length - guard, 0))
+            low[k] = min(low[k], high[k])
+        for k in range(begin, end + 1):
+            low[k] = high[k] = k * hop + shift
+        for k in range(end + 1, last):
+            low[k] = max(low[k], mark + guard)
+            high[k] = max(high[k], low[k])
+        done, mark_done = end, mark
+
+
+@jit
+def wsola(padded, energy, pad, low, high, hop, search, fade, score, starts, out):
     """Fill `out` with pieces of `padded`.
 
-    padded, energy : float32; the clip between zeros, and its ``run_energy``
-    fixed, low, high : int64, (n_pieces,); a start that is given (-1: search), and the bounds of the search
-    hop, search : samples from piece to piece in the output; half the width of the search around the middle of the bounds
+    padded, energy : float32; `pad` zeros, the clip, zeros; and its ``run_energy``
+    low, high : int64, (n_pieces,); from `plan`
+    hop, search : samples from piece to piece in the output; half the width of the search
     fade : float32, (overlap,); rising from 0 to 1; overlap is a multiple of LANES
-    score, starts : scratch, float32 (lags + 4 LANES,) and int64 (n_pieces,)
+    score, starts : scratch, float32 (2 search + 1 + 4 LANES,) and int64 (n_pieces,)
     out : float32, (n_pieces * hop + overlap,)
     """
     overlap = fade.size
     for k in range(starts.size):
         at = k * hop
-        natural = starts[k - 1] + hop if k else fixed[0]
-        if fixed[k] >= 0:
-            start, correlation = fixed[k], f32(0)
+        start = pad + low[k]
+        natural = starts[k - 1] + hop if k else start
+        if start != natural or high[k] > low[k]:
+            start, correlation = _best_start(padded, energy, natural, start, pad + high[k], overlap, search, score)
+            _cross_fade(padded, natural, start, fade, correlation, out, at)
         else:
-            centre = (low[k] + high[k]) // 2
-            start, correlation = _best_start(padded, energy, natural, centre, low[k], high[k], overlap, search, score)
-        starts[k] = start
-        if start == natural:
             for i in range(overlap):
                 out[at + i] = padded[start + i]
-        else:
-            _cross_fade(padded, natural, start, fade, correlation, out, at)
+        starts[k] = start
         for i in range(overlap, hop + overlap):
             out[at + i] = padded[start + i]

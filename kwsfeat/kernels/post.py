@@ -1,0 +1,94 @@
+"""What needs the whole clip, on (n_frames, n_features) values in frame order: normalisation, deltas, PCEN, affine map."""
+
+import numpy as np
+
+from kwsfeat.kernels._jit import jit
+
+f32 = np.float32
+
+
+@jit
+def row_l1(x, n_features, total):
+    """Each feature divided by the sum of its absolute values over time (system A); all-zero features stay zero."""
+    total[:n_features] = 0
+    for t in range(x.shape[0]):
+        for f in range(n_features):
+            total[f] += abs(x[t, f])
+    for f in range(n_features):
+        total[f] = f32(1) / total[f] if total[f] > 0 else f32(1)
+    for t in range(x.shape[0]):
+        for f in range(n_features):
+            x[t, f] *= total[f]
+
+
+@jit
+def standardize(x, n_features, divide, mean, variance):
+    """Each feature's mean over time becomes 0 and, with `divide`, its standard deviation 1 (a constant feature becomes 0)."""
+    n = x.shape[0]
+    mean[:n_features] = 0
+    variance[:n_features] = 0
+    for t in range(n):
+        for f in range(n_features):
+            mean[f] += x[t, f]
+    for f in range(n_features):
+        mean[f] /= f32(n)
+    for t in range(n):
+        for f in range(n_features):
+            x[t, f] -= mean[f]
+            variance[f] += x[t, f] * x[t, f]
+    if divide:
+        for f in range(n_features):
+            variance[f] = f32(1) / max(np.sqrt(variance[f] / f32(n)), f32(1e-5))
+        for t in range(n):
+            for f in range(n_features):
+                x[t, f] *= variance[f]
+
+
+@jit
+def affine(x, mean, scale, add, factor, low, high):
+    """x = clip(((x - mean) * scale + add) * factor, low, high); NaN stays NaN."""
+    for t in range(x.shape[0]):
+        for f in range(x.shape[1]):
+            v = ((x[t, f] - mean[f]) * scale[f] + add) * factor
+            v = low if v < low else v
+            x[t, f] = high if v > high else v
+
+
+@jit
+def pcen(x, n_features, state, smoothing, gain, bias, power, eps):
+    """Per-channel energy normalisation, in place.
+
+    M[t] = (1 - s) M[t-1] + s E[t], M[-1] = E[0]; out = (E / (eps + M)^gain + bias)^power - bias^power.
+    Formula: Wang et al. 2017, "Trainable frontend"; initial state as librosa 0.11's pcen.
+    """
+    for f in range(n_features):
+        state[f] = x[0, f]
+    base = f32(bias**power)
+    for t in range(x.shape[0]):
+        for f in range(n_features):
+            state[f] += smoothing * (x[t, f] - state[f])
+            smooth = np.exp(-gain * (np.log(eps) + np.log1p(state[f] / eps)))
+            x[t, f] = f32((bias + x[t, f] * smooth) ** power) - base
+
+
+@jit
+def deltas(x, source, column, n, weights, edge_weights):
+    """Columns `column` .. + n of x receive the weighted sums over time of the n columns from `source` on.
+
+    weights (width,): of the frames around t. edge_weights (width, width - 1): for each of the first and of the last width // 2
+    frames, the weights of the first (last) `width` frames (librosa: the line through them); with no columns, the first and the
+    last frame are repeated instead (HTK).
+    """
+    width, n_frames = weights.size, x.shape[0]
+    h = width // 2
+    for t in range(n_frames):
+        first, w = t - h, weights
+        if edge_weights.shape[1] and t < h:
+            first, w = 0, edge_weights[:, t]
+        elif edge_weights.shape[1] and t >= n_frames - h:
+            first, w = n_frames - width, edge_weights[:, t - (n_frames - h) + h]
+        for f in range(n):
+            total = f32(0)
+            for k in range(width):
+                total += w[k] * x[min(max(first + k, 0), n_frames - 1), source + f]
+            x[t, column + f] = total
