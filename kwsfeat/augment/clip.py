@@ -1,0 +1,40 @@
+"""What every transform takes: one clip or a batch of clips, float or int16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kwsfeat.errors import AudioError, ConfigError
+
+
+def as_clips(y: ArrayLike) -> NDArray[np.float32]:
+    """`y` as float32 in [-1, 1], C-contiguous, shape (n_samples,) or (n_clips, n_samples); int16 is divided by 32768.
+
+    Raises
+    ------
+    ConfigError
+        For another number of axes or another type.
+    AudioError
+        If a sample is NaN or infinite.
+    """
+    clips = np.asarray(y)
+    if clips.ndim not in (1, 2):
+        raise ConfigError(f"y has {clips.ndim} axes: one clip has 1, a batch of clips has 2")
+    if clips.dtype == np.int16:
+        return np.multiply(clips, np.float32(1 / 32768), dtype=np.float32)
+    if clips.dtype.kind != "f":
+        raise ConfigError(f"y is {clips.dtype}: float samples in [-1, 1] or int16 are wanted")
+    clips = np.ascontiguousarray(clips, np.float32)
+    if not np.isfinite(clips).all():
+        raise AudioError("y holds NaN or infinite samples: repair or leave out the recording")
+    return clips
+
+
+def each_clip(clips: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """`change` applied to the clip, or to each clip of the batch."""
+    if clips.ndim == 1:
+        return change(clips)
+    return np.stack([change(clip) for clip in clips]) if len(clips) else clips

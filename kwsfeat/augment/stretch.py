@@ -1,0 +1,322 @@
+"""Time-stretching and pitch-shifting: what a clip is asked, checked; the work is in the kernels.
+
+A stretcher does what every rate shares (the forward FFT, the onsets) once, and is then called once for each rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from kwsfeat.augment.clip import as_clips, each_clip
+from kwsfeat.errors import ConfigError, nearest
+from kwsfeat.kernels import resample as _resample
+from kwsfeat.kernels import vocoder as _vocoder
+from kwsfeat.kernels import wsola as _wsola
+from kwsfeat.kernels._jit import LANES
+from kwsfeat.kernels.fft import FftPlan, fft_plan
+from kwsfeat.kernels.simd import aligned
+
+Method = Literal["wsola", "vocoder", "vocoder-locked", "speed"]
+Stretcher = Callable[[float], NDArray[np.float32]]
+
+MIN_RATE, MAX_RATE = 0.1, 10.0
+MAX_STEPS = 36.0
+
+
+def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method = "wsola") -> NDArray[np.float32]:
+    """Change how long a recording lasts.
+
+    Parameters
+    ----------
+    y : array_like, shape (n_samples,) or (n_clips, n_samples)
+        Waveform in [-1, 1], or int16.
+    rate : float, 0.1 <= rate <= 10
+        Above 1 is faster; 1 returns the samples unchanged.
+    sr : int, Hz
+        Sampling rate; only ``wsola`` needs it, for the length of its pieces.
+    method : {"wsola", "vocoder", "vocoder-locked", "speed"}
+        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place; a clip shorter than two pieces
+        (60 ms) is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults (n_fft 2048, hop 512).
+        ``vocoder-locked``: the same with identity phase locking. ``speed``: resampling, the pitch moves with the rate.
+
+    Returns
+    -------
+    y_stretched : ndarray, float32, shape (..., round(n_samples / rate))
+
+    Raises
+    ------
+    ConfigError
+        If `rate`, `sr` or `method` is out of bounds.
+    AudioError
+        If a sample is NaN or infinite.
+    """
+    _check(rate, sr, method)
+    return each_clip(as_clips(y), lambda clip: clip.copy() if rate == 1.0 else stretcher(clip, sr, method)(rate))
+
+
+def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsola") -> NDArray[np.float32]:
+    """Move the pitch and keep the length: stretch by ``2 ** (-n_steps / 12)``, then resample to the same length.
+
+    Parameters
+    ----------
+    y : array_like, shape (n_samples,) or (n_clips, n_samples)
+        Waveform in [-1, 1], or int16.
+    sr : int, Hz
+        Sampling rate.
+    n_steps : float, -36 <= n_steps <= 36
+        Semitones; 0 returns the samples unchanged.
+    method : {"wsola", "vocoder", "vocoder-locked"}
+        How the clip is stretched, see :func:`time_stretch`. ``vocoder`` is ``librosa.effects.pitch_shift`` with its
+        defaults: it also resamples with soxr.
+
+    Returns
+    -------
+    y_shifted : ndarray, float32, the shape of `y`
+
+    Raises
+    ------
+    ConfigError, AudioError
+        As :func:`time_stretch`.
+    """
+    if not abs(n_steps) <= MAX_STEPS:
+        raise ConfigError(f"n_steps={n_steps} must be between -{MAX_STEPS:g} and {MAX_STEPS:g} semitones")
+    if method == "speed":
+        raise ConfigError("method='speed' moves the pitch by itself: use time_stretch, or another method")
+    _check(1.0, sr, method)
+    return each_clip(as_clips(y), lambda clip: clip.copy() if n_steps == 0 else _shifted(stretcher(clip, sr, method), clip.size, n_steps, method))
+
+
+def stretch_and_shift(
+    y: NDArray[np.float32], sr: int, rates: tuple[float, ...], steps: tuple[float, ...], method: Method = "wsola"
+) -> list[NDArray[np.float32]]:
+    """Every rate with every number of semitones, rates outermost: ``pitch_shift(time_stretch(y, rate), sr, n_steps)``.
+
+    Both changes are one stretch by ``rate * 2 ** (-n_steps / 12)``, and the forward work is shared by all of them.
+
+    Parameters
+    ----------
+    y : ndarray, float32, shape (n_samples,)
+    sr : int, Hz
+    rates, steps : tuple of float
+        Bounds as in :func:`time_stretch` and :func:`pitch_shift`.
+
+    Returns
+    -------
+    variants : list of ndarray, float32, shape (round(n_samples / rate),) each; rate 1 with 0 steps is `y` itself
+    """
+    stretch = stretcher(y, sr, method)
+    variants = []
+    for rate in rates:
+        for n_steps in steps:
+            if n_steps:
+                variants.append(_shifted(lambda r, rate=rate: stretch(rate * r), round(y.size / rate), n_steps, method))  # type: ignore[misc]
+            else:
+                variants.append(y if rate == 1.0 else stretch(rate))
+    return variants
+
+
+def stretcher(y: NDArray[np.float32], sr: int, method: Method) -> Stretcher:
+    """What turns a rate into the stretched clip."""
+    if y.size == 0:
+        return lambda rate: np.zeros(0, np.float32)
+    if method == "speed" or (method == "wsola" and y.size < 2 * Pieces.at(sr).length):
+        return lambda rate: resample(y, rate, round(y.size / rate))
+    if method == "wsola":
+        return _Wsola(y, Pieces.at(sr))
+    return _Vocoder(y, locked=method == "vocoder-locked")
+
+
+def _shifted(stretch: Stretcher, n: int, n_steps: float, method: Method) -> NDArray[np.float32]:
+    ratio = 2.0 ** (n_steps / 12.0)
+    stretched = stretch(1.0 / ratio)
+    if method == "vocoder" and n:
+        out = np.zeros(n, np.float32)
+        resampled = soxr.resample(stretched, ratio, 1.0, quality="HQ")[:n]
+        out[: resampled.size] = resampled
+        return out
+    return resample(stretched, ratio, n)
+
+
+def _check(rate: float, sr: int, method: str) -> None:
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise ConfigError(f"rate={rate} must be between {MIN_RATE} and {MAX_RATE:g}")
+    if sr < 1000:
+        raise ConfigError(f"sr={sr} must be >= 1000 Hz")
+    if method not in get_args(Method):
+        near = nearest(method, get_args(Method)) or get_args(Method)
+        raise ConfigError(f"no stretching method {method!r}: did you mean {', '.join(near)}?")
+
+
+# --- resampling
+
+_TAPS = 96  # zero crossings of the sinc that are kept, both sides together
+_KAISER_BETA = 8.96  # 90 dB down outside the pass-band (Kaiser 1974)
+_RESOLUTION = 512
+_ROLL_OFF = 0.94  # middle of the transition band, as a share of the lower Nyquist frequency
+_MAX_FRACTIONS = 256
+
+
+def resample(y: NDArray[np.float32], ratio: float, n_out: int) -> NDArray[np.float32]:
+    """``out[i]`` is the band-limited signal at sample ``i * ratio``; zeros outside the clip.
+
+    `ratio` is rounded to a fraction with a denominator of at most 256, which moves the pitch by less than 0.03 cents.
+    """
+    step = Fraction(ratio).limit_denominator(_MAX_FRACTIONS)
+    bank = _bank(step.numerator, step.denominator)
+    before = bank.shape[1] // 2 - 1
+    padded = np.zeros(max(math.ceil(n_out * step), y.size) + bank.shape[1] + 1, np.float32)
+    padded[before : before + y.size] = y
+    out = np.empty(n_out, np.float32)
+    _resample.resample(padded, bank, step.numerator, out)
+    return out
+
+
+@lru_cache(maxsize=64)
+def _bank(step: int, n_fractions: int) -> NDArray[np.float32]:
+    cutoff = min(1.0, n_fractions / step)
+    taps = _round_up(math.ceil(_TAPS / cutoff), LANES)
+    bank = aligned(n_fractions * taps).reshape(n_fractions, taps)
+    _resample.filter_bank(_prototype(), _RESOLUTION, cutoff, bank)
+    return bank
+
+
+@lru_cache(maxsize=1)
+def _prototype() -> NDArray[np.float64]:
+    x = np.arange(_TAPS // 2 * _RESOLUTION + 1) / _RESOLUTION
+    return _ROLL_OFF * np.sinc(_ROLL_OFF * x) * np.kaiser(2 * x.size - 1, _KAISER_BETA)[x.size - 1 :]
+
+
+# --- WSOLA
+
+
+class Pieces(NamedTuple):
+    """Lengths in samples: from piece to piece, cross-fade, half the search, onset detection; and the cross-fade itself."""
+
+    hop: int
+    overlap: int
+    search: int
+    block: int
+    fade: NDArray[np.float32]
+
+    @property
+    def length(self) -> int:
+        return self.hop + self.overlap
+
+    @staticmethod
+    @lru_cache(maxsize=8)
+    def at(sr: int) -> Pieces:
+        overlap = _round_up(round(0.008 * sr), LANES)  # one period of a voice of 125 Hz
+        fade = (0.5 - 0.5 * np.cos(np.pi * (np.arange(overlap) + 0.5) / overlap)).astype(np.float32)
+        # The whole search is as wide as a period of 62 Hz, the lowest voice, so that a match always lies in it.
+        return Pieces(round(0.022 * sr), overlap, round(0.008 * sr), max(1, sr // 1000), fade)
+
+
+class _Wsola:
+    """`kwsfeat.kernels.wsola` for one clip."""
+
+    def __init__(self, y: NDArray[np.float32], pieces: Pieces) -> None:
+        self.n, self.pieces = y.size, pieces
+        self.pad = pieces.length + pieces.overlap + 8 * LANES  # what the search reads beyond its last candidate, rounded up
+        self.padded = aligned(y.size + 2 * self.pad)
+        self.padded[self.pad : self.pad + y.size] = y
+        self.energy = aligned(self.padded.size)
+        _wsola.run_energy(self.padded, self.energy[: -2 * LANES])
+        level = np.empty(y.size // pieces.block, np.float32)
+        marks = np.empty(level.size // 8 + 1, np.int64)
+        self.marks = marks[: _wsola.onsets(y, pieces.block, level, marks)]
+
+    def __call__(self, rate: float) -> NDArray[np.float32]:
+        hop, overlap, search, block, fade = self.pieces
+        n_out = round(self.n / rate)
+        if n_out < 2 * self.pieces.length:
+            return resample(self.padded[self.pad : self.pad + self.n], rate, n_out)
+        n_pieces = -(-(n_out - overlap) // hop)
+        low, high, starts = np.empty((3, n_pieces), np.int64)
+        _wsola.plan(self.marks, self.n, n_out, rate, hop, overlap, search, 2 * block, low, high)
+        out = np.empty(n_pieces * hop + overlap, np.float32)
+        score = np.empty(2 * search + 1 + 4 * LANES, np.float32)
+        _wsola.wsola(self.padded, self.energy, self.pad, low, high, hop, search, fade, score, starts, out)
+        return out[:n_out]
+
+
+# --- the phase vocoder, with librosa's defaults
+
+_N_FFT, _HOP = 2048, 512
+_N_BINS = _N_FFT // 2 + 1
+_N_COLS = -(-_N_BINS // LANES) * LANES
+
+
+class _Vocoder:
+    """`kwsfeat.kernels.vocoder` for one clip."""
+
+    def __init__(self, y: NDArray[np.float32], *, locked: bool) -> None:
+        self.n, self.n_frames, self.locked = y.size, 1 + y.size // _HOP, locked
+        plan, window, _ = _tables()
+        n_blocked = _round_up(self.n_frames + 2, LANES)  # two frames of nothing after the last
+        n_rows = _round_up(n_blocked + _N_FFT // _HOP, LANES)
+        signal, rows = aligned(n_rows * _HOP), aligned(n_rows * _HOP)
+        signal[_N_FFT // 2 : _N_FFT // 2 + y.size] = y
+        _vocoder.to_rows(signal, _HOP, rows, n_rows)
+        polar = aligned(3 * n_blocked * _N_COLS).reshape(3, n_blocked, _N_COLS)
+        _vocoder.analyse(rows, _offsets(n_rows), window, plan, *_block(plan), *polar)
+        polar[0, self.n_frames :], polar[1, self.n_frames :], polar[2, self.n_frames :] = 0.0, 1.0, 0.0
+        self.polar = polar
+
+    def __call__(self, rate: float) -> NDArray[np.float32]:
+        plan, _, window = _tables()
+        n_out = round(self.n / rate)
+        n_frames = min(math.ceil(self.n_frames / rate), math.ceil((n_out + _N_FFT) / _HOP))
+        n_blocked = _round_up(n_frames, LANES)
+        frames = aligned(2 * n_blocked * _N_COLS).reshape(2, n_blocked, _N_COLS)
+        if self.locked:
+            scratch = np.empty(_N_BINS, np.int64), np.empty(_N_BINS, np.float32), np.empty(_N_BINS, np.float32)
+            _vocoder.accumulate_locked(*self.polar, rate, *scratch, *frames[:, :n_frames])
+        else:
+            _vocoder.accumulate(*self.polar, rate, *frames[:, :n_frames])
+        n_rows = _round_up(n_blocked + _N_FFT // _HOP, LANES)
+        rows, signal = aligned(n_rows * _HOP), np.empty(n_rows * _HOP, np.float32)
+        even, odd, bins_re, bins_im = _block(plan)
+        _vocoder.synthesise(*frames, _offsets(n_rows), window, plan, bins_re, bins_im, even, odd, rows)
+        _vocoder.from_rows(rows, _HOP, signal, n_rows)
+        return signal[_N_FFT // 2 : _N_FFT // 2 + n_out] * _window_gain(n_frames, n_out)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> tuple[FftPlan, NDArray[np.float32], NDArray[np.float32]]:
+    """The FFT's tables, the analysis window (periodic Hann) and the synthesis window, which undoes the FFT's factor."""
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_N_FFT) / _N_FFT)
+    return fft_plan(_N_FFT), window.astype(np.float32), (window / (_N_FFT // 2)).astype(np.float32)
+
+
+def _block(plan: FftPlan) -> tuple[NDArray[np.float32], ...]:
+    """Scratch for one block of LANES frames: the transform (real, imaginary) and its bins."""
+    return aligned(plan.n_slots * LANES), aligned(plan.n_slots * LANES), aligned(_N_COLS * LANES), aligned(_N_COLS * LANES)
+
+
+@lru_cache(maxsize=32)
+def _offsets(n_rows: int) -> NDArray[np.int64]:
+    k = np.arange(_N_FFT)
+    return k % _HOP * n_rows + k // _HOP
+
+
+@lru_cache(maxsize=32)
+def _window_gain(n_frames: int, n_out: int) -> NDArray[np.float32]:
+    """One over the sum of the squared windows that overlap at each sample of the output."""
+    square = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_N_FFT) / _N_FFT)) ** 2
+    total = np.zeros(max((n_frames - 1) * _HOP + _N_FFT, _N_FFT // 2 + n_out))
+    for t in range(n_frames):
+        total[t * _HOP : t * _HOP + _N_FFT] += square
+    total = total[_N_FFT // 2 : _N_FFT // 2 + n_out]
+    return np.where(total > np.finfo(np.float32).tiny, 1.0 / np.maximum(total, 1e-30), 1.0).astype(np.float32)
+
+
+def _round_up(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple
