@@ -67,6 +67,13 @@ def extents(file: h5py.File) -> dict[str, Extent]:
     return found
 
 
+def map_rows(path: str | os.PathLike[str], place: Extent, rows: slice | None = None) -> NDArray[Any]:
+    """A read-only memory map of an array, or of some consecutive `rows` of it: it counts as memory only while it is kept."""
+    if rows is None:
+        return np.memmap(path, place.dtype, "r", place.offset, place.shape)
+    return np.memmap(path, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
+
+
 def is_block_array(path: str) -> bool:
     """Whether the dataset at `path` is written, and protected by a checksum, block by block of rows."""
     return path in ("audio", "length") or path.startswith("features/")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import StoreError, nearest
-from kwsfeat.layout import FORMAT, FORMAT_VERSION, SPLITS, extents
+from kwsfeat.layout import FORMAT, FORMAT_VERSION, SPLITS, extents, map_rows
 from kwsfeat.writer import Columns, Writer
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Reader:
         Class names; ``label`` indexes them.
     feature_names : tuple of str
         The feature sets, the first is the default.
-    n_clips, n_samples, sr : int
-        Rows; samples in a row of ``audio``; their rate in Hz.
+    n_clips, n_samples, sr, block_rows : int
+        Rows; samples in a row of ``audio``; their rate in Hz; rows that share a checksum.
 
     Raises
     ------
@@ -67,6 +67,7 @@ class Reader:
         self.n_clips = self.extents["length"].shape[0]
         self.sr = int(self.attrs["sr"])
         self.n_samples = int(self.attrs["n_samples"])
+        self.block_rows = int(self.attrs["block_rows"])
         self._configs: dict[str, FeatureConfig] = {}
 
     def __enter__(self) -> Reader:
@@ -165,8 +166,7 @@ class Reader:
         return name
 
     def _map(self, path: str) -> NDArray[Any]:
-        place = self.extents[path]
-        return np.memmap(self.path, place.dtype, "r", place.offset, place.shape)
+        return map_rows(self.path, self.extents[path])
 
     def _strings(self, path: str) -> NDArray[np.str_]:
         return np.array([os.fsdecode(value) for value in self._map(path)], dtype=np.str_)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import ConfigError, StoreError
-from kwsfeat.layout import FORMAT, FORMAT_VERSION, SEAL, SEAL_BYTES, SPLITS, block_slices, checksum, extents, seal
+from kwsfeat.layout import FORMAT, FORMAT_VERSION, SEAL, SEAL_BYTES, SPLITS, block_slices, checksum, extents, map_rows, seal
 from kwsfeat.moments import Moments
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
 _BLOCK_ROWS = 256
 _BLOCK_BYTES = 16 << 20
 _PAGE = 4096
+_DENSE = ".dense"
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class Writer:
         Identifies everything that the blocks are computed from; empty never resumes.
     skipped : sequence of str
         Recordings that were left out, with the reason.
+    suffix : str
+        What the unfinished file is called behind the name of the finished one.
 
     Raises
     ------
@@ -135,9 +138,13 @@ class Writer:
         overwrite: bool = False,
         key: bytes = b"",
         skipped: Sequence[str] = (),
+        suffix: str = ".partial",
     ) -> None:
+        self._settings: dict[str, Any] = {
+            "labels": labels, "configs": configs, "seed": seed, "audio": audio, "dtype": dtype, "overwrite": overwrite
+        }  # fmt: skip
         self.path = Path(path)
-        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.partial = self.path.with_name(self.path.name + suffix)
         self.columns = columns
         self.labels = tuple(labels)
         self.configs = dict(configs)
@@ -159,6 +166,8 @@ class Writer:
 
         self._check_absent()
         self._fd = _open_locked(self.partial)
+        if suffix != _DENSE:  # left behind by a run that was killed in finish_without
+            self.path.with_name(self.path.name + _DENSE).unlink(missing_ok=True)
         try:
             self.resumed = bool(key) and _stored_key(self.partial) == key.ljust(SEAL_BYTES, b"\0")
             if not self.resumed:
@@ -216,6 +225,27 @@ class Writer:
     def restore(self, index: int, block: Block) -> None:
         """Count a block that :meth:`read` returned as written."""
         self._add_moments(index, block)
+
+    def finish_without(self, keep: NDArray[np.int64], skipped: Sequence[str]) -> None:
+        """Finish a file of the rows `keep` (ascending) only: what :meth:`finish` would write had there been no others.
+
+        The addresses of an HDF5 array are fixed with its shape, so this copies the rows into a second unfinished file; it
+        happens only when recordings turn out to be unreadable.
+        """
+        settings = self._settings | {"columns": self.columns.take(keep), "skipped": skipped, "key": b""}
+        with Writer(self.path, **settings, suffix=_DENSE) as dense:
+            try:
+                for index, rows in enumerate(dense.blocks):
+                    dense.write(index, Block(rows, {name: self._gather(name, keep[rows]) for name in self._stored}))
+                dense.finish()
+            except BaseException:
+                dense.discard()
+                raise
+        self.discard()
+
+    def _gather(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        first = int(rows[0])
+        return map_rows(self.partial, self._extents[name], slice(first, int(rows[-1]) + 1))[rows - first]
 
     def finish(self) -> None:
         """Write statistics and seal, flush everything to the disk and give the file its name.
@@ -296,6 +326,7 @@ class Writer:
         file.attrs["sr"] = clip.sr
         file.attrs["n_samples"] = clip.n_samples
         file.attrs["seed"] = seed
+        file.attrs["block_rows"] = self.block_rows
         file.attrs["n_skipped"] = len(skipped)
         file.attrs["versions"] = json.dumps({name: version(name) for name in ("kwsfeat", "numpy", "numba", "soundfile", "soxr", "h5py")})
         for f in fields(self.columns):
@@ -309,7 +340,6 @@ class Writer:
             _reserve(file, name, (self.n_clips, *shape), np.dtype(kind))
             _reserve(file, f"checksum/{name}", (len(self.blocks),), np.dtype("<u4"))
         _reserve(file, SEAL, (SEAL_BYTES,), np.dtype("u1"))
-        file["checksum"].attrs["block_rows"] = self.block_rows
         file["checksum"].attrs["algorithm"] = "CRC-32 of each block of rows; seal: BLAKE2b-256 of all other bytes of the file"
         for name, config in self.configs.items():
             attrs = file[f"features/{name}"].attrs

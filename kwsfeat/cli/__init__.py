@@ -1,0 +1,59 @@
+"""The ``kwsfeat`` command. A command parses, calls one library function and prints its report; errors become exit codes here.
+
+One file a group of commands; they alone import click, and import the library inside the commands, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kwsfeat import __version__
+from kwsfeat.cli.build import build
+from kwsfeat.cli.features import presets, warmup
+from kwsfeat.cli.file import info, verify
+from kwsfeat.errors import KwsError
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="kwsfeat")
+def cli() -> None:
+    """Recordings to a self-describing, memory-mapped file of speech features.
+
+    \b
+    kwsfeat build recordings/ out.h5                 log-mel of a folder per word
+    kwsfeat build recordings/ out.h5 --features mfcc --features mel75
+    kwsfeat info out.h5                              what is in it
+    kwsfeat verify out.h5                            whether all of it is intact
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 4 verification failed, 130 interrupted.
+    """
+
+
+for command in (build, info, presets, verify, warmup):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code. The one place where an error becomes a line on stderr."""
+    try:
+        code = cli.main(args=arguments, prog_name="kwsfeat", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KwsError as error:
+        return _failed(str(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or error}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int) -> int:
+    print(f"kwsfeat: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,168 @@
+"""The command ``build``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kwsfeat.cli.console import Console, console_options
+
+if TYPE_CHECKING:
+    from kwsfeat.build import BuildReport, ClipSource
+    from kwsfeat.config import FeatureConfig
+
+SKIPPED = 3
+_LISTED = 20  # skipped recordings that are named without -v
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.h5")
+@click.option(
+    "-f", "--features", multiple=True, default=("logmel",), show_default=True, metavar="PRESET|FILE.toml", help="A feature set; repeatable."
+)
+@click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="all, commands12, digits, or a list of words.  [default: all]")
+@click.option("--unknown", type=click.Choice(["other", "drop"]), help="What becomes of words outside --labels.")
+@click.option(
+    "--unknown-share", type=click.FloatRange(min=0), help="At most this many unknown clips, as a share of the clips of the words."
+)
+@click.option("--silence-share", type=click.FloatRange(min=0), help="This many silence clips, as a share of the clips of the words.")
+@click.option("--split", metavar="RULE", help="auto, given, speaker-hash, stratified:80/10/10, by-speaker:80/20, folds.  [default: auto]")
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts of --split folds.")
+@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="Which of the folds is the test part.")
+@click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@click.option("--pad", type=click.Choice(["end", "front", "center"]), help="Where short clips get zeros, instead of what the features say.")
+@click.option("--crop", type=click.Choice(["start", "center", "random", "loudest"]), help="What is kept of long clips.")
+@click.option(
+    "--trim", "trim_db", type=click.FloatRange(min=0, min_open=True), metavar="DB", help="Cut off ends this far below the loudest 20 ms."
+)
+@click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
+@click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
+@click.option("--threads", type=click.IntRange(min=1), help="[default: one a core]")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
+@click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read, instead of leaving it out.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.h5 if it exists.")
+@console_options
+def build(
+    source: Path,
+    output: Path,
+    features: tuple[str, ...],
+    pad: str | None,
+    crop: str | None,
+    no_audio: bool,
+    float16: bool,
+    threads: int | None,
+    seed: int,
+    strict: bool,
+    overwrite: bool,
+    console: Console,
+    **corpus_options: Any,
+) -> int:
+    """Turn recordings into a file of features.
+
+    SOURCE is a folder, an archive, a manifest, or a file built earlier, whose audio then gives the new features. OUT.h5 is
+    written beside its name and appears when it is complete; the same command goes on where an interrupted one stopped.
+
+    \b
+    kwsfeat build speech_commands/ sc.h5 --labels commands12 --unknown-share 0.1 --silence-share 0.1
+    kwsfeat build recordings.csv out.h5 --features mfcc --features mel75 --split by-speaker:80/10/10
+    kwsfeat build out.h5 more.h5 --features mfcc75
+
+    Exit code 3: OUT.h5 is complete, but recordings that cannot be read were left out of it.
+    """
+    from kwsfeat.build import build as build_file
+
+    configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
+    skipped: list[tuple[str, str]] = []
+    if source.suffix == ".h5":
+        rows = _earlier_file(source, configs, corpus_options)
+    else:
+        rows, skipped = _recordings(source, configs, corpus_options, seed, console)
+    with console.progress("clips") as progress:
+        report = build_file(
+            rows, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
+            dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    skipped += report.skipped
+    _list_skipped(skipped, console)
+    _print_report(report, skipped, console)
+    return SKIPPED if skipped else 0
+
+
+def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, FeatureConfig]:
+    from kwsfeat.config import FeatureConfig
+    from kwsfeat.config_file import named_config
+
+    configs: dict[str, FeatureConfig] = {}
+    for text in features:
+        name, config = named_config(text)
+        if name in configs:
+            raise click.UsageError(f"--features {name} is given twice: a name can stand for one feature set only")
+        configs[name] = FeatureConfig.from_partial(changes, config)
+    return configs
+
+
+def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> ClipSource:
+    from kwsfeat.build import EarlierFile
+    from kwsfeat.store import Reader
+
+    context = click.get_current_context()
+    given = [name for name in corpus_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if given:
+        option = "--" + given[0].removesuffix("_db").replace("_", "-")
+        raise click.UsageError(f"{option} cannot change the rows of {source}: build from the recordings")
+    return EarlierFile(Reader(source), next(iter(configs.values())))
+
+
+def _recordings(
+    source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, console: Console
+) -> tuple[ClipSource, list[tuple[str, str]]]:
+    from kwsfeat.build import plan_recordings
+    from kwsfeat.splits import speakers_in_several_splits
+
+    chosen = {name: value for name, value in corpus_options.items() if value is not None}
+    rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed)
+    corpus = rows.corpus
+    console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
+    for note in corpus.notes:
+        console.note(note)
+    speakers = {clip.speaker for clip in rows.clips} - {""}
+    if shared := speakers_in_several_splits(rows.clips):
+        console.note(
+            f"{len(shared):,} of {len(speakers):,} speakers, {shared[0]} for one, are in more than one split: by-speaker keeps them apart"
+        )
+    elif speakers:
+        console.note(f"no speaker is in two splits ({len(speakers):,} speakers)")
+    return rows, list(corpus.skipped)
+
+
+def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
+    if not skipped:
+        return
+    console.note(f"skipped {len(skipped):,}:")
+    shown = skipped if console.verbose else skipped[:_LISTED]
+    for name, reason in shown:
+        console.note(f"  {reason}" if name in reason else f"  {name}: {reason}")
+    if len(shown) < len(skipped):
+        console.note(f"  and {len(skipped) - len(shown):,} more: -v or --json lists all")
+
+
+def _print_report(report: BuildReport, skipped: list[tuple[str, str]], console: Console) -> None:
+    rate = report.n_clips / report.seconds
+    resumed = f", {report.n_resumed:,} of them finished by an earlier run" if report.n_resumed else ""
+    size = os.path.getsize(report.path)
+    console.data(
+        f"{report.path}: {report.n_clips:,} clips, {size / 1e6:,.1f} MB, {report.seconds:.1f} s ({rate:,.0f} clips/s){resumed}",
+        {
+            "path": str(report.path),
+            "n_clips": report.n_clips,
+            "n_resumed": report.n_resumed,
+            "n_skipped": len(skipped),
+            "skipped": [{"source": name, "reason": reason} for name, reason in skipped],
+            "bytes": size,
+            "seconds": round(report.seconds, 3),
+        },
+    )

@@ -1,0 +1,78 @@
+"""What every command shares: the options ``--json``, ``--quiet`` and ``-v``, and where output goes.
+
+Data goes to stdout. Notes and progress go to stderr; progress only when that is a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class Console:
+    """Where a command's output goes."""
+
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+    def data(self, text: str, values: Any) -> None:
+        """The result of a command on stdout: `text`, or `values` as JSON under ``--json``."""
+        click.echo(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, unless ``--quiet``."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """A remark on stderr under ``-v``."""
+        if self.verbose:
+            click.echo(text, err=True)
+
+    def progress(self, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """A bar with rate and time left on stderr; the context gives ``advance(done, total)``, both counts of `unit`."""
+        if self.quiet or not sys.stderr.isatty():
+            return nullcontext(lambda done, total: None)
+        return _Bar(unit)
+
+
+class _Bar:
+    def __init__(self, unit: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, leave=False, smoothing=0.1)
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self._advance
+
+    def _advance(self, done: int, total: int) -> None:
+        if self._bar.total != total:
+            self._bar.reset(total)
+            self._bar.initial = done  # what an earlier run had finished does not count into the rate
+        self._bar.n = done
+        self._bar.refresh() if done == total else self._bar.update(0)
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+
+def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json``, ``--quiet`` and ``--verbose`` to a command, which receives them as `console`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks.")
+    @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+    @wraps(command)
+    def wrapper(*args: Any, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> Any:
+        return command(*args, console=Console(as_json, quiet, verbose), **options)
+
+    return wrapper

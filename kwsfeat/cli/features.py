@@ -1,0 +1,48 @@
+"""Commands about features themselves: ``presets`` and ``warmup``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kwsfeat.cli.console import Console, console_options
+
+
+@click.command()
+@click.option("--write", "name", metavar="NAME", help="Write the preset's configuration instead, to edit and give to build --features.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where --write goes  [default: NAME.toml]")
+@console_options
+def presets(name: str | None, out: Path | None, console: Console) -> None:
+    """List the feature presets, or write one as a TOML file.
+
+    \b
+    kwsfeat presets
+    kwsfeat presets --write mfcc            writes mfcc.toml
+    kwsfeat build recordings/ out.h5 --features mfcc.toml
+    """
+    from kwsfeat.config_file import write_toml
+    from kwsfeat.presets import PRESETS, preset
+
+    if name is not None:
+        path = out or Path(f"{name}.toml")
+        write_toml(preset(name), path)
+        console.data(str(path), {"path": str(path)})
+        return
+    rows = [(key, *config.shape, text) for key, (config, text) in PRESETS.items()]
+    width = max(len(row[0]) for row in rows)
+    table = "\n".join(f"{key:{width}}  {f'{frames} x {features}':>9}  {text}" for key, frames, features, text in rows)
+    console.data(table, {key: {"about": text, "config": config.to_dict()} for key, (config, text) in PRESETS.items()})
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[PRESET]...")
+@console_options
+def warmup(names: tuple[str, ...], console: Console) -> None:
+    """Compile the feature kernels now (all presets without arguments), so that no later run has to wait for it."""
+    from kwsfeat.frontend import warm_up
+    from kwsfeat.presets import PRESETS, preset
+
+    chosen = names or tuple(PRESETS)
+    warm_up(preset(name) for name in chosen)
+    console.data(f"compiled and cached the kernels of {', '.join(chosen)}", {"presets": list(chosen)})
