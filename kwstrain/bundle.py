@@ -1,0 +1,202 @@
+"""The run folder: everything that a trained network needs to meet a recording again, without pickle.
+
+``bundle.json`` holds the choices, the labels, the training statistics and the versions; ``weights.npz`` the arrays by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+import kwsfeat
+from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError
+from kwstrain.config import TrainConfig
+from kwstrain.models import create
+
+FORMAT = "kwstrain-run"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A run folder. `mean` and `std` float32 (n_features,) are what the network's input is standardised with."""
+
+    folder: Path
+    config: TrainConfig
+    feature_name: str
+    feature_config: FeatureConfig
+    labels: tuple[str, ...]
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    data: str
+    parameters: dict[str, int]
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Bundle:
+        """Read ``bundle.json``.
+
+        Raises
+        ------
+        StoreError
+            If `folder` is not a run, or one of another version.
+        """
+        folder = Path(folder)
+        try:
+            values = json.loads((folder / "bundle.json").read_text())
+        except FileNotFoundError:
+            raise StoreError(f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
+        except json.JSONDecodeError as error:
+            raise StoreError(f"{folder / 'bundle.json'} is damaged: {error}") from None
+        if values.get("format") != FORMAT or values.get("format_version") != FORMAT_VERSION:
+            raise StoreError(
+                f"{folder / 'bundle.json'} has format {values.get('format')} {values.get('format_version')}, not {FORMAT} {FORMAT_VERSION}"
+            )
+        return cls(
+            folder=folder,
+            config=TrainConfig.from_dict(values["train"]),
+            feature_name=values["feature_name"],
+            feature_config=FeatureConfig.from_dict(values["features"]),
+            labels=tuple(values["labels"]),
+            mean=np.array(values["mean"], np.float32),
+            std=np.array(values["std"], np.float32),
+            data=values["data"],
+            parameters=values["parameters"],
+        )
+
+    def save(self) -> None:
+        """Write ``bundle.json``."""
+        values = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "train": self.config.to_dict(),
+            "feature_name": self.feature_name,
+            "feature_fingerprint": self.feature_config.fingerprint,
+            "features": self.feature_config.to_dict(),
+            "labels": list(self.labels),
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "data": self.data,
+            "parameters": self.parameters,
+            "versions": versions(),
+        }
+        write_atomic(self.folder / "bundle.json", json.dumps(values, indent=1).encode())
+
+    def check(self, reader: Reader) -> str:
+        """The name of the feature set in `reader` that this network was trained on.
+
+        Raises
+        ------
+        ConfigError
+            If no feature set has the same fingerprint, with the fields that differ; or if a label is new.
+        """
+        for name in reader.feature_names:
+            if reader.config(name).fingerprint == self.feature_config.fingerprint:
+                break
+        else:
+            name = self.feature_name if self.feature_name in reader.feature_names else reader.feature_names[0]
+            differences = "; ".join(self.feature_config.differences(reader.config(name)))
+            raise ConfigError(
+                f"{reader.path}: its features {name!r} are not those that {self.folder} was trained on (run != file): {differences}"
+            )
+        if reader.labels != self.labels:
+            raise ConfigError(
+                f"{reader.path} has the labels {', '.join(reader.labels)}; {self.folder} was trained on {', '.join(self.labels)}"
+            )
+        return name
+
+    @cached_property
+    def model(self) -> nnx.Module:
+        """The network with its best weights, in evaluation mode."""
+        # The random weights are never computed: their shapes are all that is needed.
+        model = nnx.eval_shape(self._new_model)
+        nnx.update(model, jax.tree.map(_no_key, nnx.state(model, nnx.RngState)))
+        path = self.folder / "weights.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                set_weights(model, arrays, where=str(path))
+        except FileNotFoundError:
+            raise StoreError(f"{self.folder} holds no weights: its training ended before the first epoch; run kwstrain fit again") from None
+        except (zipfile.BadZipFile, ValueError, KeyError) as error:
+            raise StoreError(f"{path} is damaged: {error}") from None
+        model.eval()
+        return model
+
+    def _new_model(self) -> nnx.Module:
+        return create(
+            self.config.arch,
+            input_shape=self.feature_config.shape,
+            n_classes=len(self.labels),
+            seed=self.config.seed,
+            **{"dtype": self.config.dtype, **self.config.options},
+        )
+
+
+def _no_key(shape: Any) -> jax.Array:
+    """Something to stand for a random key or count that is never used: evaluation draws nothing."""
+    return jax.random.key(0) if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.prng_key) else jax.numpy.zeros((), shape.dtype)
+
+
+def weights_of(states: Iterable[Any]) -> dict[str, NDArray[Any]]:
+    """Name -> array on the host for every variable in `states`, but for random keys."""
+    return {
+        "/".join(map(str, path)): np.asarray(variable.get_value())
+        for state in states
+        for path, variable in nnx.to_flat_state(state)
+        if not isinstance(variable, nnx.RngState)
+    }
+
+
+def set_weights(model: nnx.Module, arrays: Mapping[str, NDArray[Any]], *, where: str) -> None:
+    """Fill the variables of `model` with `arrays` of the same names and shapes."""
+    state = nnx.state(model, nnx.Not(nnx.RngState))
+    for path, variable in nnx.to_flat_state(state):
+        name = "/".join(map(str, path))
+        if name not in arrays:
+            raise StoreError(f"{where} lacks {name}: it belongs to another network or version")
+        value = arrays[name]
+        if value.shape != variable.shape:
+            raise StoreError(f"{where}: {name} has shape {value.shape}, the network needs {variable.shape}")
+        variable.set_value(jax.numpy.asarray(value))
+    nnx.update(model, state)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write an ``.npz`` beside `path` and rename it when it is complete."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes allow_pickle for one of the arrays
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` beside `path` and rename it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def versions() -> dict[str, str]:
+    """Of what computed the run."""
+    return {
+        "kwsfeat": kwsfeat.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "jaxlib", "flax", "optax", "numpy")},
+        "device": jax.devices()[0].device_kind,
+    }

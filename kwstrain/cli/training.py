@@ -1,0 +1,93 @@
+"""Commands that train: ``fit``, ``run``, ``tune``; and ``recipes``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kwstrain.cli.progress import TrainingProgress
+
+_SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="OUT.h5")
+@click.option("--arch", default="cnn", show_default=True, help="A name that kwstrain models lists.")
+@click.option("--features", metavar="NAME", help="Which feature set of the file  [default: its first]")
+@click.option("--epochs", type=int, metavar="N")
+@click.option("--batch", type=int, metavar="N", help="Clips in a step.")
+@click.option("--lr", type=float, metavar="X", help="Learning rate.")
+@click.option("--seed", type=int, metavar="N")
+@click.option("--augment", metavar="RECIPE", help="Draw fresh augmentation for each clip of each epoch, as bcresnet.")
+@click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
+@click.option("--freeze", metavar="WHAT", help="none, backbone, or a number of layers: not trained.")
+@click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
+@click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
+@click.option("--overwrite", is_flag=True, help="Replace the run folder.")
+@click.option("--resume", is_flag=True, help="Go on after the last complete epoch.")
+@click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation: N runs, mean and spread.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def fit(
+    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None, quiet: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
+
+    \b
+    kwstrain fit out.h5 --arch cnn
+    kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
+    """
+    from kwstrain.config import TrainConfig, defaults
+    from kwstrain.fit import fit as fit_run
+
+    given = {name: value for name, value in options.items() if value is not None}
+    base = defaults(arch)
+    config = TrainConfig.from_partial(merged(base.to_dict(), {**given, **assignments(changes)}))
+    out = out or Path("runs") / f"{path.stem}-{arch}"
+    with TrainingProgress(quiet=quiet) as progress:
+        try:
+            result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_interrupted(out)) from None
+    best = result.best
+    split = "validation" if best["val_loss"] == best["val_loss"] else "training"
+    accuracy = best["val_accuracy" if split == "validation" else "train_accuracy"]
+    click.echo(
+        f"{split} accuracy {accuracy:.4f} in epoch {result.best_epoch} of {len(result.records)}, {result.records[-1]['seconds']:.0f} s"
+    )
+    click.echo(f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}\nnext      kwstrain evaluate {out}")
+
+
+def _interrupted(out: Path) -> str:
+    if (out / "weights.npz").is_file():
+        return f"interrupted: {out} keeps the best weights so far; --resume goes on after the last complete epoch"
+    return "interrupted before the first epoch was complete: there are no weights to keep"
+
+
+def assignments(changes: tuple[str, ...]) -> dict[str, Any]:
+    """``KEY=VALUE`` texts as a nested dictionary; a value is TOML, or text when it is none."""
+    values: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{change!r} must be KEY=VALUE", param_hint="-s")
+        *tables, last = key.split(".")
+        place = values
+        for table in tables:
+            place = place.setdefault(table, {})
+        try:
+            place[last] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            place[last] = text
+    return values
+
+
+def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, tables within tables merged too."""
+    result = dict(base)
+    for key, value in changes.items():
+        result[key] = merged(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
+    return result

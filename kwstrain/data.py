@@ -1,0 +1,181 @@
+"""From a feature file to the blocks and batches that the compiled steps take.
+
+A split that fits lies on the device once; a larger one is read from the memory map by a thread, a few steps ahead.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat import FeatureConfig, Reader
+from kwstrain.step import Batches, Block, replicated
+
+T = TypeVar("T")
+
+_STREAM_BLOCK_BYTES = 64 << 20
+_READ_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Some rows of one feature set: what a split is made of. Unlabelled rows are left out by :func:`select`."""
+
+    reader: Reader
+    name: str
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def label(self) -> NDArray[np.int32]:
+        """Class of each clip, int32, shape (n,)."""
+        return np.asarray(self.reader.label[self.rows], np.int32)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the features in bytes."""
+        shape = self.reader.features(self.name).shape
+        return len(self) * shape[1] * shape[2] * self.reader.features(self.name).dtype.itemsize
+
+    def read(self, positions: NDArray[np.int64] | slice) -> Block:
+        """The clips at `positions` of this selection, in memory."""
+        rows = self.rows[positions]
+        first, last = frame_range(self.reader.config(self.name), self.reader.length[rows])
+        return Block(self.reader.features(self.name)[rows], np.asarray(self.reader.label[rows], np.int32), first, last)
+
+
+def select(reader: Reader, name: str, rows: NDArray[np.int64]) -> Clips:
+    """The labelled ones among `rows`."""
+    return Clips(reader, name, rows[reader.label[rows] >= 0])
+
+
+def frame_range(config: FeatureConfig, length: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The frames ``[first, last)`` that begin in the recording and not in the zeros that filled it up; at least one.
+
+    `length` int32 (n,) are the real samples of each clip; both results are int32 (n,).
+    """
+    before = {"end": 0, "front": 2, "center": 1}[config.pad] * (config.n_samples - length) // 2
+    hop = 1 if config.kind == "waveform" else config.hop_length
+    first = np.minimum(before // hop, config.n_frames - 1)
+    last = np.clip(-(-(before + length) // hop), first + 1, config.n_frames)
+    return first.astype(np.int32), last.astype(np.int32)
+
+
+def plan(n_clips: int, batch: int, *, rng: np.random.Generator | None = None) -> Batches:
+    """Every clip once, in random order when `rng` is given, as positions (n_steps, width) and weights.
+
+    The last batch is filled up with clips of weight 0, so that no shape changes and batch norm still sees real clips. The
+    width is `batch` rounded up to the number of local devices.
+    """
+    width = -(-batch // jax.local_device_count()) * jax.local_device_count()
+    n_steps = -(-n_clips // batch)
+    order = np.arange(n_clips) if rng is None else rng.permutation(n_clips)
+    rows = np.resize(order, (n_steps, batch))
+    weight = (np.arange(n_steps * batch) < n_clips).reshape(n_steps, batch)
+    fill = ((0, 0), (0, width - batch))
+    return Batches(np.pad(rows, fill, mode="wrap").astype(np.int32), np.pad(weight, fill).astype(np.float32))
+
+
+def dispatches(batches: Batches, n_steps: int) -> Iterator[Batches]:
+    """`batches` in groups of exactly `n_steps`; the last is filled up with steps of weight 0."""
+    for start in range(0, len(batches.rows), n_steps):
+        rows, weight = batches.rows[start : start + n_steps], batches.weight[start : start + n_steps]
+        fill = ((0, n_steps - len(rows)), (0, 0))
+        yield Batches(np.pad(rows, fill), np.pad(weight, fill))
+
+
+class Source(Protocol):
+    """Where the blocks of a split come from."""
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """One block and its batches, on the device, for each compiled call."""
+        ...
+
+
+class Resident:
+    """The whole split on the device."""
+
+    def __init__(self, clips: Clips, *, steps: int) -> None:
+        self._block = replicated(clips.read(slice(None)))
+        self._steps = steps
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """The one block, again and again."""
+        for group in dispatches(batches, self._steps):
+            yield self._block, replicated(group)
+
+
+class Streamed:
+    """Blocks read from the memory map by a thread, ahead of their use."""
+
+    def __init__(self, clips: Clips, *, steps: int) -> None:
+        self._clips = clips
+        self._steps = steps
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """A block with just the clips of each call."""
+        return prefetch(self._read(batches))
+
+    def _read(self, batches: Batches) -> Iterator[tuple[Block, Batches]]:
+        for group in dispatches(batches, self._steps):
+            yield replicated(in_order(self._clips.read(group.rows.ravel()), group))
+
+
+def in_order(block: Block, group: Batches) -> tuple[Block, Batches]:
+    """A block that holds the clips of `group` one after the other, with the rows to match."""
+    return block, Batches(np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape), group.weight)
+
+
+def source(clips: Clips, *, batch: int, steps: int, resident_mb: int) -> Source:
+    """On the device when `clips` take up to `resident_mb`, else streamed in blocks of bounded size."""
+    n_steps = -(-len(clips) // batch)
+    if clips.nbytes <= resident_mb << 20:
+        return Resident(clips, steps=min(steps, n_steps))
+    return Streamed(clips, steps=max(1, min(steps, n_steps, _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch))))
+
+
+def prefetch(items: Iterator[T]) -> Iterator[T]:
+    """`items`, made by a thread that stays a little ahead; its exception is raised here, and it ends with this iterator."""
+    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(_READ_AHEAD)
+    stopped = threading.Event()
+
+    def put(entry: tuple[T | None, BaseException | None]) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(entry, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for item in items:
+                put((item, None))
+                if stopped.is_set():
+                    return
+            put((None, StopIteration()))
+        except BaseException as error:
+            put((None, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = ready.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]  # an item without an error is a T
+    finally:
+        stopped.set()
+        thread.join()

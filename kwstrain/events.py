@@ -1,0 +1,62 @@
+"""TensorBoard event files, written without TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tensorboardX import SummaryWriter
+
+from kwstrain import report
+from kwstrain.evaluate import Mistake
+from kwstrain.metrics import Scores
+
+_SCALARS = {
+    "lr": "learning rate",
+    "train_loss": "loss/train",
+    "val_loss": "loss/validation",
+    "train_accuracy": "accuracy/train",
+    "val_accuracy": "accuracy/validation",
+    "val_micro_f1": "micro-F1/validation",
+    "val_macro_f1": "macro-F1/validation",
+    "examples_per_s": "examples per second",
+}
+
+
+class Events:
+    """The event file of one run; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = SummaryWriter(str(folder))
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._writer.close()
+
+    def epoch(self, record: dict[str, Any], scores: Scores | None, labels: tuple[str, ...]) -> None:
+        """A row of ``metrics.csv`` as scalars, the confusion matrix as an image."""
+        for name, title in _SCALARS.items():
+            if record[name] == record[name]:
+                self._writer.add_scalar(title, record[name], record["epoch"])
+        if scores is not None:
+            self._image("confusion/validation", report.confusion_figure(scores.confusion, labels), record["epoch"])
+        self._writer.flush()
+
+    def gradients(self, epoch: int, gradients: dict[str, NDArray[Any]]) -> None:
+        """One histogram a parameter."""
+        for name, values in gradients.items():
+            self._writer.add_histogram(f"gradients/{name}", values.astype(np.float32).ravel(), epoch)
+
+    def mistakes(self, epoch: int, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
+        """Spectrograms of the most confident mistakes."""
+        if mistakes:
+            self._image("mistakes", report.mistakes_figure(mistakes, labels), epoch)
+
+    def _image(self, title: str, figure: Figure, epoch: int) -> None:
+        self._writer.add_image(title, report.pixels(figure), epoch, dataformats="HWC")
