@@ -45,7 +45,8 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
     method : {"wsola", "vocoder", "vocoder-locked", "speed"}
         ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place; a clip shorter than two pieces
         (60 ms) is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults (n_fft 2048, hop 512).
-        ``vocoder-locked``: the same with identity phase locking. ``speed``: resampling, the pitch moves with the rate.
+        ``vocoder-locked``: the same with identity phase locking, the clip's level restored and a fade at the end,
+        where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves with the rate.
 
     Returns
     -------
@@ -251,6 +252,7 @@ class _Wsola:
 
 _N_FFT, _HOP = 2048, 512
 _N_BINS = _N_FFT // 2 + 1
+_FADE = 96
 _N_COLS = -(-_N_BINS // LANES) * LANES
 
 
@@ -269,6 +271,7 @@ class _Vocoder:
         _vocoder.analyse(rows, _offsets(n_rows), window, plan, *_block(plan), *polar)
         polar[0, self.n_frames :], polar[1, self.n_frames :], polar[2, self.n_frames :] = 0.0, 1.0, 0.0
         self.polar = polar
+        self.power = float(np.dot(y, y)) / y.size
 
     def __call__(self, rate: float) -> NDArray[np.float32]:
         plan, _, window = _tables()
@@ -286,7 +289,17 @@ class _Vocoder:
         even, odd, bins_re, bins_im = _block(plan)
         _vocoder.synthesise(*frames, _offsets(n_rows), window, plan, bins_re, bins_im, even, odd, rows)
         _vocoder.from_rows(rows, _HOP, signal, n_rows)
-        return signal[_N_FFT // 2 : _N_FFT // 2 + n_out] * _window_gain(n_frames, n_out)
+        out = signal[_N_FFT // 2 : _N_FFT // 2 + n_out] * _window_gain(n_frames, n_out)
+        return self._finished(out) if self.locked else out
+
+    def _finished(self, out: NDArray[np.float32]) -> NDArray[np.float32]:
+        """At the level of the input, and without a click at the end."""
+        n_fade = min(out.size, _FADE)
+        out[out.size - n_fade :] *= np.linspace(1.0, 0.0, n_fade, dtype=np.float32)
+        power = float(np.dot(out, out)) / max(out.size, 1)
+        if power > 0.0:
+            out *= np.float32(math.sqrt(self.power / power))
+        return out
 
 
 @lru_cache(maxsize=1)
