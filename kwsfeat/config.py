@@ -300,7 +300,7 @@ def _is_number(value: object) -> bool:
 
 
 _AT_LEAST: dict[str, float] = {
-    "sr": 1, "n_samples": 1, "resample_from_hz": 0, "lowpass_order": 1, "dither": 0, "n_fft": 2, "win_length": 1, "hop_length": 1,
+    "sr": 1, "n_samples": 1, "resample_from_hz": 0, "lowpass_order": 1, "dither": 0, "n_fft": 4, "win_length": 1, "hop_length": 1,
     "n_mels": 1, "n_mfcc": 1, "log_floor": 0, "log_offset": 0, "lifter": 0, "energy_floor": 0, "delta_width": 3,
     "pcen_gain": 0, "pcen_bias": 0, "pcen_power": 0,
 }  # fmt: skip
@@ -331,6 +331,10 @@ def _check_bounds(c: FeatureConfig) -> None:
         raise ConfigError(f"log_floor={c.log_floor:g} plus log_offset={c.log_offset:g} must be >= 1e-37: silence has no logarithm")
     if c.log in ("none", "pcen") and (c.top_db is not None or c.log_ref != 1.0):
         raise ConfigError(f"top_db={c.top_db} and log_ref={c.log_ref} need a logarithm: choose log ln, log10 or db, not {c.log!r}")
+    if c.peak_normalize and c.input_scale != 1.0:
+        raise ConfigError(f"input_scale={c.input_scale:g} has no effect with peak_normalize: leave it at 1")
+    if c.log == "pcen" and c.kind == "mfcc":
+        raise ConfigError("log='pcen' gives bands that an mfcc is not defined for: choose kind 'mel' or another log")
     if c.post_clip is not None and (len(c.post_clip) != 2 or c.post_clip[0] >= c.post_clip[1]):
         raise ConfigError(f"post_clip={c.post_clip} must be a lower and a higher bound")
     if c.normalize == "global" and any(s <= 0 for s in c.global_std):

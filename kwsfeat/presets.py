@@ -46,6 +46,55 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     ),
     "logmel64": (_SYSTEM_E, "system E: 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
     "waveform22k": (replace(_SYSTEM_E, kind="waveform"), "system E: the raw waveform, 22,050 Hz, 0.8 s"),
+    "librosa": (
+        FeatureConfig(
+            sr=22050, n_samples=22050, n_fft=2048, win_length=2048, hop_length=512, n_mels=128, log="db", log_floor=1e-10, top_db=80.0
+        ),
+        "librosa 0.11: power_to_db(feature.melspectrogram(y=y)), all defaults",
+    ),
+    "torchaudio": (
+        FeatureConfig(
+            n_fft=400, hop_length=200, edges="reflect", n_mels=64, mel_formula="htk", mel_norm="none", log="db", log_floor=1e-10, top_db=80.0
+        ),
+        "torchaudio: AmplitudeToDB(top_db=80)(MelSpectrogram(n_mels=64)), other defaults",
+    ),
+    "kaldi": (_KALDI, "Kaldi: compute-fbank-feats, 40 bins, no dither"),
+    "kaldi-mfcc": (
+        replace(_KALDI, kind="mfcc", n_mels=23, n_mfcc=13, lifter=22.0, energy="raw"),
+        "Kaldi: compute-mfcc-feats, 13 of 23 bins, liftered, energy for c0, no dither",
+    ),
+    "whisper": (
+        FeatureConfig(
+            n_fft=400, edges="reflect", drop_last_frame=True, n_mels=80, log="log10", log_floor=1e-10, top_db=80.0, post_add=4.0, post_divide=4.0
+        ),
+        "Whisper: log-mel, 80 bands, clamped to the largest value - 8, (x + 4) / 4",
+    ),
+    "tf-mfcc": (
+        FeatureConfig(
+            kind="mfcc", n_fft=1024, win_length=640, hop_length=320, window_align="left", edges="none", spectrum="magnitude", fmin_hz=20.0,
+            fmax_hz=7000.0, mel_formula="htk", mel_weights="mel", mel_norm="none", log="ln", log_floor=1e-12, n_mfcc=20, dct_norm="htk",
+        ),
+        "kws_streaming (mfcc_tf): 20 MFCC of 40 bands, 40/20 ms",
+    ),
+    "mlperf-tiny": (_MLPERF_TINY, "MLPerf Tiny keyword spotting: 10 MFCC of 40 bands, 30/20 ms, clip divided by its largest sample"),
+    "mlperf-tiny-lfbe": (
+        replace(
+            _MLPERF_TINY, kind="mel", preemph=0.96875, window="hamming-symmetric", spectrum="power", spectrum_norm="win_length", fmin_hz=0.0,
+            fmax_hz=None, log="db", log_floor=1e-30, log_offset=0.0, post_add=52.0, post_divide=64.0, post_clip=(0.0, 1.0),
+        ),
+        "MLPerf Tiny, log filterbank energies: (dB + 52) / 64 clipped to 0 .. 1",
+    ),
+    "bcresnet": (
+        FeatureConfig(win_length=480, mel_formula="htk", mel_norm="none", edges="reflect", log="ln", log_floor=0.0, log_offset=1e-6),
+        "BC-ResNet: 40 HTK bands, 30/10 ms, ln(x + 1e-6), 101 frames",
+    ),
+    "python-speech-features": (
+        FeatureConfig(
+            kind="mfcc", preemph=0.97, window="rectangular", window_align="left", edges="end", spectrum_norm="n_fft", n_mels=26,
+            mel_formula="htk", mel_weights="bin", mel_norm="none", log="ln", log_floor=2.220446e-16, n_mfcc=13, lifter=22.0,
+        ),
+        "python_speech_features: mfcc(appendEnergy=False), all other defaults",
+    ),
 }  # fmt: skip
 
 
