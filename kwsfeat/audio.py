@@ -19,6 +19,7 @@ Samples = NDArray[Any]
 
 _HEAD_BYTES = 4096  # the chunks before the samples of an ordinary WAV fit in here
 _OPEN_ENDED = 0x7FFF0000  # a data chunk this long was never closed by the program that streamed it: its size says nothing
+_LOUDEST = 16.0  # float recordings may exceed 1 a little; beyond this they hold integers
 
 
 def load_clip(
@@ -252,10 +253,18 @@ def _read_any(source: Source, start: int, stop: int | None) -> tuple[Samples, in
         raise _cannot_open(source, error) from None
     if y.ndim == 2:
         y = y.mean(axis=1, dtype=np.float32)
-    if y.dtype == np.float32 and not np.isfinite(y).all():
-        bad = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise AudioError(f"{_name(source)}: sample {bad} is {y[bad]}: not a number between -1 and 1: export it again or remove it")
+    if y.dtype == np.float32:
+        _check_values(source, y)
     return y, sr
+
+
+def _check_values(source: Source, y: NDArray[np.float32]) -> None:
+    peak = float(np.abs(y).max(initial=0.0))
+    if not np.isfinite(peak):
+        bad = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise AudioError(f"{_name(source)}: sample {bad} is {y[bad]}, not a number between -1 and 1: export it again or remove it")
+    if peak > _LOUDEST:
+        raise AudioError(f"{_name(source)}: samples reach {peak:g} and should lie between -1 and 1: divide them by their full scale")
 
 
 _WRONG_SIZE = re.compile(r"^\s*data\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)

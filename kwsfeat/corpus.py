@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -187,7 +187,7 @@ def _wrapper(files: _Files, root: Path) -> str | None:
         return None
     (top,) = tops
     others = [f for f in files.folders if "/" not in f and f != top]
-    nested = any(path.count("/") > 1 for path in files.audio)
+    nested = all(path.count("/") > 1 for path in files.audio)
     named = all(_FSDD_NAME.match(path.rsplit("/", 1)[-1]) for path in files.audio)
     is_kaggle = (root / "train" / "audio").is_dir() or (root / "test" / "audio").is_dir()
     return top if (nested or named) and not is_kaggle and (named or not others) else None
@@ -212,16 +212,21 @@ def _is_by_speaker(paths: list[str]) -> bool:
         return False
     if all(_SPEAKER_FOLDER.match(name) for name in outer):
         return True
-    inner = Counter(_word_below_speaker(path) for path in paths)
-    return sum(n for word, n in inner.items() if word in _COMMON_WORDS) > len(paths) // 2
+    return sum(_is_word_inside(path) for path in paths) > len(paths) // 2
+
+
+def _is_word_inside(path: str) -> bool:
+    """Whether what would be the word is one, and not just the number of a recording ("7_ann_1.wav" is a word, "7.wav" is not)."""
+    word = _word_below_speaker(path)
+    return word in _COMMON_WORDS and (not word.isdigit() or "_" in path.rsplit("/", 1)[-1])
 
 
 _SPEAKER_FOLDER = re.compile(r"(speaker|spkr|spk|user|subject|person|voice|participant|s|p|m|f)?[-_ ]?\d+$", re.IGNORECASE)
 _COMMON_WORDS = frozenset(
     (
-        "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy", "house", "learn", "left",
-        "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three", "tree", "two", "up", "visual", "wow",
-        "yes", "zero", *"0123456789",
+        "backward", "bed", "bird", "cat", "dog", "down", "eight", "five", "follow", "forward", "four", "go", "happy", "house",
+        "learn", "left", "marvin", "nine", "no", "off", "on", "one", "right", "seven", "sheila", "six", "stop", "three", "tree",
+        "two", "up", "visual", "wow", "yes", "zero", *"0123456789",
     )
 )  # fmt: skip
 _FSDD_NAME = re.compile(r"(?P<label>[^_]+)_(?P<speaker>(?!nohash_)[^_]+)_(?P<index>\d+)\.\w+$")
