@@ -1,4 +1,4 @@
-"""Commands about recordings before they become a file: ``synth``."""
+"""Commands about recordings before they become a file: ``synth`` and ``scan``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kwsfeat.cli.build import SKIPPED
 from kwsfeat.cli.console import Console, console_options
 
 
@@ -34,3 +35,37 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
         f"{folder}: {n_clips:,} clips, {len(names)} words, {voices} synthetic voices",
         {"path": str(folder), "n_clips": n_clips, "words": names, "voices": voices, "seed": seed},
     )
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
+@click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@console_options
+def scan(source: Path, layout: str | None, limit: int | None, threads: int, console: Console) -> int:
+    """Say what is wrong with recordings before anything is built from them.
+
+    Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
+    to another one (also of another label or split) or unreadable.
+
+    \b
+    kwsfeat scan speech_commands/
+    kwsfeat scan recordings.zip --json > scan.json
+
+    Exit code 3: some recordings cannot be read.
+    """
+    from kwsfeat.corpus import find_corpus
+    from kwsfeat.labels import class_table, format_class_table
+    from kwsfeat.scan import format_scan, scan_corpus
+
+    corpus = find_corpus(source, layout)
+    console.note(f"{source}: layout {corpus.layout}")
+    for note in corpus.notes:
+        console.note(note)
+    with console.progress("clips") as progress:
+        found = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
+    classes = format_class_table(class_table(clip.label or "(unlabelled)" for clip in corpus.clips))
+    text = f"{classes}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
+    console.data(text, {"source": str(source), "layout": corpus.layout, **found.to_dict()})
+    return SKIPPED if found.unreadable else 0
