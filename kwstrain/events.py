@@ -16,14 +16,14 @@ from kwstrain.evaluate import Mistake
 from kwstrain.metrics import Scores
 
 _SCALARS = {
-    "lr": "learning rate",
+    "lr": "learning_rate",
     "train_loss": "loss/train",
     "val_loss": "loss/validation",
     "train_accuracy": "accuracy/train",
     "val_accuracy": "accuracy/validation",
     "val_micro_f1": "micro-F1/validation",
     "val_macro_f1": "macro-F1/validation",
-    "examples_per_s": "examples per second",
+    "examples_per_s": "examples_per_s",
 }
 
 
