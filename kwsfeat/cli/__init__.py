@@ -11,7 +11,7 @@ import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.build import build
-from kwsfeat.cli.corpus import scan, synth
+from kwsfeat.cli.corpus import fetch, scan, synth
 from kwsfeat.cli.features import presets, warmup
 from kwsfeat.cli.file import info, verify
 from kwsfeat.errors import KwsError
@@ -34,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (build, info, presets, scan, synth, verify, warmup):
+for command in (build, fetch, info, presets, scan, synth, verify, warmup):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Commands about recordings before they become a file: ``synth`` and ``scan``."""
+"""Commands about recordings before they become a file: ``synth``, ``fetch`` and ``scan``."""
 
 from __future__ import annotations
 
@@ -35,6 +35,31 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
         f"{folder}: {n_clips:,} clips, {len(names)} words, {voices} synthetic voices",
         {"path": str(folder), "n_clips": n_clips, "words": names, "voices": voices, "seed": seed},
     )
+
+
+@click.command()
+@click.argument("name", metavar="CORPUS")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--url", metavar="URL", help="A mirror of the archive.")
+@click.option("--sha256", metavar="HEX", help="The mirror's checksum, where its archive is not the original.")
+@console_options
+def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console: Console) -> None:
+    """Download speech-commands-v1, speech-commands-v2 or fsdd, check it and unpack it into DIR.
+
+    A download that was interrupted goes on where it stopped when the command is repeated.
+
+    \b
+    kwsfeat fetch fsdd data/fsdd
+    kwsfeat fetch speech-commands-v2 data/sc --url https://mirror.example/speech_commands_v0.02.tar.gz
+    """
+    from kwsfeat.fetch import CORPORA
+    from kwsfeat.fetch import fetch as fetch_corpus
+
+    if name in CORPORA:
+        console.note(CORPORA[name].about)
+    with console.progress("MB") as advance:
+        fetch_corpus(name, folder, url=url, sha256=sha256, progress=lambda done, total: advance(done // 10**6, total // 10**6))
+    console.data(f"{folder}: {name}, checked and unpacked", {"path": str(folder), "corpus": name})
 
 
 @click.command()
