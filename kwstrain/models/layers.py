@@ -1,14 +1,14 @@
-"""The layers that the networks share, with Keras's defaults: initialisers, BatchNorm, pooling that drops the remainder."""
+"""The layers that the networks share: Keras's initialisers, padding and BatchNorm; pooling that is fast on a CPU."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-Padding = Literal["valid", "same"]
+from kwstrain.models.conv import Padding, conv2d
 
 
 class Conv(nnx.Module):
@@ -37,13 +37,7 @@ class Conv(nnx.Module):
         self.dtype = dtype
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            self.kernel[...].astype(self.dtype),
-            (self.stride, self.stride),
-            self.padding.upper(),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        y = conv2d(x.astype(self.dtype), self.kernel[...].astype(self.dtype), stride=self.stride, padding=self.padding)
         return y if self.bias is None else y + self.bias[...].astype(self.dtype)
 
 
@@ -52,12 +46,47 @@ def dense(n_in: int, n_out: int, *, dtype: Any, rngs: nnx.Rngs) -> nnx.Linear:
     return nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.glorot_uniform(), dtype=dtype, rngs=rngs)
 
 
-def batch_norm(n: int, *, dtype: Any, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """BatchNorm with Keras's epsilon. The running statistics follow faster (0.9, not 0.99): runs here can be short."""
-    return nnx.BatchNorm(n, momentum=0.9, epsilon=1e-3, dtype=dtype, rngs=rngs)
+class BatchNorm(nnx.BatchNorm):
+    """BatchNorm with Keras's epsilon. A `frozen` one uses its running statistics in training too, and keeps them, as Keras does.
+
+    The running statistics follow faster than Keras's (0.9, not 0.99): with 0.99 a short run ends before they have arrived.
+    """
+
+    def __init__(self, n: int, *, epsilon: float = 1e-3, use_scale: bool = True, dtype: Any, rngs: nnx.Rngs) -> None:
+        super().__init__(n, momentum=0.9, epsilon=epsilon, use_scale=use_scale, dtype=dtype, rngs=rngs)
+        self.frozen = False
+
+    def __call__(self, x: jax.Array) -> jax.Array:  # type: ignore[override]
+        normalised: jax.Array = super().__call__(x, use_running_average=self.use_running_average or self.frozen)
+        return normalised
 
 
-def max_pool(x: jax.Array, size: int = 2) -> jax.Array:
-    """Largest value of each `size` x `size` block; rows and columns that fill no block are dropped."""
-    pooled: jax.Array = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, size, size, 1), (1, size, size, 1), "VALID")
-    return pooled
+def max_pool(x: jax.Array) -> jax.Array:
+    """Largest value of each 2 x 2 block; an odd last row or column is dropped. Of equal values the first gets the gradient.
+
+    The same as a windowed reduction, whose gradient is ten times slower on a CPU.
+    """
+    batch, rows, columns, n = x.shape
+    x = x[:, : rows // 2 * 2, : columns // 2 * 2].reshape(batch, rows // 2, 2, columns // 2, 2 * n)
+    x = _first_largest(x[..., :n], x[..., n:])
+    return _first_largest(x[:, :, 0], x[:, :, 1])
+
+
+def _first_largest(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.where(a >= b, a, b)
+
+
+def window_max(x: jax.Array, size: int, *, stride: int) -> jax.Array:
+    """Largest value of each `size` x `size` window inside the image."""
+    largest: jax.Array = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, size, size, 1), (1, stride, stride, 1), "VALID")
+    return largest
+
+
+def flatten(x: jax.Array) -> jax.Array:
+    """``(batch, ...)`` to ``(batch, n)``."""
+    return x.reshape(len(x), -1)
+
+
+def three_channels(x: jax.Array) -> jax.Array:
+    """``(batch, n_frames, n_features)`` as an image whose three channels are equal."""
+    return jnp.repeat(x[..., None], 3, axis=-1)

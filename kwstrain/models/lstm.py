@@ -81,3 +81,27 @@ class SpectrogramLSTM(nnx.Module):
         else:
             pooled = outputs.sum(axis=1) / jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
         return self.out(self.dropout(nnx.relu(self.dense(pooled)))).astype(jnp.float32)
+
+
+class RawLSTM(nnx.Module):
+    """System E.1: LSTM over the samples, its state at the last real one, Dense ReLU, Dropout, Dense."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int],
+        n_classes: int,
+        *,
+        rngs: nnx.Rngs,
+        units: int = 64,
+        hidden: int = 64,
+        dropout: float = 0.3,
+        dtype: Any = jnp.float32,
+    ) -> None:
+        self.lstm = LSTM(input_shape[1], units, dtype=dtype, rngs=rngs)
+        self.dense = dense(units, hidden, dtype=dtype, rngs=rngs)
+        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.out = dense(hidden, n_classes, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        last = self.lstm(x, mask)[:, -1]
+        return self.out(self.dropout(nnx.relu(self.dense(last)))).astype(jnp.float32)
