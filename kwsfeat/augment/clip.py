@@ -24,7 +24,7 @@ def as_clips(y: ArrayLike) -> NDArray[np.float32]:
     if clips.ndim not in (1, 2):
         raise ConfigError(f"y has {clips.ndim} axes: one clip has 1, a batch of clips has 2")
     if clips.dtype == np.int16:
-        return np.multiply(clips, np.float32(1 / 32768), dtype=np.float32)
+        return np.asarray(clips * np.float32(1 / 32768), np.float32)
     if clips.dtype.kind != "f":
         raise ConfigError(f"y is {clips.dtype}: float samples in [-1, 1] or int16 are wanted")
     clips = np.ascontiguousarray(clips, np.float32)

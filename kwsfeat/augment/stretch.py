@@ -92,7 +92,11 @@ def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsol
     if method == "speed":
         raise ConfigError("method='speed' moves the pitch by itself: use time_stretch, or another method")
     _check(1.0, sr, method)
-    return each_clip(as_clips(y), lambda clip: clip.copy() if n_steps == 0 else _shifted(stretcher(clip, sr, method), clip.size, n_steps, method))
+
+    def shifted(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        return clip.copy() if n_steps == 0 else _shifted(stretcher(clip, sr, method), clip.size, n_steps, method)
+
+    return each_clip(as_clips(y), shifted)
 
 
 def stretch_and_shift(

@@ -127,14 +127,14 @@ def plan(marks, n, n_out, rate, hop, overlap, search, guard, low, high):
     """
     length, last = hop + overlap, low.size - 1
     for k in range(last + 1):
-        middle = int(round(rate * (k * hop + length / 2) - length / 2))
+        middle = round(rate * (k * hop + length / 2) - length / 2)
         low[k] = min(max(middle - search, 0), n - length)
         high[k] = min(max(middle + search, 0), n - length)
     low[0] = high[0] = 0
     low[last] = high[last] = n - n_out + last * hop
     done, mark_done = -1, -n
     for mark in marks:
-        place = int(round(mark / rate))
+        place = round(mark / rate)
         end = place // hop
         begin = end - 1 if end > 0 and place - end * hop < overlap else end
         shift = mark - place

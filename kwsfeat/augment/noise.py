@@ -1,0 +1,91 @@
+"""The noise that is mixed into clips: a corpus's own recordings, or made up where it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kwsfeat.store import Reader
+
+NOISE_FOLDER = "_background_noise_"
+
+
+class Noise:
+    """Recordings of noise, kept end to end as int16.
+
+    Parameters
+    ----------
+    recordings : iterable of ndarray, int16 or float in [-1, 1], shape (n,) each
+        At the sampling rate of the clips; empty ones are left out.
+
+    Raises
+    ------
+    ConfigError
+        If nothing is left.
+    """
+
+    def __init__(self, recordings: Iterable[NDArray[np.int16] | NDArray[np.floating]]) -> None:
+        kept = [_as_int16(y) for y in recordings if len(y)]
+        if not kept:
+            raise ConfigError("there is no noise to mix: give at least one recording")
+        self.samples = np.concatenate(kept)
+        self.length = np.array([len(y) for y in kept], np.int64)
+        self.first = np.cumsum(self.length) - self.length
+
+    @property
+    def n_recordings(self) -> int:
+        """How many recordings there are."""
+        return self.length.size
+
+    def start(self, recording: int, position: float, n_samples: int) -> int:
+        """Where in `samples` the piece begins that lies at a share `position` (0 to 1) of a recording."""
+        spare = max(int(self.length[recording]) - n_samples, 0)
+        return int(self.first[recording]) + int(position * (spare + 1))
+
+    def piece(self, recording: int, position: float, n_samples: int) -> NDArray[np.float32]:
+        """`n_samples` of a recording, float32; one that is shorter is repeated."""
+        start = self.start(recording, position, n_samples)
+        n = min(n_samples, int(self.length[recording]))
+        piece = self.samples[start : start + n].astype(np.float32) * np.float32(1 / 32768)
+        return piece if n == n_samples else np.resize(piece, n_samples)
+
+
+def noise_of(reader: Reader) -> Noise | None:
+    """The noise in a dataset file: what its training rows hold of ``_background_noise_`` recordings; None without any.
+
+    The pieces that the build cut a recording into are joined again, so that mixed noise may begin anywhere in it.
+    """
+    training = reader.rows("train")
+    rows = training[[NOISE_FOLDER in source for source in reader.source[training]]]
+    if not rows.size:
+        return None
+    order = rows[np.lexsort((reader.start[rows], reader.source[rows]))]
+    joined: dict[str, list[NDArray[np.int16]]] = {}
+    for row in order:
+        joined.setdefault(str(reader.source[row]), []).append(reader.audio[row, : reader.length[row]])
+    return Noise(np.concatenate(pieces) for pieces in joined.values())
+
+
+def synthetic_noise(sr: int, seed: int = 0) -> Noise:
+    """Ten seconds each of white, pink and brown noise at an RMS of 0.1, for a corpus without noise of its own."""
+    n = 10 * sr
+    rng = np.random.default_rng(seed)
+    frequency = np.maximum(np.fft.rfftfreq(n, 1.0 / sr), 20.0)
+    recordings = []
+    for slope in (0.0, 0.5, 1.0):
+        spectrum = np.fft.rfft(rng.standard_normal(n)) / frequency**slope
+        y = np.fft.irfft(spectrum, n)
+        recordings.append(np.clip(0.1 * y / np.sqrt(np.mean(y**2)), -1.0, 1.0))
+    return Noise(recordings)
+
+
+def _as_int16(y: NDArray[np.int16] | NDArray[np.floating]) -> NDArray[np.int16]:
+    if y.dtype == np.int16:
+        return np.asarray(y, np.int16)
+    return np.clip(np.rint(np.asarray(y, np.float64) * 32768.0), -32768, 32767).astype(np.int16)
