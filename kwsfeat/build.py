@@ -29,7 +29,8 @@ from kwsfeat.corpus import Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError, StoreError
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.labels import apply_labels
-from kwsfeat.layout import FORMAT_VERSION, SEAL, map_rows
+from kwsfeat.layout import map_rows
+from kwsfeat.seal import FORMAT_VERSION, stored_seal
 from kwsfeat.splits import assign_splits
 from kwsfeat.store import Reader
 from kwsfeat.writer import CLIP_FIELDS, Block, Columns, Writer
@@ -176,8 +177,9 @@ class EarlierFile:
         return Columns(**{f.name: np.array(map_rows(self._reader.path, self._reader.extents[f.name])) for f in fields(Columns)})
 
     def identity(self) -> bytes:
-        """The seal of the earlier file, which covers every byte of it."""
-        return bytes(map_rows(self._reader.path, self._reader.extents[SEAL]))
+        """The seal of the earlier file, which covers the checksums of its arrays."""
+        with open(self._reader.path, "rb") as file:
+            return stored_seal(file.fileno()).encode()
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
         """Copy the samples of some rows."""
@@ -263,7 +265,7 @@ def build(
 
 
 def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:
-    """32 bytes that differ whenever the file would."""
+    """A digest that differs whenever the file would."""
     configured = {name: config.to_dict() for name, config in configs.items()}
     digest = hashlib.sha256(json.dumps([__version__, FORMAT_VERSION, source.labels, configured, settings]).encode())
     for f in fields(columns):

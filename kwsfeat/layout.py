@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +14,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.errors import StoreError
 
-FORMAT = "kwsfeat"
-FORMAT_VERSION = 1
 SPLITS = ("train", "validation", "test")
-SEAL = "checksum/seal"
-SEAL_BYTES = 32
-
-_READ_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -79,6 +72,11 @@ def is_block_array(path: str) -> bool:
     return path in ("audio", "length") or path.startswith("features/")
 
 
+def block_spans(places: Mapping[str, Extent]) -> list[tuple[int, int]]:
+    """(first, end) in bytes of each array that has block checksums, ascending."""
+    return sorted((place.offset, place.end) for path, place in places.items() if is_block_array(path))
+
+
 def block_slices(n_clips: int, block_rows: int) -> list[slice]:
     """The rows of each block; the last may be shorter."""
     return [slice(first, min(first + block_rows, n_clips)) for first in range(0, n_clips, block_rows)]
@@ -87,24 +85,3 @@ def block_slices(n_clips: int, block_rows: int) -> list[slice]:
 def checksum(data: NDArray[Any]) -> int:
     """CRC-32 of an array's bytes in C order, as ``zlib.crc32`` gives it."""
     return zlib.crc32(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)
-
-
-def seal(fd: int, places: Mapping[str, Extent]) -> bytes:
-    """BLAKE2b-256 of every byte of the file that is in no block array and not in the seal itself.
-
-    Together with the checksums of the blocks, which it covers, this leaves no byte of the file unprotected.
-    """
-    holes = sorted((e.offset, e.end) for path, e in places.items() if is_block_array(path) or path == SEAL)
-    digest = hashlib.blake2b(digest_size=SEAL_BYTES)
-    for first, last in _between(holes, os.fstat(fd).st_size):
-        for offset in range(first, last, _READ_BYTES):
-            digest.update(os.pread(fd, min(_READ_BYTES, last - offset), offset))
-    return digest.digest()
-
-
-def _between(holes: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
-    at = 0
-    for first, last in holes:
-        yield at, first
-        at = max(at, last)
-    yield at, size

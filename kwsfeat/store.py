@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import StoreError, nearest
-from kwsfeat.layout import FORMAT, FORMAT_VERSION, SPLITS, extents, map_rows
+from kwsfeat.layout import SPLITS, extents, map_rows
+from kwsfeat.seal import FORMAT, FORMAT_VERSION
 from kwsfeat.writer import Columns, Writer
 
 if TYPE_CHECKING:

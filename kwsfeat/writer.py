@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import ConfigError, StoreError
-from kwsfeat.layout import FORMAT, FORMAT_VERSION, SEAL, SEAL_BYTES, SPLITS, block_slices, checksum, extents, map_rows, seal
+from kwsfeat.layout import SPLITS, block_slices, block_spans, checksum, extents, map_rows
 from kwsfeat.moments import Moments
+from kwsfeat.seal import FORMAT, FORMAT_VERSION, PAGE, is_unfinished, sealed_page, unfinished_page
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,7 +30,6 @@ CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
 
 _BLOCK_ROWS = 256
 _BLOCK_BYTES = 16 << 20
-_PAGE = 4096
 _DENSE = ".dense"
 
 
@@ -110,7 +110,7 @@ class Writer:
         Type of the stored features.
     overwrite : bool
         Whether `path` may exist.
-    key : bytes, at most 32
+    key : bytes
         Identifies everything that the blocks are computed from; empty never resumes.
     skipped : sequence of str
         Recordings that were left out, with the reason.
@@ -169,7 +169,7 @@ class Writer:
         if suffix != _DENSE:  # left behind by a run that was killed in finish_without
             self.path.with_name(self.path.name + _DENSE).unlink(missing_ok=True)
         try:
-            self.resumed = bool(key) and _stored_key(self.partial) == key.ljust(SEAL_BYTES, b"\0")
+            self.resumed = is_unfinished(self._fd, key)
             if not self.resumed:
                 self._create(seed, skipped, key)
             with h5py.File(self.partial, "r", locking=False) as file:
@@ -265,7 +265,7 @@ class Writer:
                 self._write_statistics(file[f"features/{name}"], [self._moments[name][i] for i in range(len(self.blocks))])
             file.attrs.modify("complete", True)
         os.fsync(self._fd)  # the large flush comes before the seal, so that little can happen between seal and name
-        _pwrite(self._fd, np.frombuffer(seal(self._fd, self._extents), np.uint8), self._extents[SEAL].offset)
+        _pwrite(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(self._extents)), np.uint8), 0)
         os.fsync(self._fd)
         self._check_absent()
         os.replace(self.partial, self.path)
@@ -297,7 +297,13 @@ class Writer:
     def _create(self, seed: int, skipped: Sequence[str], key: bytes) -> None:
         try:
             with h5py.File(
-                self.partial, "w", libver=_LIBVER, locking=False, alignment_threshold=16 * _PAGE, alignment_interval=_PAGE
+                self.partial,
+                "w",
+                libver=_LIBVER,
+                locking=False,
+                alignment_threshold=16 * PAGE,
+                alignment_interval=PAGE,
+                userblock_size=PAGE,
             ) as file:
                 self._describe(file, seed, skipped)
                 places = extents(file)
@@ -311,8 +317,7 @@ class Writer:
         if skipped:
             _pwrite(self._fd, _fixed_strings(skipped), places["skipped"].offset)
         os.fsync(self._fd)
-        # Until the file is complete, the place of the seal holds the key of the build: it says "created, may be resumed".
-        _pwrite(self._fd, np.frombuffer(key.ljust(SEAL_BYTES, b"\0"), np.uint8), places[SEAL].offset)
+        _pwrite(self._fd, np.frombuffer(unfinished_page(key), np.uint8), 0)  # now it may be resumed
 
     def _describe(self, file: h5py.File, seed: int, skipped: Sequence[str]) -> None:
         clip = next(iter(self.configs.values()))
@@ -339,8 +344,7 @@ class Writer:
             shape, kind = self._shapes[name]
             _reserve(file, name, (self.n_clips, *shape), np.dtype(kind))
             _reserve(file, f"checksum/{name}", (len(self.blocks),), np.dtype("<u4"))
-        _reserve(file, SEAL, (SEAL_BYTES,), np.dtype("u1"))
-        file["checksum"].attrs["algorithm"] = "CRC-32 of each block of rows; seal: BLAKE2b-256 of all other bytes of the file"
+        file["checksum"].attrs["algorithm"] = "CRC-32 of each block of rows"
         for name, config in self.configs.items():
             attrs = file[f"features/{name}"].attrs
             attrs["config"] = config.to_json()
@@ -417,15 +421,6 @@ def _open_locked(partial: Path) -> int:
         if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
             return fd
         os.close(fd)
-
-
-def _stored_key(partial: Path) -> bytes | None:
-    """The key of the build that left the file, None if it was killed while it created the file."""
-    try:
-        with h5py.File(partial, "r", locking=False) as file:
-            return bytes(file[SEAL][:])
-    except (OSError, KeyError):
-        return None
 
 
 def _pwrite(fd: int, data: NDArray[Any], offset: int) -> None:
