@@ -15,6 +15,7 @@ from kwstrain.cli.training import fit
 FAILED = 1
 INTERRUPTED = 130
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")
+CURE = "the trainer needs pip install 'kwsfeat[train]', or from a checkout pip install '.[train]'"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -38,8 +39,7 @@ for command in (fit, evaluate, predict):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. The one place where an error becomes a line on stderr."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        cure = "pip install 'kwsfeat[train]', or from a checkout pip install '.[train]'"
-        return _failed(f"the trainer needs {', '.join(missing)}: {cure}", FAILED)
+        return _failed(f"{', '.join(missing)} not installed: {CURE}", FAILED)
     try:
         code = cli.main(args=arguments, prog_name="kwstrain", standalone_mode=False)
     except click.ClickException as error:
@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KwsError as error:
         return _failed(str(error), error.exit_code)
+    except ImportError as error:  # there, but broken
+        return _failed(f"{error}: {CURE}", FAILED)
     except (click.Abort, KeyboardInterrupt) as error:
         return _failed(str(error) or "interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
