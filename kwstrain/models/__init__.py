@@ -107,7 +107,7 @@ class ModelRow:
 def table() -> list[ModelRow]:
     """Every network on the input of the system that it comes from; the large ones with head A on that system's too.
 
-    `non_trainable` counts the running mean and variance of every BatchNorm. No weights are made.
+    `non_trainable` counts the running mean and variance of every BatchNorm.
     """
     rows = [_row(name, entry, {}) for name, entry in _MODELS.items()]
     for name in ("resnet50", "inception-v3"):

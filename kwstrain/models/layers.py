@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from kwstrain.models.conv import Padding, conv2d
+
+
+def glorot_uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    """Keras's initialiser (Glorot and Bengio 2010) for a kernel ``(..., n_in, n_out)``.
+
+    NumPy draws: the same weights on every device, and no program to compile for each of a network's hundred shapes. While
+    JAX traces (``nnx.eval_shape``) there is no key to draw from, and its own initialiser stands in.
+    """
+    if isinstance(key, jax.core.Tracer):
+        return nnx.initializers.glorot_uniform()(key, shape, dtype)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
+    return jnp.asarray(2 * limit * rng.random(shape, np.float32) - limit, dtype)
 
 
 class Conv(nnx.Module):
@@ -30,7 +45,7 @@ class Conv(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         rows, columns = (size, size) if isinstance(size, int) else size
-        self.kernel = nnx.Param(nnx.initializers.glorot_uniform()(rngs.params(), (rows, columns, n_in, n_out), jnp.float32))
+        self.kernel = nnx.Param(glorot_uniform(rngs.params(), (rows, columns, n_in, n_out)))
         self.bias = nnx.Param(jnp.zeros(n_out)) if use_bias else None
         self.stride = stride
         self.padding = padding
@@ -43,7 +58,7 @@ class Conv(nnx.Module):
 
 def dense(n_in: int, n_out: int, *, dtype: Any, rngs: nnx.Rngs) -> nnx.Linear:
     """A fully connected layer with Keras's initialiser."""
-    return nnx.Linear(n_in, n_out, kernel_init=nnx.initializers.glorot_uniform(), dtype=dtype, rngs=rngs)
+    return nnx.Linear(n_in, n_out, kernel_init=glorot_uniform, dtype=dtype, rngs=rngs)
 
 
 class BatchNorm(nnx.BatchNorm):

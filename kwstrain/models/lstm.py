@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers import dense
+from kwstrain.models.layers import dense, glorot_uniform
 
 
 class LSTM(nnx.Module):
     """One LSTM layer; gates in Keras's order: input, forget, cell, output. A masked step keeps its state."""
 
     def __init__(self, n_in: int, units: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
-        self.kernel = nnx.Param(nnx.initializers.glorot_uniform()(rngs.params(), (n_in, 4 * units), jnp.float32))
+        self.kernel = nnx.Param(glorot_uniform(rngs.params(), (n_in, 4 * units)))
         self.recurrent = nnx.Param(nnx.initializers.orthogonal()(rngs.params(), (units, 4 * units), jnp.float32))
         self.bias = nnx.Param(jnp.zeros(4 * units).at[units : 2 * units].set(1.0))  # open forget gates: memory from the start
         self.dtype = dtype
