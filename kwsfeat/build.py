@@ -29,7 +29,6 @@ from kwsfeat.corpus import Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError, StoreError
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.labels import apply_labels
-from kwsfeat.layout import map_rows
 from kwsfeat.seal import FORMAT_VERSION, stored_seal
 from kwsfeat.splits import assign_splits
 from kwsfeat.store import Reader
@@ -47,6 +46,9 @@ class ClipSource(Protocol):
 
     def columns(self) -> Columns:
         """What is known of the rows before their samples are read."""
+
+    def attributes(self) -> Mapping[str, str]:
+        """What the file's root says about where its rows came from."""
 
     def identity(self) -> bytes:
         """Changes whenever the samples may have changed."""
@@ -80,6 +82,10 @@ class Recordings:
             source=[clip.path for clip in self.clips],
             start=[clip.start for clip in self.clips],
         )
+
+    def attributes(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
 
     def identity(self) -> bytes:
         """Sizes and modification times of all recordings (of the archive, for one), and what is cut out of them."""
@@ -160,7 +166,7 @@ class EarlierFile:
     """
 
     def __init__(self, reader: Reader, config: FeatureConfig) -> None:
-        self._reader = reader
+        self.reader = reader
         self.labels = reader.labels
         earlier = reader.config()
         for name in CLIP_FIELDS:
@@ -174,17 +180,21 @@ class EarlierFile:
 
     def columns(self) -> Columns:
         """The columns of the earlier file."""
-        return Columns(**{f.name: np.array(map_rows(self._reader.path, self._reader.extents[f.name])) for f in fields(Columns)})
+        return Columns(**{f.name: np.array(map_rows(self.reader.path, self.reader.extents[f.name])) for f in fields(Columns)})
+
+    def attributes(self) -> Mapping[str, str]:
+        """The recipe of the earlier file, where it was augmented."""
+        return {name: str(self.reader.attrs[name]) for name in ("recipe", "recipe_toml") if name in self.reader.attrs}
 
     def identity(self) -> bytes:
         """The seal of the earlier file, which covers the checksums of its arrays."""
-        with open(self._reader.path, "rb") as file:
+        with open(self.reader.path, "rb") as file:
             return stored_seal(file.fileno()).encode()
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
         """Copy the samples of some rows."""
-        audio[:] = map_rows(self._reader.path, self._reader.extents["audio"], rows)
-        length[:] = map_rows(self._reader.path, self._reader.extents["length"], rows)
+        audio[:] = map_rows(self.reader.path, self.reader.extents["audio"], rows)
+        length[:] = map_rows(self.reader.path, self.reader.extents["length"], rows)
         return {}
 
 
@@ -248,12 +258,14 @@ def build(
     columns, labels = source.columns(), source.labels
     key = _key(source, columns, configs, [seed, audio, dtype])
     writer = Writer(
-        output, columns=columns, labels=labels, configs=configs, seed=seed, audio=audio, dtype=dtype, overwrite=overwrite, key=key
+        output, columns=columns, labels=labels, configs=configs, seed=seed, audio=audio, dtype=dtype, overwrite=overwrite, key=key,
+        attributes=source.attributes(),
     )  # fmt: skip
     with writer:
         n_resumed, bad = _fill(writer, source, configs, seed=seed, threads=threads, strict=strict, progress=progress)
-        skipped = tuple((os.fsdecode(columns.source[row]), reason) for row, reason in sorted(bad.items()))
-        if len(skipped) == writer.n_clips:
+        # The variants of one recording are one recording that cannot be read.
+        skipped = tuple(dict.fromkeys((os.fsdecode(columns.source[row]), reason) for row, reason in sorted(bad.items())))
+        if len(bad) == writer.n_clips:
             writer.discard()
             raise AudioError(f"none of the {len(skipped)} recordings can be read; the first: {skipped[0][1]}")
         if skipped:
@@ -261,7 +273,7 @@ def build(
             writer.finish_without(keep, [f"{name}: {reason}" for name, reason in skipped])
         else:
             writer.finish()
-    return BuildReport(writer.path, writer.n_clips - len(skipped), n_resumed, skipped, time.monotonic() - began)
+    return BuildReport(writer.path, writer.n_clips - len(bad), n_resumed, skipped, time.monotonic() - began)
 
 
 def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:

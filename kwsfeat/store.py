@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -58,11 +58,15 @@ class Reader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._file = _open_bytes(self.path)  # stays the same file when another one takes its name
         with _open(self.path) as file:
             self.attrs: dict[str, Any] = dict(file.attrs)
             _check_format(self.path, self.attrs)
             self.extents = extents(file)
-            self._feature_attrs = {name: dict(file["features"][name].attrs) for name in self.attrs["feature_names"]}
+            names = [str(name) for name in self.attrs["feature_names"]]
+            if missing := [name for name in names if f"features/{name}" not in self.extents]:
+                raise StoreError(f"{self.path}: /features/{missing[0]} is missing: the file was changed, build it again")
+            self._feature_attrs = {name: dict(file["features"][name].attrs) for name in names}
         self.labels: tuple[str, ...] = tuple(str(name) for name in self.attrs["labels"])
         self.feature_names: tuple[str, ...] = tuple(self._feature_attrs)
         self.n_clips = self.extents["length"].shape[0]
@@ -79,7 +83,7 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the maps that this reader keeps; arrays handed out stay valid."""
-        for name in ("audio", "length", "label", "split", "speaker", "source", "start", "variant"):
+        for name in ("audio", "length", "label", "split", "speaker", "source", "start", "variant", "augmentation"):
             self.__dict__.pop(name, None)
 
     @property
@@ -92,17 +96,17 @@ class Reader:
         """Samples, int16, shape (n_clips, n_samples)."""
         if not self.has_audio:
             raise StoreError(f"{self.path} holds no audio: it was built with --no-audio")
-        return self._map("audio")
+        return self.map("audio")
 
     @cached_property
     def length(self) -> NDArray[np.int32]:
         """Real samples of each clip before padding, int32, shape (n_clips,)."""
-        return self._map("length")
+        return self.map("length")
 
     @cached_property
     def label(self) -> NDArray[np.int32]:
         """Index into ``labels`` of each clip, -1 is unlabelled; int32, shape (n_clips,)."""
-        return self._map("label")
+        return self.map("label")
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
@@ -122,12 +126,17 @@ class Reader:
     @cached_property
     def start(self) -> NDArray[np.int64]:
         """First sample of each clip in its recording, at the recording's rate; int64, shape (n_clips,)."""
-        return self._map("start")
+        return self.map("start")
 
     @cached_property
     def variant(self) -> NDArray[np.int32]:
         """Augmented copy that each row is, 0 is the recording itself; int32, shape (n_clips,)."""
-        return self._map("variant")
+        return self.map("variant")
+
+    @cached_property
+    def augmentation(self) -> NDArray[np.str_]:
+        """Parameters that each row was augmented with, as JSON; empty for a recording itself; shape (n_clips,)."""
+        return self._strings("augmentation")
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of one split, ascending, int64."""
@@ -137,7 +146,7 @@ class Reader:
 
     def features(self, name: str | None = None) -> NDArray[Any]:
         """Features `name` (the first set without one): float32 or float16, shape (n_clips, n_frames, n_features)."""
-        return self._map(f"features/{self._feature_name(name)}")
+        return self.map(f"features/{self._feature_name(name)}")
 
     def config(self, name: str | None = None) -> FeatureConfig:
         """The configuration that the feature set was computed with."""
@@ -166,20 +175,28 @@ class Reader:
             raise StoreError(f"{self.path} has no features {name!r}: it holds {', '.join(near or self.feature_names)}")
         return name
 
-    def _map(self, path: str) -> NDArray[Any]:
-        return map_rows(self.path, self.extents[path])
+    def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
+        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it."""
+        if self._file.closed:
+            raise StoreError(f"{self.path}: this reader is closed")
+        return map_rows(self._file, self.extents[path], rows)
 
     def _strings(self, path: str) -> NDArray[np.str_]:
-        return np.array([os.fsdecode(value) for value in self._map(path)], dtype=np.str_)
+        return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)
 
 
-def _open(path: Path) -> h5py.File:
+def _open_bytes(path: Path) -> BinaryIO:
     if not path.is_file():
         raise StoreError(f"{path}: no such file")
     try:
-        return h5py.File(path, "r")
+        return open(path, "rb")
     except PermissionError:
         raise StoreError(f"{path}: not readable: check its permissions") from None
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
     except OSError as error:
         raise StoreError(f"{path} is not an HDF5 file, or damaged ({str(error).splitlines()[0]})") from None
 

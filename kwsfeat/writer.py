@@ -43,6 +43,7 @@ class Columns:
     source: NDArray[np.bytes_]
     start: NDArray[np.int64]
     variant: NDArray[np.int32]
+    augmentation: NDArray[np.bytes_]
 
     @classmethod
     def of(
@@ -54,6 +55,7 @@ class Columns:
         source: Sequence[str] | None = None,
         start: Sequence[int] | None = None,
         variant: Sequence[int] | None = None,
+        augmentation: Sequence[str] | None = None,
     ) -> Columns:
         """Columns from plain sequences of equal length; what is not given is empty or 0."""
         n = len(label)
@@ -66,6 +68,7 @@ class Columns:
             source=_fixed_strings([""] * n if source is None else source),
             start=np.asarray([0] * n if start is None else start, "<i8"),
             variant=np.asarray([0] * n if variant is None else variant, "<i4"),
+            augmentation=_fixed_strings([""] * n if augmentation is None else augmentation),
         )
         for f in fields(cls):
             if len(getattr(columns, f.name)) != n:
@@ -114,6 +117,8 @@ class Writer:
         Identifies everything that the blocks are computed from; empty never resumes.
     skipped : sequence of str
         Recordings that were left out, with the reason.
+    attributes : mapping of str to str
+        Further attributes of the file's root, such as the recipe of its augmentation.
     suffix : str
         What the unfinished file is called behind the name of the finished one.
 
@@ -138,16 +143,19 @@ class Writer:
         overwrite: bool = False,
         key: bytes = b"",
         skipped: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
         suffix: str = ".partial",
     ) -> None:
         self._settings: dict[str, Any] = {
-            "labels": labels, "configs": configs, "seed": seed, "audio": audio, "dtype": dtype, "overwrite": overwrite
+            "labels": labels, "configs": configs, "seed": seed, "audio": audio, "dtype": dtype, "overwrite": overwrite,
+            "attributes": attributes,
         }  # fmt: skip
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + suffix)
         self.columns = columns
         self.labels = tuple(labels)
         self.configs = dict(configs)
+        self.attributes = dict(attributes or {})
         self.n_clips = len(columns.label)
         self._overwrite = overwrite
         self._is_train = columns.split == b"train"
@@ -334,6 +342,8 @@ class Writer:
         file.attrs["block_rows"] = self.block_rows
         file.attrs["n_skipped"] = len(skipped)
         file.attrs["versions"] = json.dumps({name: version(name) for name in ("kwsfeat", "numpy", "numba", "soundfile", "soxr", "h5py")})
+        for name, value in self.attributes.items():
+            file.attrs[name] = value
         for f in fields(self.columns):
             column = getattr(self.columns, f.name)
             _reserve(file, f.name, column.shape, column.dtype)

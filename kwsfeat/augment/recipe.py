@@ -181,32 +181,41 @@ def augmented(
     return fix_length(changed, config)[0], length if untouched else config.n_samples
 
 
-def variants(
-    recipe: Recipe, transform: Transform, y: NDArray[np.int16], length: int, config: FeatureConfig, *, seed: int, index: int
-) -> list[tuple[NDArray[np.int16], int]]:
-    """The rows that a training clip becomes, ``recipe.n_variants`` of them, as they are stored.
+def draw_variants(recipe: Recipe, transform: Transform, *, seed: int, index: int) -> list[Parameters | None]:
+    """What ``kwsfeat build`` makes of a training clip, ``recipe.n_variants`` entries; None is the recording itself.
 
-    A grid gives all its variants in order. Otherwise the recording comes first, and copy k draws from ``(seed, k, index)``.
+    A grid gives all its pairs in order. Otherwise the recording comes first, and copy k draws from ``(seed, k, index)``, see
+    :func:`~kwsfeat.augment.transform.uniforms`; `index` is the clip's row before augmentation.
+    """
+    if isinstance(transform, Grid):
+        return list(transform.all())
+    copies = range(1, recipe.n_variants)
+    drawn = [uniforms(seed, copy, index, 1, transform.n_uniform)[0].tolist() for copy in copies]
+    return [None, *(transform.parameters(u) for u in drawn)]
+
+
+def variants(
+    transform: Transform, drawn: Sequence[Parameters | None], y: NDArray[np.int16], length: int, config: FeatureConfig
+) -> list[tuple[NDArray[np.int16], int]]:
+    """The variants of one clip, as they are stored: samples (n_samples,) and how many of them are real.
 
     Parameters
     ----------
+    transform : Transform
+        From :meth:`Recipe.bind`.
+    drawn : sequence of dict or None
+        From :func:`draw_variants`.
     y : ndarray, int16, shape (n_samples,)
     length : int
         Samples of `y` that are real.
-    seed, index : int
-        See :func:`~kwsfeat.augment.transform.uniforms`; `index` is the clip's row before augmentation.
     """
-    if isinstance(transform, Grid):
+    if isinstance(transform, Grid):  # all at once, because they share work
         real = as_clips(real_part(y, length, config))
         changed = stretch_and_shift(real, transform.sr, transform.rates, transform.steps, transform.method)
-        fixed = [fix_length(variant, config) for variant in changed]
-        return [(as_int16(variant), n) for variant, n in fixed]
-    rows = [(y, length)]
-    for copy in range(1, recipe.n_variants):
-        drawn = transform.parameters(uniforms(seed, copy, index, 1, transform.n_uniform)[0].tolist())
-        variant, n = augmented(transform, drawn, y, length, config)
-        rows.append((as_int16(variant), n))
-    return rows
+        rows = [fix_length(variant, config) for variant in changed]
+    else:
+        rows = [(y, length) if p is None else augmented(transform, p, y, length, config) for p in drawn]
+    return [(as_int16(variant), n) for variant, n in rows]
 
 
 def real_part(y: NDArray[Any], length: int, config: FeatureConfig) -> NDArray[Any]:

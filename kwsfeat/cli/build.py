@@ -11,7 +11,7 @@ import click
 from kwsfeat.cli.console import Console, console_options
 
 if TYPE_CHECKING:
-    from kwsfeat.build import BuildReport, ClipSource
+    from kwsfeat.build import BuildReport, EarlierFile, Recordings
     from kwsfeat.config import FeatureConfig
 
 SKIPPED = 3
@@ -39,6 +39,9 @@ _LISTED = 20  # skipped recordings that are named without -v
 @click.option(
     "--trim", "trim_db", type=click.FloatRange(min=0, min_open=True), metavar="DB", help="Cut off ends this far below the loudest 20 ms."
 )
+@click.option(
+    "--augment", default="off", metavar="RECIPE|FILE.toml", help="Store variants of the training clips: nine, bcresnet, kws-streaming."
+)
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
 @click.option("--threads", type=click.IntRange(min=1), help="[default: one a core]")
@@ -52,6 +55,7 @@ def build(
     features: tuple[str, ...],
     pad: str | None,
     crop: str | None,
+    augment: str,
     no_audio: bool,
     float16: bool,
     threads: int | None,
@@ -73,17 +77,21 @@ def build(
 
     Exit code 3: OUT.h5 is complete, but recordings that cannot be read were left out of it.
     """
+    from kwsfeat.augment import load_recipe
+    from kwsfeat.augmented import augment_source
     from kwsfeat.build import build as build_file
 
     configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
     skipped: list[tuple[str, str]] = []
+    rows: Recordings | EarlierFile
     if source.suffix == ".h5":
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, console)
+    augmented = augment_source(rows, load_recipe(augment), next(iter(configs.values())), seed=seed)
     with console.progress("clips") as progress:
         report = build_file(
-            rows, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
+            augmented, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
             dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     skipped += report.skipped
@@ -105,7 +113,7 @@ def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, Fe
     return configs
 
 
-def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> ClipSource:
+def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> EarlierFile:
     from kwsfeat.build import EarlierFile
     from kwsfeat.store import Reader
 
@@ -119,7 +127,7 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
 
 def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, console: Console
-) -> tuple[ClipSource, list[tuple[str, str]]]:
+) -> tuple[Recordings, list[tuple[str, str]]]:
     from kwsfeat.build import plan_recordings
     from kwsfeat.splits import speakers_in_several_splits
 
