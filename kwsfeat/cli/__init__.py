@@ -14,6 +14,7 @@ from kwsfeat.cli.build import build
 from kwsfeat.cli.corpus import fetch, scan, synth
 from kwsfeat.cli.features import presets, warmup
 from kwsfeat.cli.file import info, verify
+from kwsfeat.cli.pictures import report, show
 from kwsfeat.errors import KwsError
 
 INTERRUPTED = 130
@@ -34,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (build, fetch, info, presets, scan, synth, verify, warmup):
+for command in (build, fetch, info, presets, report, scan, show, synth, verify, warmup):
     cli.add_command(command)
 
 
