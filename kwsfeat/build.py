@@ -29,7 +29,7 @@ from kwsfeat.corpus import Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError, StoreError
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.labels import apply_labels
-from kwsfeat.seal import FORMAT_VERSION, stored_seal
+from kwsfeat.seal import FORMAT_VERSION
 from kwsfeat.splits import assign_splits
 from kwsfeat.store import Reader
 from kwsfeat.writer import CLIP_FIELDS, Block, Columns, Writer
@@ -180,7 +180,7 @@ class EarlierFile:
 
     def columns(self) -> Columns:
         """The columns of the earlier file."""
-        return Columns(**{f.name: np.array(map_rows(self.reader.path, self.reader.extents[f.name])) for f in fields(Columns)})
+        return Columns(**{f.name: np.array(self.reader.map(f.name)) for f in fields(Columns)})
 
     def attributes(self) -> Mapping[str, str]:
         """The recipe of the earlier file, where it was augmented."""
@@ -188,13 +188,12 @@ class EarlierFile:
 
     def identity(self) -> bytes:
         """The seal of the earlier file, which covers the checksums of its arrays."""
-        with open(self.reader.path, "rb") as file:
-            return stored_seal(file.fileno()).encode()
+        return self.reader.seal.encode()
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
         """Copy the samples of some rows."""
-        audio[:] = map_rows(self.reader.path, self.reader.extents["audio"], rows)
-        length[:] = map_rows(self.reader.path, self.reader.extents["length"], rows)
+        audio[:] = self.reader.map("audio", rows)
+        length[:] = self.reader.map("length", rows)
         return {}
 
 

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -60,11 +60,11 @@ def extents(file: h5py.File) -> dict[str, Extent]:
     return found
 
 
-def map_rows(path: str | os.PathLike[str], place: Extent, rows: slice | None = None) -> NDArray[Any]:
+def map_rows(file: str | os.PathLike[str] | BinaryIO, place: Extent, rows: slice | None = None) -> NDArray[Any]:
     """A read-only memory map of an array, or of some consecutive `rows` of it: it counts as memory only while it is kept."""
     if rows is None:
-        return np.memmap(path, place.dtype, "r", place.offset, place.shape)
-    return np.memmap(path, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
+        return np.memmap(file, place.dtype, "r", place.offset, place.shape)
+    return np.memmap(file, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
 
 
 def is_block_array(path: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kwsfeat.errors import KwsError, StoreError
-from kwsfeat.layout import SPLITS, block_slices, block_spans, checksum, is_block_array, map_rows
+from kwsfeat.layout import SPLITS, block_slices, block_spans, checksum, is_block_array
 from kwsfeat.seal import broken_seal, sealed_blocks
 from kwsfeat.store import Columns, Reader
 
@@ -119,10 +119,10 @@ def _check_configs(reader: Reader, problems: list[str]) -> None:
 def _check_blocks(reader: Reader, report: Verification, progress: Callable[[int, int], None] | None) -> None:
     blocks = block_slices(reader.n_clips, reader.block_rows)
     names = [name for name in reader.extents if is_block_array(name)]
-    sums = {name: np.array(map_rows(reader.path, reader.extents[f"checksum/{name}"])) for name in names}
+    sums = {name: np.array(reader.map(f"checksum/{name}")) for name in names}
     for index, rows in enumerate(blocks):
         for name in names:
-            data = map_rows(reader.path, reader.extents[name], rows)
+            data = reader.map(name, rows)
             if checksum(data) != sums[name][index]:
                 report.problems.append(
                     f"/{name} rows {rows.start} to {rows.stop - 1} differ from their checksum: they were changed or damaged"
