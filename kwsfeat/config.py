@@ -171,7 +171,7 @@ class FeatureConfig:
         if self.kind == "waveform":
             return n_samples
         if self.edges in ("zero", "reflect"):
-            n = 1 + n_samples // self.hop_length
+            n = 1 + (n_samples - self.n_fft % 2) // self.hop_length  # an odd n_fft is padded by one sample less than it spans
         elif self.edges == "symmetric":
             n = (n_samples + self.hop_length // 2) // self.hop_length
         elif self.edges == "end":
@@ -216,7 +216,9 @@ class FeatureConfig:
         """`base` (the defaults without it) with some fields replaced; refuses names that are no fields."""
         names = {f.name for f in fields(cls)}
         if unknown := values.keys() - names:
-            hints = [f"{name!r} (did you mean {', '.join(near)}?)" if (near := nearest(name, names)) else repr(name) for name in sorted(unknown)]
+            hints = [
+                f"{name!r} (did you mean {', '.join(near)}?)" if (near := nearest(name, names)) else repr(name) for name in sorted(unknown)
+            ]
             raise ConfigError(f"feature config has no field {', '.join(hints)}")
         return cls(**{**(base.to_dict() if base else {}), **values})
 
@@ -333,8 +335,8 @@ def _check_bounds(c: FeatureConfig) -> None:
         raise ConfigError(f"top_db={c.top_db} and log_ref={c.log_ref} need a logarithm: choose log ln, log10 or db, not {c.log!r}")
     if c.peak_normalize and c.input_scale != 1.0:
         raise ConfigError(f"input_scale={c.input_scale:g} has no effect with peak_normalize: leave it at 1")
-    if c.log == "pcen" and c.kind == "mfcc":
-        raise ConfigError("log='pcen' gives bands that an mfcc is not defined for: choose kind 'mel' or another log")
+    if c.log == "pcen" and (c.kind == "mfcc" or c.energy != "none"):
+        raise ConfigError(f"log='pcen' fits neither kind 'mfcc' nor an energy (kind={c.kind!r}, energy={c.energy!r}): choose another log")
     if c.post_clip is not None and (len(c.post_clip) != 2 or c.post_clip[0] >= c.post_clip[1]):
         raise ConfigError(f"post_clip={c.post_clip} must be a lower and a higher bound")
     if c.normalize == "global" and any(s <= 0 for s in c.global_std):
@@ -350,7 +352,9 @@ def _check_frames(c: FeatureConfig) -> None:
     if c.kind == "mfcc" and c.n_mfcc > c.n_mels:
         raise ConfigError(f"n_mfcc={c.n_mfcc} must be <= n_mels={c.n_mels}")
     if c.edges == "reflect" and c.n_samples <= c.n_fft // 2:
-        raise ConfigError(f"n_samples={c.n_samples} must be > n_fft / 2 = {c.n_fft // 2} to reflect at the edges: choose edges 'zero' or a smaller n_fft")
+        raise ConfigError(
+            f"n_samples={c.n_samples} must be > n_fft / 2 = {c.n_fft // 2} to reflect at the edges: choose edges 'zero' or a smaller n_fft"
+        )
     if c.n_frames < 1:
         raise ConfigError(f"n_samples={c.n_samples} gives no frame of {c.frame_length} samples: lengthen the clip or shorten the window")
     if c.deltas and c.delta_kind == "librosa" and c.n_frames < c.delta_width:

@@ -16,7 +16,11 @@ from kwsfeat.kernels.simd import aligned
 
 
 def butter_sos(
-    order: int, cutoff_hz: float | tuple[float, float], *, sr: float, btype: Literal["lowpass", "highpass", "bandpass", "bandstop"] = "lowpass"
+    order: int,
+    cutoff_hz: float | tuple[float, float],
+    *,
+    sr: float,
+    btype: Literal["lowpass", "highpass", "bandpass", "bandstop"] = "lowpass",
 ) -> NDArray[np.float64]:
     """Butterworth filter as second-order sections.
 
@@ -56,7 +60,9 @@ def butter_sos(
     return np.asarray(butter(order, edges if edges.size == 2 else edges[0], btype, fs=sr, output="sos"), np.float64)
 
 
-def sosfilt(sos: ArrayLike, y: ArrayLike, *, zi: ArrayLike | None = None) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
+def sosfilt(
+    sos: ArrayLike, y: ArrayLike, *, zi: ArrayLike | None = None
+) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Filter causally, forwards, in float32.
 
     Parameters
@@ -170,6 +176,7 @@ def _tables(sos: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32], int, 
     level[level == 0] = 1.0
     spread = np.exp(np.mean(np.log(level))) / level
     sections[:, :3] *= spread[:, None]
+    sections[:, 3:] *= -1.0
     n_groups = -(-len(sections) // iir.PAIR)
     padded = np.zeros((n_groups * iir.PAIR, 6))
     padded[:, 0] = 1.0

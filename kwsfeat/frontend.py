@@ -71,11 +71,14 @@ class FrontEnd:
         clip = _as_samples(y)
         if clip.ndim != 1:
             raise AudioError(f"a clip has shape {clip.shape} and must be one-dimensional (n_samples,): pass a batch to extract_batch")
+        if clip.size == 0:
+            raise AudioError("a clip has no samples: at least one is needed")
         length = clip.size
         if length != self.config.n_samples:
             clip, length = fix_length(clip, self.config, seed=(seed,))
         lengths = None if length == self.config.n_samples else np.array([length])
-        return self.extract_batch(clip[None], lengths=lengths, seed=seed, check_finite=check_finite)[0]
+        features: NDArray[np.float32] = self.extract_batch(clip[None], lengths=lengths, seed=seed, check_finite=check_finite)[0]
+        return features
 
     def extract_batch(
         self,
@@ -122,7 +125,9 @@ class FrontEnd:
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
-            raise AudioError(f"out has shape {out.shape} and type {out.dtype}, and must be a writable C-contiguous float32 array of shape {shape}")
+            raise AudioError(
+                f"out has shape {out.shape} and type {out.dtype}, and must be a writable C-contiguous float32 array of shape {shape}"
+            )
         if threads < 1:
             raise ConfigError(f"threads={threads} must be >= 1")
         if self.config.dither > 0:

@@ -113,7 +113,8 @@ def mel_filterbank(
     elif weights == "mel":
         x, edges = hz_to_mel(bin_hz, formula), edge_mel
     else:
-        x, edges = np.arange(n_fft // 2 + 1, dtype=np.float64), np.floor((n_fft + 1) * edge_hz / sr)
+        # an edge that is a whole bin must not fall to the one below by the last bit of mel_to_hz(hz_to_mel(f))
+        x, edges = np.arange(n_fft // 2 + 1, dtype=np.float64), np.floor((n_fft + 1) * edge_hz / sr + 1e-9)
     with np.errstate(divide="ignore", invalid="ignore"):
         rising = (x[None] - edges[:-2, None]) / np.diff(edges)[:-1, None]
         falling = (edges[2:, None] - x[None]) / np.diff(edges)[1:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,13 @@ def make_plan(config: FeatureConfig) -> kernel.Plan:
     prepare = not waveform and (c.remove_dc or c.energy != "none" or (c.preemph != 0.0 and c.preemph_mode == "frame"))
     k = np.arange(n_fft)
     row_offsets = np.where(k < span, k % hop * width + k // hop, 0)
-    first, count, weights = _sparse_mel(c) if c.kind in ("mel", "mfcc") else (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    first, count, weights = (
+        _sparse_mel(c) if c.kind in ("mel", "mfcc") else (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+    )
     logarithmic = c.log in ("ln", "log10", "db") and not waveform
     factor = _LOG_FACTOR[c.log]
     reference = 1.0 if c.log_ref == "max" else float(c.log_ref)
-    delta, delta_edges = _delta_weights(c)
+    delta, delta_edges = delta_weights(c.delta_width, c.delta_kind)
     low, high = c.post_clip or (-math.inf, math.inf)
     is_global = c.normalize == "global"
     settings = kernel.Settings(
@@ -166,15 +169,15 @@ def _pcen_smoothing(c: FeatureConfig) -> float:
     return (math.sqrt(1.0 + 4.0 * n_frames**2) - 1.0) / (2.0 * n_frames**2)
 
 
-def _delta_weights(c: FeatureConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Regression weights (2, width) of first and second order, and librosa's weights at the two ends."""
-    h = c.delta_width // 2
-    if c.delta_kind == "htk":
+def delta_weights(width: int, kind: Literal["librosa", "htk"]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights (2, width) of first and second order, and (2, width, width - 1) of librosa's frames near the two ends."""
+    h = width // 2
+    if kind == "htk":
         slope = np.arange(-h, h + 1) / (2.0 * np.sum(np.arange(1, h + 1) ** 2))
-        return np.array([slope, slope], np.float32), np.zeros((2, c.delta_width, 0), np.float32)
-    positions = [*range(h), *range(h + 1, c.delta_width)]
-    weights = np.array([savgol_weights(c.delta_width, order, h) for order in (1, 2)], np.float32)
-    edges = np.array([[savgol_weights(c.delta_width, order, p) for p in positions] for order in (1, 2)], np.float32)
+        return np.array([slope, slope], np.float32), np.zeros((2, width, 0), np.float32)
+    positions = [*range(h), *range(h + 1, width)]
+    weights = np.array([savgol_weights(width, order, h) for order in (1, 2)], np.float32)
+    edges = np.array([[savgol_weights(width, order, p) for p in positions] for order in (1, 2)], np.float32)
     return weights, np.ascontiguousarray(edges.transpose(0, 2, 1))
 
 
@@ -184,4 +187,5 @@ def savgol_weights(width: int, order: int, position: int) -> NDArray[np.float64]
     Savitzky & Golay 1964; the polynomial has the degree `order`, as in ``librosa.feature.delta``.
     """
     t = np.arange(width) - position
-    return math.factorial(order) * np.linalg.pinv(np.vander(t, order + 1, increasing=True).astype(np.float64))[order]
+    derivatives: NDArray[np.float64] = np.linalg.pinv(np.vander(t, order + 1, increasing=True).astype(np.float64))
+    return math.factorial(order) * derivatives[order]

@@ -38,7 +38,12 @@ def _spectral(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     energy = raw_energy if c.energy == "raw" else (frames**2).sum(axis=1)
     S = np.abs(np.fft.rfft(frames, c.n_fft, axis=1)) ** 2
     win = w[w != 0] if c.window_align == "center" else w
-    S = S / {"none": 1.0, "window": (win**2).sum(), "win_length": c.win_length, "n_fft": c.n_fft, "density": c.sr * (win**2).sum()}[c.spectrum_norm]
+    S = (
+        S
+        / {"none": 1.0, "window": (win**2).sum(), "win_length": c.win_length, "n_fft": c.n_fft, "density": c.sr * (win**2).sum()}[
+            c.spectrum_norm
+        ]
+    )
     if c.spectrum_norm == "density":
         S[:, 1 : (None if c.n_fft % 2 else -1)] *= 2.0
     if c.spectrum == "magnitude":
@@ -72,7 +77,7 @@ def framed(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     length, hop, n = c.win_length if c.window_align == "left" else c.n_fft, c.hop_length, len(y)
     if c.edges in ("zero", "reflect"):
         y = np.pad(y, c.n_fft // 2, mode="constant" if c.edges == "zero" else "reflect")
-        n_frames, start = 1 + n // hop, 0
+        n_frames, start = 1 + (len(y) - c.n_fft) // hop, 0
     elif c.edges == "symmetric":
         n_frames, start = (n + hop // 2) // hop, hop // 2 - length // 2
         y = np.pad(y, 2 * length + hop, mode="symmetric")
@@ -118,7 +123,7 @@ def mel_basis(c: FeatureConfig) -> np.ndarray:
             elif c.mel_weights == "mel":
                 x, (a, b, d) = to_mel(hz, c), edges[m : m + 3]
             else:
-                x, (a, b, d) = k, np.floor((c.n_fft + 1) * edges_hz[m : m + 3] / c.sr)
+                x, (a, b, d) = k, np.floor((c.n_fft + 1) * edges_hz[m : m + 3] / c.sr + 1e-9)
             if a <= x < b:
                 basis[m, k] = (x - a) / (b - a)
             elif b <= x < d:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, jit
-from kwsfeat.kernels.simd import at, at_least, broadcast, load, log, splat, sqrt, store, store_first, transpose_block, where_less
+from kwsfeat.kernels.simd import at, at_least, broadcast, load, log, splat, sqrt, store, store_first, transpose_block
 
 f32 = np.float32
 
@@ -97,12 +97,3 @@ def write_frames(bands, n, lane, n_lanes, tile, out, index, stride):
         width = min(LANES, n - m)
         for i in range(n_lanes):
             store_first(out, index + i * stride + m, load(tile, (lane + i) * LANES), width)
-
-
-@jit
-def flush(values, n):
-    """Values too small to matter become zero before they turn into denormal numbers."""
-    tiny, zero = splat(f32(1e-30)), splat(f32(0))
-    for k in range(n):
-        v = load(values, k * LANES)
-        store(values, k * LANES, where_less(v * v, tiny, zero, v))

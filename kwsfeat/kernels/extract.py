@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kwsfeat.kernels import bands as band
 from kwsfeat.kernels import fft, frames, post
 from kwsfeat.kernels._jit import LANES, inlined, jit
-from kwsfeat.kernels.simd import aligned, load, splat, store
+from kwsfeat.kernels.simd import aligned, flush_denormals, load, restore_denormals, splat, store
 
 f32 = np.float32
 
@@ -102,7 +102,7 @@ class Scratch(NamedTuple):
     peaks: NDArray[np.float32]
     references: NDArray[np.float32]
     tile: NDArray[np.float32]
-    totals: NDArray[np.float32]  # (2, n_features)
+    totals: NDArray[np.float64]  # (2, n_features)
 
 
 def scratch_for(plan: Plan, block: int) -> Scratch:
@@ -126,7 +126,7 @@ def scratch_for(plan: Plan, block: int) -> Scratch:
         aligned(n_groups * LANES),
         aligned(2 * n_groups * LANES),
         aligned(LANES * LANES),
-        np.zeros((2, max(1, plan.mean.size)), np.float32),
+        np.zeros((2, max(1, plan.mean.size))),
     )
 
 
@@ -137,6 +137,7 @@ def extract(clips, out, finite, plan, scratch):
     finite (n_clips,) bool receives whether a clip had finite samples only.
     """
     n_clips, block = clips.shape[0], scratch.block
+    before = flush_denormals()
     for first in range(0, n_clips, block):
         n = min(block, n_clips - first)
         for c in range(n):
@@ -152,6 +153,7 @@ def extract(clips, out, finite, plan, scratch):
             _write_block(block_out, plan, scratch)
         for c in range(n):
             _finish(out[first + c], plan, scratch.totals)
+    restore_denormals(before)
 
 
 @inlined
@@ -225,7 +227,7 @@ def _write_block(out, plan, scratch):
     for g in range((n_clips * s.n_rows + LANES - 1) // LANES):
         bands, n_values = scratch.bands[g * n_bands * LANES :], n_bands
         if s.ref_max or s.top > 0:
-            band.clip_below(bands, n_bands, scratch.references[: half], scratch.references[half:], g * LANES)
+            band.clip_below(bands, n_bands, scratch.references[:half], scratch.references[half:], g * LANES)
         if s.kind == MFCC:
             n_values = plan.dct.size // n_bands
             band.cosine_transform(bands, n_bands, plan.dct, scratch.cepstrum, n_values)
@@ -261,9 +263,7 @@ def _finish(x, plan, totals):
     """Per clip, in frame order: what needs all frames."""
     s = plan.settings
     if s.pcen:
-        post.pcen(
-            x, s.n_base, totals[0], f32(s.pcen_smoothing), f32(s.pcen_gain), f32(s.pcen_bias), f32(s.pcen_power), f32(s.pcen_eps)
-        )
+        post.pcen(x, s.n_base, totals[0], f32(s.pcen_smoothing), f32(s.pcen_gain), f32(s.pcen_bias), f32(s.pcen_power), f32(s.pcen_eps))
     for order in range(s.n_deltas):
         source = order * s.n_base if s.htk_deltas else 0
         post.deltas(x, source, (order + 1) * s.n_base, s.n_base, plan.delta[order], plan.delta_edges[order])
@@ -273,5 +273,3 @@ def _finish(x, plan, totals):
         post.standardize(x, x.shape[1], s.normalize == MEAN_VARIANCE, totals[0], totals[1])
     if s.affine:
         post.affine(x, plan.mean, plan.gain, f32(s.post_add), f32(s.post_factor), f32(s.post_low), f32(s.post_high))
-
-

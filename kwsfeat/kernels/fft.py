@@ -38,7 +38,7 @@ def fft_plan(n_fft: int) -> FftPlan:
     """Tables for real FFTs of `n_fft` >= 4 samples whose prime factors are 2, 3 and 5."""
     half = n_fft // 2 if n_fft % 2 == 0 else n_fft
     radices, n = [], half
-    if n.bit_length() % 2 == 0 and n & (n - 1) == 0 or n % 4 == 2:
+    if (n.bit_length() % 2 == 0 and n & (n - 1) == 0) or n % 4 == 2:
         radices.append(2)  # first, so that every later pass of a power of two is radix 4
         n //= 2
     for radix in (5, 3, 4, 2):

@@ -8,17 +8,16 @@ The rows of several clips follow each other without a gap; the few frames that l
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, inlined, jit
-from kwsfeat.kernels.simd import at, broadcast, fma, lane_sum, load, splat, store, transpose_block, where_less
+from kwsfeat.kernels.simd import at, broadcast, fma, lane_sum, load, splat, store, transpose_block
 
 f32 = np.float32
 
 ZERO, REFLECT, SYMMETRIC = 0, 1, 2
-TINY = f32(1e-30)  # squares below this are silence: no later product of such samples may become a (slow) denormal number
 
 
 @jit
 def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize, preemph):
-    """Scale, flatten silence, pre-emphasise and pad one clip.
+    """Scale, pre-emphasise and pad one clip.
 
     y (n_samples,) float32 or int16; padded[start : start + n_padded] receives `pad_left` samples of edge (negative: that many
     samples are left out), the clip, and edge or a cut. Returns whether all samples were finite.
@@ -32,19 +31,19 @@ def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize
             scale = f32(1) / peak
     first = start + pad_left  # where sample 0 of the clip belongs
     low, high = max(0, -pad_left), min(n, n_padded - pad_left)
-    gain, zero, tiny = splat(scale), splat(f32(0)), splat(TINY)
+    gain, zero = splat(scale), splat(f32(0))
     check = zero
     s = low
     while s + LANES <= high:
         v = load(y, s) * gain
         check = fma(v, zero, check)
-        store(padded, first + s, where_less(v * v, tiny, zero, v))
+        store(padded, first + s, v)
         s += LANES
     bad = lane_sum(check)
     while s < high:
         x = f32(at(y, s)) * scale
         bad += x * f32(0)
-        padded[first + s] = f32(0) if x * x < TINY else x
+        padded[first + s] = x
         s += 1
     if preemph != 0:
         _preemphasize(padded, first + low, first + high, preemph)

@@ -8,7 +8,7 @@ Formula of a section: y = b0 x + z0; z0 = b1 x - a1 y + z1; z1 = b2 x - a2 y (Op
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, inlined, jit
-from kwsfeat.kernels.simd import at, broadcast, last, load, shift_in, splat, store, transpose_block, where_less
+from kwsfeat.kernels.simd import at, broadcast, flush_denormals, fma, last, load, restore_denormals, shift_in, splat, store, transpose_block, where_less
 
 f32 = np.float32
 
@@ -17,19 +17,21 @@ PAIR = 2 * LANES  # sections that filter_clip runs side by side
 
 @inlined
 def _section(x, z0, z1, b0, b1, b2, a1, a2):
-    y = b0 * x + z0
-    return y, (b1 * x + z1) - a1 * y, b2 * x - a2 * y
+    """One step; every rounding is spelled out, so that both ways to run a cascade give the same bits. a1, a2 are negated."""
+    y = fma(b0, x, z0)
+    return y, fma(a1, y, fma(b1, x, z1)), fma(a2, y, b2 * x)
 
 
 @jit
 def filter_clips(clips, scale, out, coefficients, state, tile):
     """LANES clips at once: clips (LANES, n_samples) int16 or float32 to out (LANES, n_samples) float32.
 
-    coefficients (n_sections * 5,) b0 b1 b2 a1 a2; state (n_sections * 2 * LANES,) carried in and out; tile (LANES * LANES,).
+    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2; state (n_sections * 2 * LANES,) carried in and out; tile (LANES * LANES,).
     """
     n = clips.shape[1]
     source, target = clips.reshape(-1), out.reshape(-1)
     n_sections = coefficients.size // 5
+    before = flush_denormals()
     for t in range(0, n, LANES):
         width = min(LANES, n - t)
         if width == LANES:
@@ -49,38 +51,35 @@ def filter_clips(clips, scale, out, coefficients, state, tile):
             for i in range(LANES):
                 for k in range(width):
                     target[i * n + t + k] = tile[k * LANES + i]
+    restore_denormals(before)
 
 
 @inlined
 def _section_over_tile(tile, width, coefficients, c, state, z):
-    """One section over `width` samples: state and coefficients stay in registers, and states too small to matter become zero
-    before they turn into slow denormal numbers."""
+    """One section over `width` samples: state and coefficients stay in registers."""
     b0, b1, b2 = broadcast(coefficients, c), broadcast(coefficients, c + 1), broadcast(coefficients, c + 2)
     a1, a2 = broadcast(coefficients, c + 3), broadcast(coefficients, c + 4)
     z0, z1 = load(state, z), load(state, z + LANES)
     for k in range(width):
         y, z0, z1 = _section(load(tile, k * LANES), z0, z1, b0, b1, b2, a1, a2)
         store(tile, k * LANES, y)
-    store(state, z, _flushed(z0))
-    store(state, z + LANES, _flushed(z1))
-
-
-@inlined
-def _flushed(v):
-    return where_less(v * v, splat(f32(1e-30)), splat(f32(0)), v)
+    store(state, z, z0)
+    store(state, z + LANES, z1)
 
 
 @jit
 def filter_clip(y, scale, out, lanes, state, n_groups):
     """One clip: y (n_samples,) int16 or float32 to out (n_samples,) float32, PAIR sections at a time.
 
-    lanes (n_groups * 6 * PAIR,): for each group the values b0, b1, b2, a1, a2 of its sections, sections that do nothing at the
+    lanes (n_groups * 6 * PAIR,): for each group the values b0, b1, b2, -a1, -a2 of its sections, sections that do nothing at the
     end, and the lane numbers; state (n_groups * 2 * PAIR,) z0 and z1 of each group.
     """
+    before = flush_denormals()
     for i in range(y.size):
         out[i] = f32(at(y, i)) * scale
     for g in range(n_groups):
         _group_over_clip(out, lanes, g * 6 * PAIR, state, g * 2 * PAIR)
+    restore_denormals(before)
 
 
 @jit
@@ -103,8 +102,6 @@ def _group_over_clip(out, lanes, c, state, z):
             next_u0, next_u1 = _kept(u_lane, low, high, next_u0, u0), _kept(u_lane, low, high, next_u1, u1)
             next_v0, next_v1 = _kept(v_lane, low, high, next_v0, v0), _kept(v_lane, low, high, next_v1, v1)
         u0, u1, v0, v1 = next_u0, next_u1, next_v0, next_v1
-        if t % 64 == 63:
-            u0, u1, v0, v1 = _flushed(u0), _flushed(u1), _flushed(v0), _flushed(v1)
         if t >= PAIR - 1:
             out[t - (PAIR - 1)] = last(v)
     store(state, z, u0)

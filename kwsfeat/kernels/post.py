@@ -1,4 +1,7 @@
-"""What needs the whole clip, on (n_frames, n_features) values in frame order: normalisation, deltas, PCEN, affine map."""
+"""What needs the whole clip, on (n_frames, n_features) values in frame order: normalisation, deltas, PCEN, affine map.
+
+Sums over time are held in float64: thousands of frames of one sign would cost float32 its last digits.
+"""
 
 import numpy as np
 
@@ -15,10 +18,10 @@ def row_l1(x, n_features, total):
         for f in range(n_features):
             total[f] += abs(x[t, f])
     for f in range(n_features):
-        total[f] = f32(1) / total[f] if total[f] > 0 else f32(1)
+        total[f] = 1.0 / total[f] if total[f] > 0 else 1.0
     for t in range(x.shape[0]):
         for f in range(n_features):
-            x[t, f] *= total[f]
+            x[t, f] = f32(x[t, f] * total[f])
 
 
 @jit
@@ -31,17 +34,17 @@ def standardize(x, n_features, divide, mean, variance):
         for f in range(n_features):
             mean[f] += x[t, f]
     for f in range(n_features):
-        mean[f] /= f32(n)
+        mean[f] /= n
     for t in range(n):
         for f in range(n_features):
-            x[t, f] -= mean[f]
+            x[t, f] = f32(x[t, f] - mean[f])
             variance[f] += x[t, f] * x[t, f]
     if divide:
         for f in range(n_features):
-            variance[f] = f32(1) / max(np.sqrt(variance[f] / f32(n)), f32(1e-5))
+            variance[f] = 1.0 / max(np.sqrt(variance[f] / n), 1e-5)
         for t in range(n):
             for f in range(n_features):
-                x[t, f] *= variance[f]
+                x[t, f] = f32(x[t, f] * variance[f])
 
 
 @jit
@@ -63,12 +66,14 @@ def pcen(x, n_features, state, smoothing, gain, bias, power, eps):
     """
     for f in range(n_features):
         state[f] = x[0, f]
-    base = f32(bias**power)
     for t in range(x.shape[0]):
         for f in range(n_features):
             state[f] += smoothing * (x[t, f] - state[f])
             smooth = np.exp(-gain * (np.log(eps) + np.log1p(state[f] / eps)))
-            x[t, f] = f32((bias + x[t, f] * smooth) ** power) - base
+            if bias > 0:  # the difference of two nearly equal powers, without their cancellation
+                x[t, f] = f32(bias**power * np.expm1(power * np.log1p(x[t, f] * smooth / bias)))
+            else:
+                x[t, f] = f32((x[t, f] * smooth) ** power)
 
 
 @jit

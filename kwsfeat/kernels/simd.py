@@ -8,6 +8,7 @@ LLVM splits vectors for narrower machines. An index is flat, counts elements, an
 from __future__ import annotations
 
 import operator
+import platform
 
 import numpy as np
 from llvmlite import ir
@@ -259,7 +260,7 @@ def transpose_block(typingctx, source, index, stride, out, out_index, out_stride
     def codegen(context, builder, sig, args):
         source_, index_, stride_, out_, out_index_, out_stride_ = args
         rows = []
-        for i in range(LANES):
+        for _ in range(LANES):
             rows.append(_read(context, builder, sig.args[0], source_, index_))
             index_ = builder.add(index_, stride_)
         half = LANES // 2
@@ -275,6 +276,50 @@ def transpose_block(typingctx, source, index, stride, out, out_index, out_stride
         return context.get_dummy_value()
 
     return types.void(source, types.intp, types.intp, out, types.intp, types.intp), codegen
+
+
+_ON_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+_FLUSH_TO_ZERO = 0x8040  # bits FTZ and DAZ of x86's control register
+
+
+@intrinsic
+def flush_denormals(typingctx):
+    """Count numbers below 1e-38 as zero from here on in this thread (x86; elsewhere they are not slow). Returns what to restore.
+
+    Decaying filters and near-silence would otherwise run at a tenth of the speed.
+    """
+
+    def codegen(context, builder, sig, args):
+        if not _ON_X86:
+            return ir.Constant(_I32, 0)
+        slot = cgutils.alloca_once(builder, _I32)
+        _control_register(builder, "st", slot)
+        before = builder.load(slot)
+        builder.store(builder.or_(before, ir.Constant(_I32, _FLUSH_TO_ZERO)), slot)
+        _control_register(builder, "ld", slot)
+        return before
+
+    return types.int32(), codegen
+
+
+@intrinsic
+def restore_denormals(typingctx, before):
+    """Undo `flush_denormals`."""
+
+    def codegen(context, builder, sig, args):
+        if _ON_X86:
+            slot = cgutils.alloca_once(builder, _I32)
+            builder.store(args[0], slot)
+            _control_register(builder, "ld", slot)
+        return context.get_dummy_value()
+
+    return types.void(types.int32), codegen
+
+
+def _control_register(builder, direction: str, slot) -> None:
+    pointer = ir.IntType(8).as_pointer()
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [pointer]), f"llvm.x86.sse.{direction}mxcsr")
+    builder.call(function, [builder.bitcast(slot, pointer)])
 
 
 def _arithmetic(python_operator, instruction: str) -> None:
