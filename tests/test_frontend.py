@@ -18,6 +18,10 @@ def logarithmic_bands(config: FeatureConfig) -> bool:
     return config.log in ("ln", "log10", "db") and config.kind in ("mel", "spectrum")
 
 
+def well_conditioned(config: FeatureConfig) -> bool:
+    return config.kind != "spectrum" and 8 * config.hop_length >= config.win_length and (config.deltas == 0 or config.normalize == "none")
+
+
 slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
@@ -33,13 +37,13 @@ def test_random_bands_without_logarithm_equal_the_twin(config, seed):
 @slow
 @given(configs(normalize="none", deltas=0, energy="none", post_add=0.0, post_divide=1.0).filter(logarithmic_bands), st.integers(0, 10_000))
 def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
-    """In ln units, where a band holds more than 1e-5 of the clip's largest: below that it is float32's own noise."""
+    """In ln units, for bands down to 50 dB and bins down to 40 dB below the clip's largest: float32 leaves no more in an FFT."""
     y = noise_clip(config.n_samples, seed)
     ours, exact = FrontEnd(config).extract(y), naive.features(y, config)
     linear = naive.features(y, replace(config, log="none", log_ref=1.0, top_db=None))
     if config.spectrum == "magnitude":
         linear = linear**2
-    audible = linear > 1e-5 * linear.max()
+    audible = linear > (1e-4 if config.kind == "spectrum" else 1e-5) * linear.max()
     assert audible.mean() > 0.05
     unit = {"ln": 1.0, "log10": 0.4343, "db": 4.343}[config.log]
     rounding = 2e-7 * np.abs(exact[audible]).max()  # half a unit in the last place of the result itself
@@ -47,11 +51,11 @@ def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
 
 
 @slow
-@given(configs(remove_dc=False, spectrum="power").filter(lambda c: 8 * c.hop_length >= c.win_length), st.integers(0, 10_000))
+@given(configs(remove_dc=False, spectrum="power").filter(well_conditioned), st.integers(0, 10_000))
 def test_random_whole_chains_equal_the_twin(config, seed):
     """Cepstra, energies, deltas, PCEN, normalisation: errors relative to the clip's largest value.
 
-    Hops of an eighth of the window or more: the slope between nearly equal frames is rounding, and normalising blows it up.
+    Without single bins, which may lie 100 dB below others. The slope between nearly equal frames is rounding, which normalising would blow up to any size: see `well_conditioned`.
     """
     y = noise_clip(config.n_samples, seed)
     ours, exact = FrontEnd(config).extract(y), naive.features(y, config)
