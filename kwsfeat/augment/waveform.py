@@ -201,7 +201,8 @@ class Filter(Transform):
     """Take a part of the band away: Butterworth, causal.
 
     ``band-stop`` removes a band of a width from `octaves` around a centre from `hz`; ``low-pass`` removes what lies above a
-    frequency from `hz`. Frequencies are drawn evenly in octaves, and end just below half the sampling rate; where `kinds` has both, each has the same chance.
+    frequency from `hz`. Frequencies are drawn evenly in octaves, and end just below half the
+    sampling rate; where `kinds` has both, each has the same chance.
     """
 
     kinds: tuple[str, ...] = ("band-stop", "low-pass")

@@ -10,6 +10,7 @@ import sys
 import click
 
 from kwsfeat import __version__
+from kwsfeat.cli.augment import augment
 from kwsfeat.cli.build import build
 from kwsfeat.cli.corpus import fetch, scan, synth
 from kwsfeat.cli.features import presets, warmup
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (build, fetch, info, presets, report, scan, show, synth, verify, warmup):
+for command in (augment, build, fetch, info, presets, report, scan, show, synth, verify, warmup):
     cli.add_command(command)
 
 
