@@ -89,11 +89,15 @@ def build(
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, console)
     augmented = augment_source(rows, load_recipe(augment), next(iter(configs.values())), seed=seed)
-    with console.progress("clips") as progress:
-        report = build_file(
-            augmented, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
-            dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+    try:
+        with console.progress("clips") as progress:
+            report = build_file(
+                augmented, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
+                dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        console.note(f"{output}.partial keeps the blocks that are finished: repeat the command to go on")
+        raise
     skipped += report.skipped
     _list_skipped(skipped, console)
     _print_report(report, skipped, console)

@@ -49,17 +49,14 @@ class _Bar:
     def __init__(self, unit: str) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit=f" {unit}", file=sys.stderr, dynamic_ncols=True, leave=False, smoothing=0.1)
+        self._bar = tqdm(unit=unit, file=sys.stderr, dynamic_ncols=True, leave=False)
 
     def __enter__(self) -> Callable[[int, int], None]:
         return self._advance
 
     def _advance(self, done: int, total: int) -> None:
-        if self._bar.total != total:
-            self._bar.reset(total)
-            self._bar.initial = done  # what an earlier run had finished does not count into the rate
-        self._bar.n = done
-        self._bar.refresh() if done == total else self._bar.update(0)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
 
     def __exit__(self, *error: object) -> None:
         self._bar.close()

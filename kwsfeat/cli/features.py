@@ -39,7 +39,12 @@ def presets(name: str | None, out: Path | None, console: Console) -> None:
 @click.argument("names", nargs=-1, metavar="[PRESET]...")
 @console_options
 def warmup(names: tuple[str, ...], console: Console) -> None:
-    """Compile the feature kernels now (all presets without arguments), so that no later run has to wait for it."""
+    """Compile the feature kernels now, for all presets or some, so that no later run has to wait for it.
+
+    \b
+    kwsfeat warmup
+    kwsfeat warmup logmel mfcc
+    """
     from kwsfeat.frontend import warm_up
     from kwsfeat.presets import PRESETS, preset
 

@@ -33,6 +33,10 @@ def info(path: Path, console: Console) -> None:
 def verify(path: Path, console: Console) -> int:
     """Check a file: layout, checksums of every byte, fingerprints, counts, finite features.
 
+    \b
+    kwsfeat verify out.h5
+    kwsfeat verify out.h5 --json
+
     Exit code 0 when all of it is intact, 4 when it is not.
     """
     from kwsfeat.errors import VerificationError
