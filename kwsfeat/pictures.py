@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
     """
     y = as_float32(y)
     figure = _figure(11.0, 5.2)
-    grid = figure.add_gridspec(2, 6, left=0.06, right=0.98, bottom=0.1, top=0.88, wspace=0.9, hspace=0.45)
+    grid = figure.add_gridspec(2, 6, left=0.06, right=0.98, bottom=0.1, top=0.88 if title else 0.94, wspace=0.9, hspace=0.45)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     _waveform(figure.add_subplot(grid[0, :3]), y, sr)
     _amplitude_spectrum(figure.add_subplot(grid[0, 3:]), y, sr)
@@ -68,7 +69,10 @@ def histogram_picture(values: Sequence[float], title: str, xlabel: str, ylabel: 
     """How often each value occurs, as a PNG; the counts on a logarithmic axis, so that rare values are seen."""
     figure = _figure(5.4, 2.6)
     axes = figure.add_axes((0.13, 0.19, 0.84, 0.68))
-    axes.hist(values, bins=60, color=_COLOUR)
+    edges = np.histogram_bin_edges(values, 60)
+    if all(isinstance(value, int) for value in values) and np.ptp(values) < 100:
+        edges = np.arange(min(values) - 0.5, max(values) + 1.5)
+    axes.hist(values, bins=edges.tolist(), color=_COLOUR)
     axes.set_yscale("log")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return _png(figure)
@@ -136,7 +140,9 @@ def _png(figure: Figure, file: str | os.PathLike[str] | None = None) -> bytes:
         for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
             text.set_fontsize(9)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a title in a script that the font lacks
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     if file is not None:
         with open(file, "wb") as out:
             out.write(buffer.getvalue())

@@ -26,6 +26,7 @@ from kwsfeat.splits import SPLITS, assign_splits, speakers_in_several_splits
 from kwsfeat.store import Reader
 
 _LISTED = 50  # anomalies of one kind that are listed by name
+_OPEN = 12  # a list this short is not folded away
 _PICTURED = 60  # labels that get pictures
 _PLAYERS = 3  # clips of a label that can be played
 _PLAYED_S = 3.0  # of a long recording
@@ -160,7 +161,16 @@ def _of_file(reader: Reader, limit: int) -> _Subject:
         notes.append(
             f"{len(clips) - len(originals):,} of the {len(clips):,} rows are augmented copies; they are counted, but not measured."
         )
-    return _Subject(str(reader.path), about, clips, Scan(len(clips), measured), load, lambda clip: "", notes, features=features)
+    return _Subject(
+        str(reader.path),
+        about,
+        clips,
+        Scan(len(clips), measured, clip_s=reader.n_samples / reader.sr),
+        load,
+        lambda clip: "",
+        notes,
+        features=features,
+    )
 
 
 def _page(subject: _Subject, progress: Progress) -> str:
@@ -215,21 +225,21 @@ def _classes(subject: _Subject, labels: Sequence[str]) -> str:
     splits = {split: Counter(clip.label for clip in subject.clips if clip.split == split) for split in SPLITS}
     table = class_table(clip.label for clip in subject.clips)
     most = table[0][1]
-    largest_odd = max([row["not_1s_percent"] for row in odd.values()], default=0.0) or 1.0
+    largest_odd = max([row["odd_percent"] for name, row in odd.items() if name != NOISE_FOLDER], default=0.0) or 1.0
     rows = []
     for name, n, percent in table:
         cells = [f"<td>{_shown(name)}</td>", _number(f"{n:,}"), _number(f"{percent:.2f} %"), _bar(n / most)]
         cells += [_number(f"{splits[split][name]:,}") for split in SPLITS]
         if odd:
-            share = odd[name]["not_1s_percent"] if name in odd else None
+            share = odd[name]["odd_percent"] if name in odd else None
             cells += [_number("–" if share is None else f"{share:.1f} %"), _bar((share or 0.0) / largest_odd, "odd")]
         rows.append(cells)
-    heads = ["label", "#clips", "#share", "", *(f"#{split}" for split in SPLITS)] + (["#not 1 s", ""] if odd else [])
+    heads = ["label", "#clips", "#share", "", *(f"#{split}" for split in SPLITS)] + ([f"#not {subject.scan.clip_s:g} s", ""] if odd else [])
     out = _table(heads, rows)
     if NOISE_FOLDER in odd:
         row = odd[NOISE_FOLDER]
         out += (
-            f"<p>Noise files, cut into 1 s pieces of silence by a build: {row['n_clips']}, {row['not_1s']} of them not exactly 1 s long"
+            f"<p>Noise files, cut into 1 s pieces of silence by a build: {row['n_clips']}, {row['n_odd']} of them not exactly 1 s long"
             f" ({row['min_s']:.1f} to {row['max_s']:.1f} s).</p>"
         )
     if subject.reduced:
@@ -266,7 +276,7 @@ def _splits(subject: _Subject) -> str:
         out += f"<p class=note>{len(shared):,} of {len(per_speaker):,} speakers are in more than one split: {names}.</p>"
     else:
         out += f"<p class=ok>No speaker is in two splits ({len(per_speaker):,} speakers).</p>"
-    picture = histogram_picture(list(per_speaker.values()), "clips of one speaker", "clips of the speaker", "speakers")
+    picture = histogram_picture(list(per_speaker.values()), "clips of a speaker", "clips", "speakers")
     return out + _figure(picture, "How many clips the speakers have")
 
 
@@ -275,7 +285,7 @@ def _lengths(subject: _Subject) -> str:
     if not measured:
         return ""
     pictures = [
-        (histogram_picture([m.seconds for m in measured], "length", "s", "clips"), "Lengths"),
+        (histogram_picture([m.seconds for m in measured], "length of the recordings", "s", "clips"), "Lengths"),
         (histogram_picture([m.level_db for m in measured], "level (root mean square)", "dB of full scale", "clips"), "Levels"),
     ]
     out = '<div class="row">' + "".join(_figure(picture, name) for picture, name in pictures) + "</div>"
@@ -288,11 +298,11 @@ def _lengths(subject: _Subject) -> str:
     for name, counts in facts.items():
         rows.append([f"<td>{name}</td>", "<td>" + ", ".join(f"{escape(value)} ({n:,})" for value, n in counts.most_common()) + "</td>"])
     out += _table(["", "recordings"], rows)
-    heads = ["label", "#measured", "#not 1 s", "#share", "#shortest", "#median", "#longest"]
+    heads = ["label", "#measured", f"#not {subject.scan.clip_s:g} s", "#share", "#shortest", "#median", "#longest"]
     rows = [
         [
             f"<td>{_shown(row['label'])}</td>",
-            *map(_number, (f"{row['n_clips']:,}", f"{row['not_1s']:,}", f"{row['not_1s_percent']:.2f} %")),
+            *map(_number, (f"{row['n_clips']:,}", f"{row['n_odd']:,}", f"{row['odd_percent']:.2f} %")),
             *map(_number, (f"{row['min_s']:.3f} s", f"{row['median_s']:.3f} s", f"{row['max_s']:.3f} s")),
         ]
         for row in subject.scan.lengths()
@@ -321,16 +331,17 @@ def _anomalies(subject: _Subject) -> str:
         (f"Clipped: {CLIPPED_RUN} or more samples in a row at full scale", of(scan.clipped, lambda m: f"{m.clipped_run} in a row")),
         (f"Silent: below {SILENT_DB:g} dB", of(scan.silent, lambda m: f"{m.level_db:.0f} dB")),
         (f"Off centre: mean beyond {DC_OFFSET:g}", of(scan.offset, lambda m: f"{m.mean:+.3f}")),
-        ("Equal to another one, sample by sample", [" = ".join(map(named, group)) + where(group) for group in scan.duplicates]),
+        ("Equal to another recording, sample by sample", [" = ".join(map(named, group)) + where(group) for group in scan.duplicates]),
     ]
     out = ""
     for title, found in kinds:
         if not found:
-            out += f"<p><span class=ok>None</span>: {title[0].lower() + title[1:]}</p>"
+            out += f"<p>{title}: <span class=ok>none</span></p>"
             continue
         more = f"<p>… and {len(found) - _LISTED:,} more: <code>kwsfeat scan</code> lists them all.</p>" if len(found) > _LISTED else ""
         items = "".join(f"<li>{item}</li>" for item in found[:_LISTED])
-        out += f"<details><summary><b>{len(found):,}</b> · {title}</summary><ul>{items}</ul>{more}</details>"
+        shown = " open" if len(found) <= _OPEN else ""
+        out += f"<details{shown}><summary><b>{len(found):,}</b> · {title}</summary><ul>{items}</ul>{more}</details>"
     return out
 
 
@@ -357,7 +368,8 @@ def _recordings(subject: _Subject, labels: Sequence[str], progress: Progress) ->
     if not out:
         return ""
     left_out = len([label for label in labels if by_label[label]]) - len(drawn)
-    head = "<p>Pictured is the recording of median level of each label; it is also the first to listen to.</p>"
+    head = "<p>Pictured is the recording of median level of each label; it is also the first to listen to. "
+    head += "Spectrogram, mel spectrogram and MFCC have 25 ms windows every 10 ms.</p>"
     if left_out:
         head += f"<p class=note>The {len(drawn)} most frequent labels; {left_out:,} are left out.</p>"
     return head + "\n".join(out)

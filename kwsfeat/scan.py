@@ -14,7 +14,7 @@ import numpy as np
 from kwsfeat.audio import Samples, read_samples
 from kwsfeat.corpus import NOISE_FOLDER, Clip, Corpus
 from kwsfeat.errors import AudioError
-from kwsfeat.labels import class_table, hash_of
+from kwsfeat.labels import hash_of
 from kwsfeat.splits import assign_splits, speakers_in_several_splits
 
 CLIPPED_RUN = 4  # so many samples in a row at full scale are a clipped peak, not a loud one
@@ -44,11 +44,15 @@ class Measurement:
 
 @dataclass
 class Scan:
-    """The measurements of a corpus and what they say. `n_clips` counts all clips, also those that were not measured."""
+    """The measurements of a corpus and what they say.
+
+    `n_clips` counts all clips, also those that were not measured. `clip_s` is the length that clips should have, in seconds.
+    """
 
     n_clips: int
     measured: list[Measurement]
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    clip_s: float = 1.0
 
     @property
     def clipped(self) -> list[Measurement]:
@@ -75,18 +79,18 @@ class Scan:
         return sorted(found, key=lambda group: (-is_across(group, "label"), -is_across(group, "split"), group[0].path))
 
     def lengths(self) -> list[dict[str, Any]]:
-        """For each label: clips measured, how many are not exactly 1 s and their share in percent, and the range in seconds."""
+        """For each label: clips measured, how many are not exactly `clip_s` long and their share in percent, and the range."""
         seconds = defaultdict(list)
         odd: Counter[str] = Counter()
         for m in self.measured:
             seconds[m.clip.label].append(m.seconds)
-            odd[m.clip.label] += m.n_samples != m.sr
+            odd[m.clip.label] += m.n_samples != round(self.clip_s * m.sr)
         return [
             {
                 "label": label,
                 "n_clips": len(values),
-                "not_1s": odd[label],
-                "not_1s_percent": round(100.0 * odd[label] / len(values), 2),
+                "n_odd": odd[label],
+                "odd_percent": round(100.0 * odd[label] / len(values), 2),
                 "min_s": round(min(values), 4),
                 "median_s": round(float(np.median(values)), 4),
                 "max_s": round(max(values), 4),
@@ -100,9 +104,6 @@ class Scan:
             "n_clips": self.n_clips,
             "n_measured": len(self.measured),
             "seconds": round(sum(m.seconds for m in self.measured), 3),
-            "classes": [
-                {"label": name, "count": n, "percent": round(p, 2)} for name, n, p in class_table(m.clip.label for m in self.measured)
-            ],
             "lengths": self.lengths(),
             "sample_rates": _counted(m.sr for m in self.measured),
             "channels": _counted(m.channels for m in self.measured),
@@ -143,7 +144,8 @@ def scan_corpus(
     progress : callable
         Called with (recordings done, recordings in all).
     """
-    clips = assign_splits(corpus.clips) + [Clip(path, NOISE_FOLDER) for path in corpus.noise]
+    skipped = {path for path, _ in corpus.skipped}
+    clips = assign_splits(corpus.clips) + [Clip(path, NOISE_FOLDER) for path in corpus.noise if path not in skipped]
     chosen = clips if limit is None or limit >= len(clips) else _sample(clips, limit)
     scan = Scan(len(clips), [], list(corpus.skipped))
     with ThreadPoolExecutor(threads) as pool:
@@ -217,7 +219,7 @@ def _length_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [
         f"{'label':<{wide}}  {'clips':>7}  {'not 1 s':>7}  {'share':>8}  {'min s':>7}  {'median':>7}  {'max s':>7}",
         *(
-            f"{row['label'] or '-':<{wide}}  {row['n_clips']:>7,}  {row['not_1s']:>7,}  {row['not_1s_percent']:>6.2f} %"
+            f"{row['label'] or '-':<{wide}}  {row['n_clips']:>7,}  {row['n_odd']:>7,}  {row['odd_percent']:>6.2f} %"
             f"  {row['min_s']:>7.3f}  {row['median_s']:>7.3f}  {row['max_s']:>7.3f}"
             for row in rows
         ),

@@ -75,14 +75,14 @@ def test_lengths_by_label(scan: Scan) -> None:
     assert rows["yes"] == {
         "label": "yes",
         "n_clips": 11,
-        "not_1s": 2,
-        "not_1s_percent": 18.18,
+        "n_odd": 2,
+        "odd_percent": 18.18,
         "min_s": 0.75,
         "median_s": 1.0,
         "max_s": 1.25,
     }
-    assert rows["no"]["not_1s"] == 0
-    assert rows["_background_noise_"]["not_1s"] == 1
+    assert rows["no"]["n_odd"] == 0
+    assert rows["_background_noise_"]["n_odd"] == 1
 
 
 def test_rates_channels_and_formats(scan: Scan) -> None:
@@ -129,5 +129,5 @@ def test_the_real_corpus_has_known_faults(kws_data: Path) -> None:
     found = scan_corpus(find_corpus(kws_data / "speech_commands"), limit=400, threads=2)
     assert not found.unreadable
     assert set(found.to_dict()["sample_rates"]) == {16000}
-    common = [row["not_1s_percent"] for row in found.lengths() if row["n_clips"] > 20]
+    common = [row["odd_percent"] for row in found.lengths() if row["n_clips"] > 20]
     assert 3 < np.mean(common) < 20

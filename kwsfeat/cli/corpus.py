@@ -65,10 +65,11 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
 @click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="Show the classes that build --labels would make of the words.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @console_options
-def scan(source: Path, layout: str | None, limit: int | None, threads: int, console: Console) -> int:
+def scan(source: Path, layout: str | None, labels: str | None, limit: int | None, threads: int, console: Console) -> int:
     """Say what is wrong with recordings before anything is built from them.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
@@ -77,20 +78,23 @@ def scan(source: Path, layout: str | None, limit: int | None, threads: int, cons
     \b
     kwsfeat scan speech_commands/
     kwsfeat scan recordings.zip --json > scan.json
+    kwsfeat scan speech_commands/ --labels commands12
 
     Exit code 3: some recordings cannot be read.
     """
     from kwsfeat.corpus import find_corpus
-    from kwsfeat.labels import class_table, format_class_table
+    from kwsfeat.labels import apply_labels, class_table, format_class_table
     from kwsfeat.scan import format_scan, scan_corpus
 
     corpus = find_corpus(source, layout)
+    clips = apply_labels(corpus, labels)[0] if labels else corpus.clips
+    classes = class_table(clip.label or "(unlabelled)" for clip in clips)
     console.note(f"{source}: layout {corpus.layout}")
     for note in corpus.notes:
         console.note(note)
     with console.progress("clips") as progress:
         found = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
-    classes = format_class_table(class_table(clip.label or "(unlabelled)" for clip in corpus.clips))
-    text = f"{classes}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
-    console.data(text, {"source": str(source), "layout": corpus.layout, **found.to_dict()})
+    text = f"{format_class_table(classes)}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
+    rows = [{"label": name, "count": n, "percent": round(percent, 2)} for name, n, percent in classes]
+    console.data(text, {"source": str(source), "layout": corpus.layout, "classes": rows, **found.to_dict()})
     return SKIPPED if found.unreadable else 0
