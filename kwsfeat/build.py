@@ -298,16 +298,16 @@ def _fill(
     """Make every block that is not there yet; returns the number of rows that were, and the reasons of unreadable rows."""
     front_ends = {name: FrontEnd(config) for name, config in configs.items()}
     stopping = threading.Event()
+    local = threading.local()  # each thread fills one block over and over
 
     def make(index: int) -> tuple[int, dict[int, str]]:
         rows = writer.blocks[index]
         if stopping.is_set():
             return 0, {}
-        finished = writer.read(index) if writer.resumed else None
-        if finished is not None and finished.arrays["length"].min() > _SKIPPED:
-            writer.restore(index, finished)
+        block = local.block = writer.empty_block(index, getattr(local, "block", None))
+        if writer.resumed and writer.read(index, block) and block.arrays["length"].min() > _SKIPPED:
+            writer.restore(index, block)
             return rows.stop - rows.start, {}
-        block = writer.empty_block(index)
         bad = source.load(rows, block.arrays["audio"], block.arrays["length"])
         if bad and strict:
             raise AudioError(next(iter(bad.values())))

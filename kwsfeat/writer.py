@@ -203,10 +203,12 @@ class Writer:
         self.partial.unlink(missing_ok=True)
         self.close()
 
-    def empty_block(self, index: int) -> Block:
-        """Zeroed arrays of the rows of block `index`: the caller fills them and gives them to :meth:`write`."""
+    def empty_block(self, index: int, used: Block | None = None) -> Block:
+        """Arrays for the rows of block `index`, to be filled and given to :meth:`write`; those of `used` again, if given."""
         rows = self.blocks[index]
         n = rows.stop - rows.start
+        if used is not None and used.rows.stop - used.rows.start >= n:
+            return Block(rows, {name: array[:n] for name, array in used.arrays.items()})
         return Block(rows, {name: np.zeros((n, *shape), kind) for name, (shape, kind) in self._shapes.items()})
 
     def write(self, index: int, block: Block) -> None:
@@ -218,20 +220,19 @@ class Writer:
         for name in self._stored:
             _pwrite(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
 
-    def read(self, index: int) -> Block | None:
-        """Block `index` as it is in the file, or None when its bytes do not match its checksums (it was never finished)."""
-        block = self.empty_block(index)
+    def read(self, index: int, block: Block) -> bool:
+        """Fill `block` with block `index` of the file; False when the bytes do not match the checksums: it was never finished."""
         for name in self._stored:
             place = self._extents[name]
             _pread(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
             stored = np.zeros(1, "<u4")
             _pread(self._fd, stored, self._extents[f"checksum/{name}"].offset + 4 * index)
             if checksum(block.arrays[name]) != stored[0]:
-                return None
-        return block
+                return False
+        return True
 
     def restore(self, index: int, block: Block) -> None:
-        """Count a block that :meth:`read` returned as written."""
+        """Count a block that :meth:`read` found as written."""
         self._add_moments(index, block)
 
     def finish_without(self, keep: NDArray[np.int64], skipped: Sequence[str]) -> None:
