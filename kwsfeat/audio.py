@@ -247,6 +247,8 @@ def _read_any(source: Source, start: int, stop: int | None) -> tuple[Samples, in
     except soundfile.LibsndfileError as error:
         if isinstance(source, str | os.PathLike) and not os.path.isfile(source):
             raise _cannot_open(source) from None
+        if isinstance(source, str | os.PathLike) and not os.path.getsize(source):
+            raise AudioError(f"{_name(source)}: empty, 0 bytes: fetch it again or remove it") from None
         what = str(error.error_string).strip().rstrip(".")
         raise AudioError(f"{_name(source)}: not a recording that can be read ({what}): convert it or remove it") from None
     except OSError as error:

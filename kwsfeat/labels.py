@@ -143,9 +143,11 @@ def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str
         raise CorpusError(f"labels {scheme!r} name no word: give {', '.join(SCHEMES)} or a list such as {','.join(have[:3])}")
     for word in words:
         if word not in have:
+            if any(path.rsplit("/", 1)[-1] == word for path, _ in corpus.skipped):
+                raise CorpusError(f"no recordings of {word!r}: its folder is empty")
             near = nearest(word, [*have, *(SCHEMES if len(asked) == 1 else ())])
-            hint = f"did you mean {', '.join(near)}? " if near else ""
-            raise CorpusError(f"no word {word!r} in the corpus: {hint}It has {_listed(have)}")
+            hint = f"did you mean {', '.join(near)}?" if near else "there is nothing like it;"
+            raise CorpusError(f"no word {word!r} in the corpus: {hint} it has {_listed(have)}")
     return words, UNKNOWN in asked, SILENCE in asked
 
 

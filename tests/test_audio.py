@@ -209,7 +209,7 @@ def written(path: Path, y: np.ndarray, **options: str) -> bytes:
 
 BAD = {
     "text": (lambda path: b"This is text, whatever its name says.\n", "not a recording"),
-    "zero bytes": (lambda path: b"", "not a recording"),
+    "zero bytes": (lambda path: b"", "empty, 0 bytes"),
     "no samples": (lambda path: written(path, np.zeros(0, np.int16)), "no samples"),
     "truncated": (lambda path: written(path, SECOND)[:20000], "truncated: 19956 of 32000 bytes"),
     "truncated in the header": (lambda path: written(path, SECOND)[:30], "not a recording"),

@@ -79,10 +79,13 @@ def test_a_list_may_name_unknown_and_silence() -> None:
 
 def test_an_unknown_word_names_the_near_ones() -> None:
     corpus = corpus_of(tree=1, two=1, yes=1)
-    with pytest.raises(CorpusError, match=r"no word 'three' in the corpus: did you mean tree\? It has tree, two, yes"):
+    with pytest.raises(CorpusError, match=r"no word 'three' in the corpus: did you mean tree\? it has tree, two, yes"):
         apply_labels(corpus, "two,three")
     with pytest.raises(CorpusError, match="did you mean commands12"):
         apply_labels(corpus, "comands12")
+    corpus.skipped.append(("up", "a word without recordings"))
+    with pytest.raises(CorpusError, match="no recordings of 'up': its folder is empty"):
+        apply_labels(corpus, "up")
     with pytest.raises(CorpusError, match="name no word"):
         apply_labels(corpus, " , ")
 

@@ -31,8 +31,8 @@ _LISTED = 20  # skipped recordings that are named without -v
 )
 @click.option("--silence-share", type=click.FloatRange(min=0), help="This many silence clips, as a share of the clips of the words.")
 @click.option("--split", metavar="RULE", help="auto, given, speaker-hash, stratified:80/10/10, by-speaker:80/20, folds.  [default: auto]")
-@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Parts of --split folds.")
-@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="Which of the folds is the test part.")
+@click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation in N parts: --split folds.  [default: 5]")
+@click.option("--fold", type=click.IntRange(min=0), metavar="K", help="Which of the folds is the test part.  [default: 0]")
 @click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
 @click.option("--pad", type=click.Choice(["end", "front", "center"]), help="Where short clips get zeros, instead of what the features say.")
 @click.option("--crop", type=click.Choice(["start", "center", "random", "loudest"]), help="What is kept of long clips.")
@@ -136,6 +136,8 @@ def _recordings(
     from kwsfeat.splits import speakers_in_several_splits
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
+    if "folds" in chosen or "fold" in chosen:
+        chosen.setdefault("split", "folds")
     rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed)
     corpus = rows.corpus
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
