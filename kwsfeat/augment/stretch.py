@@ -203,12 +203,16 @@ def _prototype() -> NDArray[np.float64]:
 
 
 class Pieces(NamedTuple):
-    """Lengths in samples: from piece to piece, cross-fade, half the search, onset detection; and the cross-fade itself."""
+    """Lengths in samples: from piece to piece, of the cross-fade, half the search, nearest other piece to an onset.
+
+    `past` is in blocks, see the kernel; `fade` is the cross-fade itself.
+    """
 
     hop: int
     overlap: int
     search: int
-    block: int
+    guard: int
+    past: int
     fade: NDArray[np.float32]
 
     @property
@@ -218,10 +222,11 @@ class Pieces(NamedTuple):
     @staticmethod
     @lru_cache(maxsize=8)
     def at(sr: int) -> Pieces:
-        overlap = _round_up(round(0.008 * sr), LANES)  # one period of a voice of 125 Hz
+        overlap = _round_up(round(0.008 * sr), _wsola.BLOCK)  # one period of a voice of 125 Hz
         fade = (0.5 - 0.5 * np.cos(np.pi * (np.arange(overlap) + 0.5) / overlap)).astype(np.float32)
         # The whole search is as wide as a period of 62 Hz, the lowest voice, so that a match always lies in it.
-        return Pieces(round(0.022 * sr), overlap, round(0.008 * sr), max(1, sr // 1000), fade)
+        # An onset stands out from 16 ms, more than a period of most voices: the beats of a voice are no onsets.
+        return Pieces(round(0.022 * sr), overlap, round(0.008 * sr), round(0.002 * sr), max(2, round(0.016 * sr / _wsola.BLOCK)), fade)
 
 
 class _Wsola:
@@ -234,18 +239,18 @@ class _Wsola:
         self.padded[self.pad : self.pad + y.size] = y
         self.energy = aligned(self.padded.size)
         _wsola.run_energy(self.padded, self.energy[: -2 * LANES])
-        level = np.empty(y.size // pieces.block, np.float32)
-        marks = np.empty(level.size // 8 + 1, np.int64)
-        self.marks = marks[: _wsola.onsets(y, pieces.block, level, marks)]
+        level = np.empty(y.size // _wsola.BLOCK, np.float32)
+        marks = np.empty(level.size // pieces.past + 1, np.int64)
+        self.marks = marks[: _wsola.onsets(self.padded, self.energy, self.pad, pieces.past, level, marks)]
 
     def __call__(self, rate: float) -> NDArray[np.float32]:
-        hop, overlap, search, block, fade = self.pieces
+        hop, overlap, search, guard, _, fade = self.pieces
         n_out = round(self.n / rate)
         if n_out < 2 * self.pieces.length:
             return resample(self.padded[self.pad : self.pad + self.n], rate, n_out)
         n_pieces = -(-(n_out - overlap) // hop)
         low, high, starts = np.empty((3, n_pieces), np.int64)
-        _wsola.plan(self.marks, self.n, n_out, rate, hop, overlap, search, 2 * block, low, high)
+        _wsola.plan(self.marks, self.n, n_out, rate, hop, overlap, search, guard, low, high)
         out = np.empty(n_pieces * hop + overlap, np.float32)
         score = np.empty(2 * search + 1 + 4 * LANES, np.float32)
         _wsola.wsola(self.padded, self.energy, self.pad, low, high, hop, search, fade, score, starts, out)

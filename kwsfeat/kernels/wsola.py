@@ -16,43 +16,14 @@ from kwsfeat.kernels.simd import broadcast, fma, load, splat, sqrt, store
 
 f32 = np.float32
 
-# An onset is 12 dB above everything in the 16 blocks before it, and not 50 dB below the loudest block.
+# A block of samples holds an onset when it is 12 dB above each of the blocks before it, and not 50 dB below the loudest.
+BLOCK = 16  # a multiple of every lane count, so that machines agree
 _ONSET_RATIO = f32(16.0)
-_ONSET_BLOCKS = 16
 _ONSET_FLOOR = f32(1e-5)
 # Of two lags that fit equally well (every period of a tone) the one nearer to the middle is taken.
 _CENTRE_BIAS = f32(0.005)
 # Keeps the correlation finite where a candidate is silent; relative to the piece that it would continue.
 _ENERGY_FLOOR = f32(1e-4)
-
-
-@jit
-def onsets(y, block, level, out):
-    """First samples of sudden onsets in `y` -> `out`, in order; returns how many. `level`: scratch, one value a block."""
-    n_blocks = level.size
-    loudest = f32(0)
-    for b in range(n_blocks):
-        total = f32(0)
-        for i in range(b * block, (b + 1) * block):
-            total += y[i] * y[i]
-        level[b] = total
-        loudest = max(loudest, total)
-    count, quiet_until = 0, 0
-    for b in range(2, n_blocks):  # a clip that starts loud has no onset at its first sample
-        before = f32(0)
-        for past in range(max(0, b - _ONSET_BLOCKS), b):
-            before = max(before, level[past])
-        if b >= quiet_until and level[b] > _ONSET_RATIO * before and level[b] > _ONSET_FLOOR * loudest and count < out.size:
-            peak = f32(0)
-            for i in range(b * block, (b + 1) * block):
-                peak = max(peak, abs(y[i]))
-            first = b * block
-            while abs(y[first]) < f32(0.5) * peak:
-                first += 1
-            out[count] = first
-            count += 1
-            quiet_until = b + _ONSET_BLOCKS
-    return count
 
 
 @jit
@@ -64,6 +35,41 @@ def run_energy(padded, out):
             x = load(padded, i + j)
             total = fma(x, x, total)
         store(out, i, total)
+
+
+@jit
+def onsets(padded, energy, pad, past, level, out):
+    """First samples of sudden onsets in the clip -> `out`, in order; returns how many.
+
+    padded, energy, pad : as for `wsola`
+    past : number of blocks before that an onset must stand out from
+    level : scratch, float32, one value for each whole BLOCK of the clip
+    """
+    loudest = f32(0)
+    for b in range(level.size):
+        total = f32(0)
+        for i in range(pad + b * BLOCK, pad + (b + 1) * BLOCK, LANES):
+            total += energy[i]
+        level[b] = total
+        loudest = max(loudest, total)
+    count, quiet_until = 0, 2  # a clip that starts loud has no onset at its first sample
+    for b in range(2, level.size):
+        if b < quiet_until or level[b] <= _ONSET_RATIO * level[b - 1] or level[b] <= _ONSET_FLOOR * loudest or count == out.size:
+            continue
+        before = f32(0)
+        for i in range(max(0, b - past), b):
+            before = max(before, level[i])
+        if level[b] > _ONSET_RATIO * before:
+            peak = f32(0)
+            for i in range(pad + b * BLOCK, pad + (b + 1) * BLOCK):
+                peak = max(peak, abs(padded[i]))
+            first = pad + b * BLOCK
+            while abs(padded[first]) < f32(0.5) * peak:
+                first += 1
+            out[count] = first - pad
+            count += 1
+            quiet_until = b + past
+    return count
 
 
 @jit
