@@ -145,7 +145,7 @@ class TrainConfig:
 
 # What differs from TrainConfig's own defaults, by architecture.
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "cnn": {"schedule": "cosine", "lr": 2e-3, "epochs": 20},
+    "cnn": {"schedule": "cosine", "lr": 2e-3, "epochs": 20, "batch": 32},
     "lstm": {"schedule": "cosine", "lr": 3e-3, "epochs": 40, "clip_norm": 1.0},
 }
 

@@ -49,8 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _failed(str(error), error.exit_code)
     except ImportError as error:  # there, but broken
         return _failed(f"{error}: {CURE}", FAILED)
-    except (click.Abort, KeyboardInterrupt) as error:
-        return _failed(str(error) or "interrupted", INTERRUPTED)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED

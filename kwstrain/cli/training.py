@@ -51,7 +51,8 @@ def fit(
         try:
             result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(_interrupted(out)) from None
+            click.echo(_kept(out), err=True)
+            raise
     best = result.best
     split = "validation" if best["val_loss"] == best["val_loss"] else "training"
     accuracy = best["val_accuracy" if split == "validation" else "train_accuracy"]
@@ -61,10 +62,10 @@ def fit(
     click.echo(f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}\nnext      kwstrain evaluate {out}")
 
 
-def _interrupted(out: Path) -> str:
+def _kept(out: Path) -> str:
     if (out / "weights.npz").is_file():
-        return f"interrupted: {out} keeps the best weights so far; --resume goes on after the last complete epoch"
-    return "interrupted before the first epoch was complete: there are no weights to keep"
+        return f"{out} keeps the best weights so far; --resume goes on after the last complete epoch"
+    return "no epoch was complete: there are no weights to keep"
 
 
 def assignments(changes: tuple[str, ...]) -> dict[str, Any]:
