@@ -159,6 +159,11 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     return np.asarray(soxr.resample(y, sr, new_sr, quality="HQ"), np.float32)
 
 
+def openable(path: str | os.PathLike[str]) -> str | bytes:
+    """`path` as soundfile takes it: bytes where a name need not be Unicode, which soundfile would refuse as text."""
+    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+
+
 def as_int16(y: Samples) -> NDArray[np.int16]:
     """16-bit samples of `y` in [-1, 1]: times 32768, rounded, clipped; int16 passes through."""
     if y.dtype == np.int16:
@@ -231,7 +236,7 @@ def _read_any(source: Source, start: int, stop: int | None) -> tuple[Samples, in
     import soundfile
 
     try:
-        with soundfile.SoundFile(source) as file:
+        with soundfile.SoundFile(openable(source) if isinstance(source, str | os.PathLike) else source) as file:
             if file.format in ("WAV", "WAVEX") and (wrong := _WRONG_SIZE.search(file.extra_info)):
                 promised, there = int(wrong[1]), int(wrong[2])
                 if there < promised < _OPEN_ENDED:
@@ -289,4 +294,6 @@ def _cannot_open(source: Source, error: OSError | None = None) -> AudioError:
 
 
 def _name(source: Source) -> str:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "recording"))
+    """The source for a message; bytes that are no Unicode become a question mark."""
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "recording"))
+    return os.fsencode(name).decode("utf-8", "replace")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kwsfeat.archive import is_archive, unpack
+from kwsfeat.audio import openable
 from kwsfeat.errors import CorpusError, nearest
 
 AUDIO_SUFFIXES = (
@@ -319,8 +320,8 @@ def _speaker_of(path: str) -> str:
 
 
 def _text(name: str) -> str:
-    """One spelling of a name: macOS stores "ö" as two characters."""
-    return unicodedata.normalize("NFC", name)
+    """One spelling of a name: macOS stores "ö" as two characters. Bytes that are no Unicode become a question mark."""
+    return unicodedata.normalize("NFC", name if name.isascii() else os.fsencode(name).decode("utf-8", "replace"))
 
 
 def _apply_lists(corpus: Corpus, folders: Iterable[str]) -> None:
@@ -427,7 +428,7 @@ def _samples(source: Path, number: int, row: dict[str, Any], path: str) -> tuple
     import soundfile
 
     try:
-        sr = soundfile.info(path).samplerate
+        sr = soundfile.info(openable(path)).samplerate
     except (soundfile.LibsndfileError, OSError):
         return 0, None  # the build will say what is wrong with it
     return round(start_s * sr), None if end_s is None else round(end_s * sr)

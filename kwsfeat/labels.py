@@ -11,6 +11,7 @@ from math import ceil
 
 import numpy as np
 
+from kwsfeat.audio import openable
 from kwsfeat.corpus import SYNTHETIC_SILENCE, Clip, Corpus
 from kwsfeat.errors import CorpusError, nearest
 
@@ -189,7 +190,7 @@ def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
     lengths = {}
     for path in corpus.noise:
         try:
-            info = soundfile.info(str(corpus.root / path))
+            info = soundfile.info(openable(corpus.root / path))
         except (soundfile.LibsndfileError, OSError) as error:
             corpus.skipped.append((path, f"noise that cannot be read ({error})"))
             continue

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat.audio import Samples, read_samples
+from kwsfeat.audio import Samples, openable, read_samples
 from kwsfeat.corpus import NOISE_FOLDER, Clip, Corpus
 from kwsfeat.errors import AudioError
 from kwsfeat.labels import hash_of
@@ -243,7 +243,7 @@ def _measure_file(corpus: Corpus, clip: Clip) -> Measurement | str:
     path = str(corpus.root / clip.path)
     try:
         y, sr = read_samples(path, start=clip.start, stop=clip.stop)
-        info = soundfile.info(path)
+        info = soundfile.info(openable(path))
     except AudioError as error:
         return str(error)
     return measure(clip, y, sr, channels=info.channels, kind=f"{info.format} {info.subtype}")

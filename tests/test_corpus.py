@@ -17,6 +17,7 @@ import soundfile
 
 from kwsfeat.archive import unpack
 from kwsfeat.audio import load_clip
+from kwsfeat.cli import main
 from kwsfeat.config import FeatureConfig
 from kwsfeat.corpus import find_corpus
 from kwsfeat.errors import CorpusError
@@ -152,6 +153,20 @@ def test_names_of_any_script_and_one_spelling(tmp_path: Path) -> None:
     assert set(corpus.words) == {unicodedata.normalize("NFC", "größe"), "слово", "言葉"}
     for clip in corpus.clips:
         assert load_clip(corpus.open(clip), FeatureConfig())[1] == len(SHORT)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are Unicode on this system")
+def test_names_that_are_no_unicode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = recordings(tmp_path / "c", "yes/a.wav", "no/a.flac")
+    os.rename(root / "yes" / "a.wav", os.fsencode(root / "yes") + b"/\xff.wav")
+    os.rename(root / "no", os.fsencode(root) + b"/n\xff")
+    os.rename(os.fsencode(root) + b"/n\xff/a.flac", os.fsencode(root) + b"/n\xff/\xfe.flac")
+    corpus = find_corpus(root)
+    assert set(corpus.words) == {"n\ufffd", "yes"}
+    for clip in corpus.clips:
+        assert load_clip(corpus.open(clip), FeatureConfig())[1] == len(SHORT)
+    assert main(["scan", str(root)]) == 0
+    assert "yes/?.wav" in capsys.readouterr().out
 
 
 def test_only_recordings_count(tmp_path: Path) -> None:

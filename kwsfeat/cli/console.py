@@ -26,7 +26,8 @@ class Console:
 
     def data(self, text: str, values: Any) -> None:
         """The result of a command on stdout: `text`, or `values` as JSON under ``--json``."""
-        click.echo(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+        output = json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text
+        click.echo(output.encode("utf-8", "replace"))  # file names need not be Unicode
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless ``--quiet``."""
