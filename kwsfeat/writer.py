@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 # Fields that decide what the stored samples are: feature sets of one file share its audio, so they must agree on them.
 CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
 
-_BLOCK_ROWS = 256
-_BLOCK_BYTES = 16 << 20
+_BLOCK_ROWS = 64
+_BLOCK_BYTES = 8 << 20
+_COMPARED_BYTES = 1 << 18  # stays in the cache
 _DENSE = ".dense"
 
 
@@ -212,11 +213,14 @@ class Writer:
         return Block(rows, {name: np.zeros((n, *shape), kind) for name, (shape, kind) in self._shapes.items()})
 
     def write(self, index: int, block: Block) -> None:
-        """Put block `index` into the file, then its checksums. Safe to call from several threads, once per block."""
+        """Put block `index` into the file, read it back and compare, then its checksums. Safe to call from several threads."""
         self._add_moments(index, block)
         for name in self._stored:
             place = self._extents[name]
-            _pwrite(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
+            first = place.offset + block.rows.start * place.row_bytes
+            _pwrite(self._fd, block.arrays[name], first)
+            if not _is_written(self._fd, block.arrays[name], first):
+                raise StoreError(f"{self.partial}: what was written at byte {first} does not read back the same: check the disk")
         for name in self._stored:
             _pwrite(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
 
@@ -448,6 +452,18 @@ def _pread(fd: int, out: NDArray[Any], offset: int) -> None:
         if not n:
             raise StoreError(f"the file ends {len(view)} bytes too early: it was cut off")
         view, offset = view[n:], offset + n
+
+
+def _is_written(fd: int, data: NDArray[Any], offset: int) -> bool:
+    """Whether the file holds `data` at `offset`."""
+    expected = data.reshape(-1).view(np.uint8)
+    there = np.empty(min(expected.size, _COMPARED_BYTES), np.uint8)
+    for at in range(0, expected.size, _COMPARED_BYTES):
+        part = expected[at : at + _COMPARED_BYTES]
+        _pread(fd, there[: part.size], offset + at)
+        if not np.array_equal(part, there[: part.size]):
+            return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -17,7 +17,7 @@ from kwsfeat.layout import is_block_array
 from kwsfeat.moments import Moments
 from kwsfeat.store import Columns, Writer, write_file
 
-N_CLIPS = 300  # more than one block
+N_CLIPS = 100  # two blocks
 LOGMEL = FeatureConfig(sr=8000, n_samples=2000, n_fft=256, win_length=200, hop_length=80, n_mels=20)
 MFCC = FeatureConfig.from_partial({"kind": "mfcc", "log": "db", "top_db": 80.0}, LOGMEL)
 SPLIT = ["train", "validation", "test", "train", "train"] * (N_CLIPS // 5)
@@ -236,6 +236,20 @@ def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         block = writer.empty_block(0)
         block.arrays["features/x"][2, 0, 0] = np.inf
         with pytest.raises(StoreError, match=r"2\.wav.*not finite"):
+            writer.write(0, block)
+
+
+def test_a_disk_that_does_not_keep_what_is_written_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+
+    def forgetful(fd: int, data: memoryview, offset: int) -> int:
+        return write(fd, bytes(len(data)), offset)
+
+    with Writer(tmp_path / "a.h5", columns=columns(3), labels=["a"], configs={"x": LOGMEL}) as writer:
+        block = writer.empty_block(0)
+        block.arrays["audio"][2, 7] = 1
+        monkeypatch.setattr(os, "pwrite", forgetful)
+        with pytest.raises(StoreError, match="does not read back the same"):
             writer.write(0, block)
 
 

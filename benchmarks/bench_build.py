@@ -1,0 +1,170 @@
+"""From recordings to a finished file: against reading them, against a librosa + h5py loop, and as the number of clips grows.
+
+    pytest benchmarks/bench_build.py --benchmark-enable -s
+
+Each round runs every contender once, one after the other, so that a busy moment hits all of them; the best round counts.
+Without --benchmark-enable it runs as a test, with few clips.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import soundfile
+
+from kwsfeat import Reader, preset
+from kwsfeat.build import build, plan_recordings
+from kwsfeat.frontend import warm_up
+from kwsfeat.verify import verify_file
+
+CONFIG = preset("logmel")
+
+
+@pytest.fixture(scope="module")
+def is_benchmark(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("benchmark_enable"))
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[str]]:
+    """Lines of the report."""
+    rows = ["| work | clips | threads | s | us a clip | clips/s |", "|---|---|---|---|---|---|"]
+    yield rows
+    print("\n\n" + "\n".join(rows) + "\n")
+
+
+def add(table: list[str], work: str, n_clips: int, threads: int, seconds: float) -> None:
+    table.append(f"| {work} | {n_clips:,} | {threads} | {seconds:.2f} | {1e6 * seconds / n_clips:,.0f} | {n_clips / seconds:,.0f} |")
+
+
+@pytest.fixture(scope="module")
+def corpora(is_benchmark: bool, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same one-second clips as WAV and as FLAC in a folder per word: real ones where there are any, tones otherwise."""
+    root = tmp_path_factory.mktemp("corpora")
+    shared = Path(os.environ.get("KWS_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")) / "speech_commands"
+    n_clips = 5000 if is_benchmark else 100
+    real = sorted(path for path in shared.glob("[!_]*/*.flac"))[:n_clips]
+    rng = np.random.default_rng(0)
+    for i in range(n_clips):
+        y = soundfile.read(real[i % len(real)], dtype="int16")[0] if real else (2000 * rng.standard_normal(16000)).astype(np.int16)
+        for suffix in ("wav", "flac"):
+            folder = root / suffix / (real[i % len(real)].parent.name if real else f"word{i % 10}")
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / f"{i:05d}.{suffix}", y, 16000, subtype="PCM_16")
+    warm_up([CONFIG])
+    return {suffix: root / suffix for suffix in ("wav", "flac")}
+
+
+def paths_in(corpus: Path) -> list[str]:
+    return sorted(map(str, corpus.glob("*/*")))
+
+
+def read_all(paths: list[str], threads: int, dtype: str) -> int:
+    """What any program that reads the recordings has to do."""
+
+    def n_samples(path: str) -> int:
+        return len(soundfile.read(path, dtype=dtype)[0])
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(n_samples, paths))
+
+
+def librosa_loop(paths: list[str], output: Path) -> None:
+    """How it is usually done: load, log-mel, append to a list, write."""
+    import librosa
+
+    features, audio = [], []
+    for path in paths:
+        y, sr = librosa.load(path, sr=16000)
+        y = librosa.util.fix_length(y, size=16000)
+        S = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=512, win_length=400, hop_length=160, n_mels=40)
+        features.append(np.log(np.maximum(S, 1e-10)).T.astype(np.float32))
+        audio.append((y * 32768).astype(np.int16))
+    with h5py.File(output, "w") as file:
+        file["features"] = np.stack(features)
+        file["audio"] = np.stack(audio)
+
+
+def best_of(rounds: int, contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
+    best = dict.fromkeys(contenders, float("inf"))
+    for _ in range(rounds):
+        for name, work in contenders.items():
+            began = time.perf_counter()
+            work()
+            best[name] = min(best[name], time.perf_counter() - began)
+    return best
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_build_against_reading(
+    corpora: dict[str, Path], table: list[str], tmp_path: Path, is_benchmark: bool, kind: str, threads: int
+) -> None:
+    paths = paths_in(corpora[kind])
+    numbers = iter(range(100))
+
+    def run() -> None:
+        out = tmp_path / f"{next(numbers)}.h5"
+        build(plan_recordings(corpora[kind], CONFIG), out, {"logmel": CONFIG}, threads=threads)
+        if out.stem != "0":
+            out.unlink()
+
+    contenders = {
+        f"{kind} to verified file": run,
+        f"soundfile reads the {kind} as int16": lambda: read_all(paths, threads, "int16"),
+        f"soundfile reads the {kind} as float64 (its default)": lambda: read_all(paths, threads, "float64"),
+    }
+    for name, seconds in best_of(7 if is_benchmark else 1, contenders).items():
+        add(table, name, len(paths), threads, seconds)
+    report = verify_file(tmp_path / "0.h5")
+    assert report.problems == []
+    assert report.n_clips == len(paths)
+
+
+def test_build_against_librosa(corpora: dict[str, Path], table: list[str], tmp_path: Path, is_benchmark: bool) -> None:
+    pytest.importorskip("librosa")
+    paths = paths_in(corpora["wav"])[: 500 if is_benchmark else 20]
+    librosa_loop(paths[:2], tmp_path / "warm.h5")
+    seconds = best_of(3 if is_benchmark else 1, {"loop": lambda: librosa_loop(paths, tmp_path / "librosa.h5")})["loop"]
+    add(table, "librosa + h5py loop does the same", len(paths), 1, seconds)
+    build(plan_recordings(corpora["wav"], CONFIG), tmp_path / "ours.h5", {"logmel": CONFIG})
+    ours = Reader(tmp_path / "ours.h5")
+    rows = [ours.source.tolist().index(os.path.relpath(path, corpora["wav"])) for path in paths]
+    with h5py.File(tmp_path / "librosa.h5") as file:
+        np.testing.assert_array_equal(ours.audio[rows], file["audio"][:])
+        np.testing.assert_allclose(ours.features()[rows], file["features"][:], atol=1e-3)
+
+
+GROWTH = """
+import resource, sys, time
+from kwsfeat import preset
+from kwsfeat.build import build, plan_recordings
+config = preset("logmel")
+began = time.perf_counter()
+build(plan_recordings(sys.argv[1], config), sys.argv[2], {"logmel": config}, threads=2)
+print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.parametrize("n_clips", [1_000, 10_000, 100_000])
+def test_growth(corpora: dict[str, Path], table: list[str], tmp_path: Path, is_benchmark: bool, n_clips: int) -> None:
+    """Time and memory by number of clips, each in a process of its own; the clips repeat."""
+    if n_clips > 1_000 and not is_benchmark:
+        pytest.skip("only with --benchmark-enable: it writes up to 5 GB")
+    paths = paths_in(corpora["wav"])
+    rows = [f"{path},{Path(path).parent.name}\n" for path in (paths * (n_clips // len(paths) + 1))[:n_clips]]
+    (tmp_path / "list.csv").write_text("path,label\n" + "".join(rows))
+    command = [sys.executable, "-c", GROWTH, str(tmp_path / "list.csv"), str(tmp_path / "out.h5")]
+    seconds, memory_mb = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    (tmp_path / "out.h5").unlink()
+    add(table, f"manifest to file, {memory_mb:,.0f} MB of memory at most", n_clips, 2, seconds)
+    assert memory_mb < 400
