@@ -1,8 +1,14 @@
-"""Recurrent networks: system E.2 on a spectrogram (the mean of all outputs)."""
+"""Recurrent networks: system E.1 on the waveform (state at the last real sample), E.2 on a spectrogram (mean of all outputs).
+
+The layer runs in chunks of steps. Of each chunk only the state before it is kept for the gradient, which computes the chunk
+again: 17,640 steps then need the memory of `_CHUNK`, and all of it stays in the processor's cache, which more than pays for the
+second computation. The gradients of the weights are one matrix product a chunk instead of a small one a step.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,35 +17,136 @@ from flax import nnx
 from kwsfeat import ConfigError
 from kwstrain.models.layers import dense, glorot_uniform
 
+_CHUNK = 128  # most steps of one chunk
+
+
+class Weights(NamedTuple):
+    """`kernel` (n_in, 4 * units), `recurrent` (units, 4 * units), `bias` (4 * units); gates in Keras's order i, f, g, o."""
+
+    kernel: jax.Array
+    recurrent: jax.Array
+    bias: jax.Array
+
+
+State = tuple[jax.Array, jax.Array]  # h and c, each (batch, units)
+
+
+def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool) -> jax.Array:
+    """Run an LSTM over `x`; a step whose mask is False changes nothing.
+
+    Parameters
+    ----------
+    weights
+        The layer's weights, of the same dtype as `x`.
+    x
+        ``(batch, n_frames, n_in)``.
+    mask
+        bool ``(batch, n_frames)``; None: every step is real.
+    every
+        Return the output of every step (that of the step before where the mask is False), not only the last.
+
+    Returns
+    -------
+    jax.Array
+        ``(batch, n_frames, units)`` or, of the last step, ``(batch, units)``.
+    """
+    batch, n_frames, n_in = x.shape
+    n_chunks = -(-n_frames // _CHUNK)
+    chunk = -(-n_frames // n_chunks)
+    spare = n_chunks * chunk - n_frames
+    real = jnp.ones((batch, n_frames), bool) if mask is None else mask
+    steps = jnp.pad(x, ((0, 0), (0, spare), (0, 0))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, n_in)
+    reals = jnp.pad(real, ((0, 0), (0, spare))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, 1).astype(x.dtype)
+    zero = jnp.zeros((batch, weights.recurrent.shape[0]), x.dtype)
+    (h, _), outputs = jax.lax.scan(lambda state, inputs: _chunk(every, weights, state, *inputs), (zero, zero), (steps, reals))
+    return h if outputs is None else outputs.reshape(-1, *h.shape)[:n_frames].swapaxes(0, 1)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _chunk(every: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array) -> tuple[State, jax.Array | None]:
+    """State after the steps of `x` (chunk, batch, n_in) and, when `every`, their outputs; `real` is 1 or 0, (chunk, batch, 1)."""
+
+    def step(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array | None]:
+        after, _ = _step(weights.recurrent, state, inputs)
+        return after, after[0] if every else None
+
+    return jax.lax.scan(step, state, (x @ weights.kernel + weights.bias, real))
+
+
+def _forward(
+    every: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array
+) -> tuple[tuple[State, jax.Array | None], tuple[Weights, State, jax.Array, jax.Array]]:
+    return _chunk(every, weights, state, x, real), (weights, state, x, real)
+
+
+def _backward(
+    every: bool, saved: tuple[Weights, State, jax.Array, jax.Array], gradient: tuple[State, jax.Array | None]
+) -> tuple[Weights, State, jax.Array, None]:
+    weights, state, x, real = saved
+    d_state, d_outputs = gradient
+    _, trace = jax.lax.scan(partial(_step, weights.recurrent), state, (x @ weights.kernel + weights.bias, real))
+
+    def back(d_state: State, inputs: tuple[Trace, jax.Array, jax.Array | None]) -> tuple[State, jax.Array]:
+        (_, c, i, f, g, o), real, d_output = inputs
+        dh, dc = d_state if d_output is None else (d_state[0] + d_output, d_state[1])
+        tanh_c = jnp.tanh(f * c + i * g)
+        dh_real = real * dh
+        dc_real = real * dc + dh_real * o * (1 - tanh_c * tanh_c)
+        dz = jnp.concatenate(
+            [dc_real * g * i * (1 - i), dc_real * c * f * (1 - f), dc_real * i * (1 - g * g), dh_real * tanh_c * o * (1 - o)], axis=-1
+        )
+        return (dz @ weights.recurrent.T + (dh - dh_real), dc_real * f + (dc - real * dc)), dz
+
+    d_state, dz = jax.lax.scan(back, d_state, (trace, real, d_outputs), reverse=True)
+    flat = dz.reshape(-1, dz.shape[-1])
+    d_weights = Weights(x.reshape(len(flat), -1).T @ flat, trace.h.reshape(len(flat), -1).T @ flat, flat.sum(axis=0))
+    return d_weights, d_state, dz @ weights.kernel.T, None
+
+
+_chunk.defvjp(_forward, _backward)
+
+
+class Trace(NamedTuple):
+    """What the gradient of a step needs: the state before it and its gates."""
+
+    h: jax.Array
+    c: jax.Array
+    i: jax.Array
+    f: jax.Array
+    g: jax.Array
+    o: jax.Array
+
+
+def _step(recurrent: jax.Array, state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, Trace]:
+    h, c = state
+    projected, real = inputs
+    i, f, g, o = jnp.split(projected + h @ recurrent, 4, axis=-1)
+    i, f, g, o = _sigmoid(i), _sigmoid(f), jnp.tanh(g), _sigmoid(o)
+    c_next = f * c + i * g
+    h_next = o * jnp.tanh(c_next)
+    return (jnp.where(real > 0, h_next, h), jnp.where(real > 0, c_next, c)), Trace(h, c, i, f, g, o)
+
+
+def _sigmoid(z: jax.Array) -> jax.Array:
+    """The logistic function by tanh, which vectorises better."""
+    return 0.5 * jnp.tanh(0.5 * z) + 0.5
+
 
 class LSTM(nnx.Module):
-    """One LSTM layer; gates in Keras's order: input, forget, cell, output. A masked step keeps its state."""
+    """The weights of one layer, as Keras makes them: orthogonal recurrent kernel, forget gates open."""
 
     def __init__(self, n_in: int, units: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
+        if units < 1:
+            raise ConfigError(f"units={units} must be >= 1")
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (n_in, 4 * units)))
         self.recurrent = nnx.Param(nnx.initializers.orthogonal()(rngs.params(), (units, 4 * units), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros(4 * units).at[units : 2 * units].set(1.0))  # open forget gates: memory from the start
+        self.bias = nnx.Param(jnp.zeros(4 * units).at[units : 2 * units].set(1.0))
         self.dtype = dtype
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        """Outputs of every step, ``(batch, n_frames, units)``, of `x` ``(batch, n_frames, n_in)``."""
-        units = self.recurrent.shape[0]
-        projected = x.astype(self.dtype) @ self.kernel[...].astype(self.dtype) + self.bias[...].astype(self.dtype)
-        recurrent = self.recurrent[...].astype(self.dtype)
-        keep = jnp.ones(x.shape[:2], bool) if mask is None else mask
-
-        def step(state: tuple[jax.Array, jax.Array], inputs: tuple[jax.Array, jax.Array]) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
-            h, c = state
-            z, real = inputs
-            i, f, g, o = jnp.split(z + h @ recurrent, 4, axis=-1)
-            c_next = nnx.sigmoid(f) * c + nnx.sigmoid(i) * jnp.tanh(g)
-            h_next = nnx.sigmoid(o) * jnp.tanh(c_next)
-            h, c = jnp.where(real[:, None], h_next, h), jnp.where(real[:, None], c_next, c)
-            return (h, c), h
-
-        zero = jnp.zeros((x.shape[0], units), self.dtype)
-        _, outputs = jax.lax.scan(step, (zero, zero), (projected.swapaxes(0, 1), keep.swapaxes(0, 1)))
-        return outputs.swapaxes(0, 1)
+    def __call__(self, x: jax.Array, mask: jax.Array | None, *, every: bool) -> jax.Array:
+        """See :func:`lstm`."""
+        weights = Weights(*(variable[...].astype(self.dtype) for variable in (self.kernel, self.recurrent, self.bias)))
+        return lstm(weights, x.astype(self.dtype), mask, every=every)
 
 
 class SpectrogramLSTM(nnx.Module):
@@ -71,7 +178,7 @@ class SpectrogramLSTM(nnx.Module):
         self.pooling = pooling
 
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        outputs = self.lstm(x, mask)
+        outputs = self.lstm(x, mask, every=True)
         if mask is not None:
             outputs = jnp.where(mask[..., None], outputs, 0)
         if self.pooling == "units":
@@ -92,7 +199,7 @@ class RawLSTM(nnx.Module):
         n_classes: int,
         *,
         rngs: nnx.Rngs,
-        units: int = 64,
+        units: int = 32,
         hidden: int = 64,
         dropout: float = 0.3,
         dtype: Any = jnp.float32,
@@ -103,5 +210,5 @@ class RawLSTM(nnx.Module):
         self.out = dense(hidden, n_classes, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        last = self.lstm(x, mask)[:, -1]
+        last = self.lstm(x, mask, every=False)
         return self.out(self.dropout(nnx.relu(self.dense(last)))).astype(jnp.float32)
