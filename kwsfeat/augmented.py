@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from kwsfeat.audio import read_samples, resample
 from kwsfeat.augment import Noise, Parameters, Recipe, draw_variants, noise_of, synthetic_noise, variants
 from kwsfeat.build import ClipSource, EarlierFile, Recordings
+from kwsfeat.columns import Columns
 from kwsfeat.config import FeatureConfig
 from kwsfeat.corpus import Corpus
 from kwsfeat.errors import AudioError, StoreError
-from kwsfeat.writer import Columns
 
 
 class Augmented:

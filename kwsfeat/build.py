@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import __version__
 from kwsfeat.audio import load_clip
+from kwsfeat.columns import Columns
 from kwsfeat.config import FeatureConfig
 from kwsfeat.corpus import Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError, StoreError
@@ -32,7 +33,7 @@ from kwsfeat.labels import apply_labels
 from kwsfeat.seal import FORMAT_VERSION
 from kwsfeat.splits import assign_splits
 from kwsfeat.store import Reader
-from kwsfeat.writer import CLIP_FIELDS, Block, Columns, Writer
+from kwsfeat.writer import CLIP_FIELDS, Block, Writer
 
 _SKIPPED = -1  # stands in `length` for a recording that could not be read, until its row is taken out
 
@@ -191,9 +192,9 @@ class EarlierFile:
         return self.reader.seal.encode()
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
-        """Copy the samples of some rows."""
-        audio[:] = self.reader.map("audio", rows)
-        length[:] = self.reader.map("length", rows)
+        """Copy the samples of some rows, if they are what was once written."""
+        audio[:] = self.reader.checked("audio", rows)
+        length[:] = self.reader.checked("length", rows)
         return {}
 
 

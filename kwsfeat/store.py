@@ -16,11 +16,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.columns import Columns
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import StoreError, nearest
-from kwsfeat.layout import SPLITS, extents, map_rows
+from kwsfeat.layout import SPLITS, block_slices, checksum, extents, map_rows
 from kwsfeat.seal import FORMAT, FORMAT_VERSION, stored_seal
-from kwsfeat.writer import Columns, Writer
+from kwsfeat.writer import Writer
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -184,6 +185,22 @@ class Reader:
         if self._file.closed:
             raise StoreError(f"{self.path}: this reader is closed")
         return map_rows(self._file, self.extents[path], rows)
+
+    def checked(self, path: str, rows: slice) -> NDArray[Any]:
+        """As :meth:`map` for ``audio``, ``length`` or ``features/<name>``, after comparing the checksums of the blocks it touches.
+
+        Raises
+        ------
+        StoreError
+            If the data are not what was written.
+        """
+        sums = self.map(f"checksum/{path}")
+        first = rows.start - rows.start % self.block_rows
+        data = self.map(path, slice(first, min(self.n_clips, -(-rows.stop // self.block_rows) * self.block_rows)))
+        for block in block_slices(len(data), self.block_rows):
+            if checksum(data[block]) != sums[(first + block.start) // self.block_rows]:
+                raise StoreError(f"{self.path}: /{path} is damaged near row {first + block.start}: kwsfeat verify says more")
+        return data[rows.start - first : rows.stop - first]
 
     def _strings(self, path: str) -> NDArray[np.str_]:
         return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)

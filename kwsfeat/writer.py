@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.columns import Columns, fixed_strings
 from kwsfeat.config import FeatureConfig
+from kwsfeat.disk import is_written, open_locked, read_at, sync_folder, write_at
 from kwsfeat.errors import ConfigError, StoreError
-from kwsfeat.layout import SPLITS, block_slices, block_spans, checksum, extents, map_rows
+from kwsfeat.layout import block_slices, block_spans, checksum, extents, map_rows
 from kwsfeat.moments import Moments
 from kwsfeat.seal import FORMAT, FORMAT_VERSION, PAGE, is_unfinished, sealed_page, unfinished_page
 
@@ -30,55 +31,7 @@ CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
 
 _BLOCK_ROWS = 64
 _BLOCK_BYTES = 8 << 20
-_COMPARED_BYTES = 1 << 18  # stays in the cache
 _DENSE = ".dense"
-
-
-@dataclass(frozen=True)
-class Columns:
-    """What is known of each row before its samples are read; every field has shape (n_clips,)."""
-
-    label: NDArray[np.int32]
-    split: NDArray[np.bytes_]
-    speaker: NDArray[np.bytes_]
-    source: NDArray[np.bytes_]
-    start: NDArray[np.int64]
-    variant: NDArray[np.int32]
-    augmentation: NDArray[np.bytes_]
-
-    @classmethod
-    def of(
-        cls,
-        label: Sequence[int] | NDArray[Any],
-        split: Sequence[str] | NDArray[np.str_],
-        *,
-        speaker: Sequence[str] | None = None,
-        source: Sequence[str] | None = None,
-        start: Sequence[int] | None = None,
-        variant: Sequence[int] | None = None,
-        augmentation: Sequence[str] | None = None,
-    ) -> Columns:
-        """Columns from plain sequences of equal length; what is not given is empty or 0."""
-        n = len(label)
-        if wrong := sorted(set(split) - set(SPLITS)):
-            raise StoreError(f"split {wrong[0]!r} must be one of {', '.join(SPLITS)}")
-        columns = cls(
-            label=np.asarray(label, "<i4"),
-            split=_fixed_strings(split),
-            speaker=_fixed_strings([""] * n if speaker is None else speaker),
-            source=_fixed_strings([""] * n if source is None else source),
-            start=np.asarray([0] * n if start is None else start, "<i8"),
-            variant=np.asarray([0] * n if variant is None else variant, "<i4"),
-            augmentation=_fixed_strings([""] * n if augmentation is None else augmentation),
-        )
-        for f in fields(cls):
-            if len(getattr(columns, f.name)) != n:
-                raise StoreError(f"{f.name} has {len(getattr(columns, f.name))} values for {n} clips")
-        return columns
-
-    def take(self, rows: NDArray[np.int64]) -> Columns:
-        """The columns of some rows."""
-        return Columns(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -174,7 +127,7 @@ class Writer:
         self._moments: dict[str, dict[int, tuple[Moments, float]]] = {name: {} for name in self.configs}
 
         self._check_absent()
-        self._fd = _open_locked(self.partial)
+        self._fd = open_locked(self.partial)
         if suffix != _DENSE:  # left behind by a run that was killed in finish_without
             self.path.with_name(self.path.name + _DENSE).unlink(missing_ok=True)
         try:
@@ -218,19 +171,19 @@ class Writer:
         for name in self._stored:
             place = self._extents[name]
             first = place.offset + block.rows.start * place.row_bytes
-            _pwrite(self._fd, block.arrays[name], first)
-            if not _is_written(self._fd, block.arrays[name], first):
+            write_at(self._fd, block.arrays[name], first)
+            if not is_written(self._fd, block.arrays[name], first):
                 raise StoreError(f"{self.partial}: what was written at byte {first} does not read back the same: check the disk")
         for name in self._stored:
-            _pwrite(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
+            write_at(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
 
     def read(self, index: int, block: Block) -> bool:
         """Fill `block` with block `index` of the file; False when the bytes do not match the checksums: it was never finished."""
         for name in self._stored:
             place = self._extents[name]
-            _pread(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
+            read_at(self._fd, block.arrays[name], place.offset + block.rows.start * place.row_bytes)
             stored = np.zeros(1, "<u4")
-            _pread(self._fd, stored, self._extents[f"checksum/{name}"].offset + 4 * index)
+            read_at(self._fd, stored, self._extents[f"checksum/{name}"].offset + 4 * index)
             if checksum(block.arrays[name]) != stored[0]:
                 return False
         return True
@@ -278,12 +231,12 @@ class Writer:
                 self._write_statistics(file[f"features/{name}"], [self._moments[name][i] for i in range(len(self.blocks))])
             file.attrs.modify("complete", True)
         os.fsync(self._fd)  # the large flush comes before the seal, so that little can happen between seal and name
-        _pwrite(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(self._extents)), np.uint8), 0)
+        write_at(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(self._extents)), np.uint8), 0)
         os.fsync(self._fd)
         self._check_absent()
         os.replace(self.partial, self.path)
         self.close()
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def _add_moments(self, index: int, block: Block) -> None:
         train = self._is_train[block.rows]
@@ -326,11 +279,11 @@ class Writer:
             self.discard()
             raise StoreError(f"cannot create {self.partial}: {error.strerror or str(error).splitlines()[0]}") from error
         for f in fields(self.columns):
-            _pwrite(self._fd, getattr(self.columns, f.name), places[f.name].offset)
+            write_at(self._fd, getattr(self.columns, f.name), places[f.name].offset)
         if skipped:
-            _pwrite(self._fd, _fixed_strings(skipped), places["skipped"].offset)
+            write_at(self._fd, fixed_strings(skipped), places["skipped"].offset)
         os.fsync(self._fd)
-        _pwrite(self._fd, np.frombuffer(unfinished_page(key), np.uint8), 0)  # now it may be resumed
+        write_at(self._fd, np.frombuffer(unfinished_page(key), np.uint8), 0)  # now it may be resumed
 
     def _describe(self, file: h5py.File, seed: int, skipped: Sequence[str]) -> None:
         clip = next(iter(self.configs.values()))
@@ -353,7 +306,7 @@ class Writer:
             column = getattr(self.columns, f.name)
             _reserve(file, f.name, column.shape, column.dtype)
         if skipped:
-            column = _fixed_strings(skipped)
+            column = fixed_strings(skipped)
             _reserve(file, "skipped", column.shape, column.dtype)
         for name in self._stored:
             shape, kind = self._shapes[name]
@@ -403,12 +356,6 @@ def _units(config: FeatureConfig) -> str:
     return scale if config.normalize == "none" else f"{scale}, normalized ({config.normalize})"
 
 
-def _fixed_strings(values: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bytes_]:
-    """UTF-8 in fields of one width; a file name that is not UTF-8 keeps its bytes."""
-    encoded = [os.fsencode(value) for value in values]
-    return np.array(encoded, dtype=f"S{max(1, max(map(len, encoded), default=1))}")
-
-
 def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """A contiguous dataset that has its address now and is filled in later, without HDF5."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -418,57 +365,3 @@ def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: np.dtype
     plist.set_obj_track_times(False)  # the same input gives the same bytes
     kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
     file.create_dataset(path, shape, kind, dcpl=plist)
-
-
-def _open_locked(partial: Path) -> int:
-    """Open (or make) the unfinished file and hold the only lock on it."""
-    while True:
-        try:
-            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise StoreError(f"cannot write {partial}: {error.strerror}") from None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(fd)
-            raise StoreError(f"{partial} is being written by another process: wait for it, or choose another output") from None
-        # The other process may have finished, and renamed this very file, between our open and our lock.
-        if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
-            return fd
-        os.close(fd)
-
-
-def _pwrite(fd: int, data: NDArray[Any], offset: int) -> None:
-    view = np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
-    while view:
-        n = os.pwrite(fd, view, offset)
-        view, offset = view[n:], offset + n
-
-
-def _pread(fd: int, out: NDArray[Any], offset: int) -> None:
-    view = out.reshape(-1).view(np.uint8).data
-    while view:
-        n = os.preadv(fd, [view], offset)
-        if not n:
-            raise StoreError(f"the file ends {len(view)} bytes too early: it was cut off")
-        view, offset = view[n:], offset + n
-
-
-def _is_written(fd: int, data: NDArray[Any], offset: int) -> bool:
-    """Whether the file holds `data` at `offset`."""
-    expected = data.reshape(-1).view(np.uint8)
-    there = np.empty(min(expected.size, _COMPARED_BYTES), np.uint8)
-    for at in range(0, expected.size, _COMPARED_BYTES):
-        part = expected[at : at + _COMPARED_BYTES]
-        _pread(fd, there[: part.size], offset + at)
-        if not np.array_equal(part, there[: part.size]):
-            return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

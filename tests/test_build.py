@@ -116,6 +116,16 @@ def test_an_earlier_file_with_other_clips_is_refused(tiny_corpus: Path, tmp_path
         EarlierFile(Reader(tmp_path / "a.h5"), FeatureConfig.from_partial(change, CONFIG))
 
 
+def test_a_damaged_earlier_file_is_not_built_from(tiny_corpus: Path, tmp_path: Path) -> None:
+    run(tiny_corpus, tmp_path / "a.h5")
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.seek(Reader(tmp_path / "a.h5").extents["audio"].offset + 20 * 32000)
+        file.write(b"\x55")
+    with pytest.raises(StoreError, match="/audio is damaged near row 16"):
+        build(EarlierFile(Reader(tmp_path / "a.h5"), CONFIG), tmp_path / "b.h5", CONFIGS)
+    assert not (tmp_path / "b.h5").exists()
+
+
 def test_without_audio(tiny_corpus: Path, tmp_path: Path) -> None:
     run(tiny_corpus, tmp_path / "full.h5")
     run(tiny_corpus, tmp_path / "a.h5", audio=False)

@@ -77,6 +77,8 @@ def build(
 
     Exit code 3: OUT.h5 is complete, but recordings that cannot be read were left out of it.
     """
+    from h5py import is_hdf5
+
     from kwsfeat.augment import load_recipe
     from kwsfeat.augmented import augment_source
     from kwsfeat.build import build as build_file
@@ -84,7 +86,7 @@ def build(
     configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
     skipped: list[tuple[str, str]] = []
     rows: Recordings | EarlierFile
-    if source.suffix == ".h5":
+    if source.is_file() and is_hdf5(source):
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, console)

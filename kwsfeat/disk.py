@@ -1,0 +1,72 @@
+"""Bytes of a file at an offset, written and read by any thread; the lock on a file in the making; flushing a folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.errors import StoreError
+
+_CACHED_BYTES = 1 << 18
+
+
+def open_locked(partial: Path) -> int:
+    """Open (or make) the unfinished file and hold the only lock on it."""
+    while True:
+        try:
+            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise StoreError(f"cannot write {partial}: {error.strerror}") from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise StoreError(f"{partial} is being written by another process: wait for it, or choose another output") from None
+        # The other process may have finished, and renamed this very file, between our open and our lock.
+        if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
+            return fd
+        os.close(fd)
+
+
+def write_at(fd: int, data: NDArray[Any], offset: int) -> None:
+    """Write all bytes of `data`, in C order."""
+    view = np.ascontiguousarray(data).reshape(-1).view(np.uint8).data
+    while view:
+        n = os.pwrite(fd, view, offset)
+        view, offset = view[n:], offset + n
+
+
+def read_at(fd: int, out: NDArray[Any], offset: int) -> None:
+    """Fill `out`, which is C-contiguous; a file that ends before is a StoreError."""
+    view = out.reshape(-1).view(np.uint8).data
+    while view:
+        n = os.preadv(fd, [view], offset)
+        if not n:
+            raise StoreError(f"the file ends {len(view)} bytes too early: it was cut off")
+        view, offset = view[n:], offset + n
+
+
+def is_written(fd: int, data: NDArray[Any], offset: int) -> bool:
+    """Whether the file holds `data` at `offset`."""
+    expected = data.reshape(-1).view(np.uint8)
+    there = np.empty(min(expected.size, _CACHED_BYTES), np.uint8)
+    for at in range(0, expected.size, _CACHED_BYTES):
+        part = expected[at : at + _CACHED_BYTES]
+        read_at(fd, there[: part.size], offset + at)
+        if not np.array_equal(part, there[: part.size]):
+            return False
+    return True
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new name in `folder` survive a loss of power."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
