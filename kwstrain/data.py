@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Protocol, TypeVar
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import FeatureConfig, Reader
+from kwsfeat import FeatureConfig, FreshFeatures, Reader
 from kwstrain.step import Batches, Block, replicated
 
 T = TypeVar("T")
@@ -46,9 +48,9 @@ class Clips:
         shape = self.reader.features(self.name).shape
         return len(self) * shape[1] * shape[2] * self.reader.features(self.name).dtype.itemsize
 
-    def read(self, positions: NDArray[np.int64] | slice) -> Block:
-        """The clips at `positions` of this selection, in memory."""
-        rows = self.rows[positions]
+    def load(self, rows: NDArray[np.int64], epoch: int = 0) -> Block:
+        """The clips at `rows` of the file (of any shape, taken in order), in memory; the same in every epoch."""
+        rows = rows.ravel()
         first, last = frame_range(self.reader.config(self.name), self.reader.length[rows])
         return Block(self.reader.features(self.name)[rows], np.asarray(self.reader.label[rows], np.int32), first, last)
 
@@ -105,7 +107,7 @@ class Resident:
     """The whole split on the device."""
 
     def __init__(self, clips: Clips, *, steps: int) -> None:
-        self._block = replicated(clips.read(slice(None)))
+        self._block = replicated(clips.load(clips.rows))
         self._steps = steps
 
     def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
@@ -115,32 +117,44 @@ class Resident:
 
 
 class Streamed:
-    """Blocks read from the memory map by a thread, ahead of their use."""
+    """Blocks made by a thread ahead of their use: `load(rows of the file (n_steps, batch), epoch)` gives their clips in order."""
 
-    def __init__(self, clips: Clips, *, steps: int) -> None:
-        self._clips = clips
+    def __init__(self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int) -> None:
+        self._rows = clips.rows
+        self._load = load
         self._steps = steps
 
     def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
-        """A block with just the clips of each call."""
-        return prefetch(self._read(batches))
+        """A block with just the clips of each call, one after the other."""
+        return prefetch(self._blocks(batches, epoch))
 
-    def _read(self, batches: Batches) -> Iterator[tuple[Block, Batches]]:
+    def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         for group in dispatches(batches, self._steps):
-            yield replicated(in_order(self._clips.read(group.rows.ravel()), group))
+            in_order = np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape)
+            yield replicated((self._load(self._rows[group.rows], epoch), Batches(in_order, group.weight)))
 
 
-def in_order(block: Block, group: Batches) -> tuple[Block, Batches]:
-    """A block that holds the clips of `group` one after the other, with the rows to match."""
-    return block, Batches(np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape), group.weight)
+def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int64], int], Block]:
+    """Draws augmentation for each clip anew in each epoch, and extracts the features of what it gives."""
+    fresh = FreshFeatures(clips.reader, recipe, clips.reader.config(clips.name), seed, rows=clips.rows)
+
+    def load(rows: NDArray[np.int64], epoch: int) -> Block:
+        with ThreadPoolExecutor(fresh.threads) as pool:
+            parts = list(pool.map(fresh.batch, rows, repeat(epoch)))
+        features, label, length = (np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "label", "length"))
+        return Block(features, label, *frame_range(fresh.config, length))
+
+    return load
 
 
-def source(clips: Clips, *, batch: int, steps: int, resident_mb: int) -> Source:
-    """On the device when `clips` take up to `resident_mb`, else streamed in blocks of bounded size."""
+def source(clips: Clips, *, batch: int, steps: int, resident_mb: int, augment: str = "off", seed: int = 0) -> Source:
+    """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size."""
     n_steps = -(-len(clips) // batch)
-    if clips.nbytes <= resident_mb << 20:
+    if augment == "off" and clips.nbytes <= resident_mb << 20:
         return Resident(clips, steps=min(steps, n_steps))
-    return Streamed(clips, steps=max(1, min(steps, n_steps, _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch))))
+    in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch)
+    load = clips.load if augment == "off" else _augmented(clips, augment, seed)
+    return Streamed(clips, load, steps=max(1, min(steps, n_steps, in_block)))
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -26,8 +26,9 @@ from kwstrain.data import Clips, Source, plan, select, source
 from kwstrain.evaluate import bundle_logits, logits_of, mistakes
 from kwstrain.events import Events
 from kwstrain.metrics import Scores, score
-from kwstrain.models import create
+from kwstrain.models import create, trainable
 from kwstrain.optim import optimizer, schedule
+from kwstrain.pretrained import load_weights
 from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function
 
 
@@ -127,8 +128,11 @@ class _Run:
             config.arch, input_shape=reader.config(name).shape, n_classes=len(reader.labels), seed=config.seed,
             **{"dtype": config.dtype, **config.options},
         )  # fmt: skip
+        if config.weights:
+            load_weights(model, config.weights)
+        learns = trainable(model, config.freeze)
         self.step = TrainStep(
-            model, trainable=nnx.Param, config=config, tx=optimizer(config, self.rate), mean=mean, std=std,
+            model, trainable=learns, config=config, tx=optimizer(config, self.rate), mean=mean, std=std,
             class_weight=_class_weight(config, self.train, len(reader.labels)),
         )  # fmt: skip
         self.forward = forward_function(model, mean=mean, std=std)
@@ -136,7 +140,7 @@ class _Run:
         self.progress = checkpoint.Progress()
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
-            data=str(reader.path.resolve()), parameters=_parameters(model),
+            data=str(reader.path.resolve()), parameters=_parameters(model, learns),
         )  # fmt: skip
 
     def open(self, *, overwrite: bool, resume: bool) -> None:
@@ -155,10 +159,9 @@ class _Run:
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        train = source(self.train, batch=config.batch, steps=config.steps_per_dispatch, resident_mb=config.resident_mb)
-        val = (
-            source(self.val, batch=config.batch, steps=config.steps_per_dispatch, resident_mb=config.resident_mb) if len(self.val) else None
-        )
+        loading = {"batch": config.batch, "steps": config.steps_per_dispatch, "resident_mb": config.resident_mb}
+        train = source(self.train, **loading, augment=config.augment, seed=config.seed)
+        val = source(self.val, **loading) if len(self.val) else None
         ended = "epochs"
         with Events(self.out) as events:
             try:
@@ -268,7 +271,7 @@ class _Run:
             return
         at = int(bad[0])
         clips = self.train.rows[rows[at]]
-        features = self.train.read(rows[at]).features
+        features = self.train.load(clips).features
         unusable = clips[~np.isfinite(features).all(axis=(1, 2))]
         if unusable.size:
             cause = f"the features of row {unusable[0]} are not finite; run kwsfeat verify, and build the file again"
@@ -309,12 +312,12 @@ def _class_weight(config: TrainConfig, clips: Clips, n_classes: int) -> NDArray[
     return (len(clips) / (n_classes * np.maximum(count, 1))).astype(np.float32)
 
 
-def _parameters(model: nnx.Module) -> dict[str, int]:
-    """Numbers of parameters as Keras counts them: running means and variances are the ones that are not trained."""
-    trainable, fixed = (
-        sum(int(np.size(value)) for value in weights_of([nnx.state(model, kind)]).values()) for kind in (nnx.Param, nnx.BatchStat)
+def _parameters(model: nnx.Module, learns: Any) -> dict[str, int]:
+    """Numbers of parameters as Keras counts them: running means and variances are among those that are not trained."""
+    total, trained = (
+        sum(int(np.size(value)) for value in weights_of([nnx.state(model, kind)]).values()) for kind in (nnx.Not(nnx.RngState), learns)
     )
-    return {"total": trainable + fixed, "trainable": trainable, "non_trainable": fixed}
+    return {"total": total, "trainable": trained, "non_trainable": total - trained}
 
 
 def _table(records: list[dict[str, Any]]) -> str:
