@@ -74,7 +74,8 @@ def audition(
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{Path(recording).stem}_{variant.name}.wav" for variant in made]
     picture = folder / "variants.png"
-    draw_spectrograms([Variant("recording", {}, y), *made], sr, picture)
+    is_among = any(np.array_equal(variant.y, y) for variant in made)
+    draw_spectrograms(made if is_among else [Variant("recording", {}, y), *made], sr, picture)
     import soundfile
 
     for path, variant in zip(paths, made, strict=True):
