@@ -15,6 +15,7 @@ from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.filters import butter_sos, sosfilt_clips
 from kwsfeat.kernels import extract as kernel
 from kwsfeat.kernels._jit import LANES
+from kwsfeat.kernels.address import address_table
 from kwsfeat.plan import block_size, make_plan
 
 
@@ -40,10 +41,11 @@ class FrontEnd:
         self.shape = config.shape
         plan = make_plan(config)
         integers = plan.settings._replace(scale=plan.settings.scale / 32768.0)
-        self._plans = {np.dtype(np.float32): plan, np.dtype(np.int16): plan._replace(settings=integers)}
+        self._plan = plan
+        self._handles = {np.dtype(np.float32): kernel.handle(plan), np.dtype(np.int16): kernel.handle(plan._replace(settings=integers))}
         self._block = block_size(plan)
         self._sos = butter_sos(config.lowpass_order, config.lowpass_hz, sr=config.sr) if config.lowpass_hz else None
-        self._scratch: list[tuple[kernel.Scratch, NDArray[np.float32]]] = []
+        self._scratch: list[_Memory] = []
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
@@ -152,21 +154,26 @@ class FrontEnd:
     ) -> None:
         """One thread's part: through the low-pass where there is one, LANES clips at a time, then through the kernel."""
         try:
-            scratch, filtered = self._scratch.pop()
+            memory = self._scratch.pop()
         except IndexError:
-            scratch = kernel.scratch_for(self._plans[np.dtype(np.float32)], self._block)
-            filtered = np.empty((LANES if self._sos is not None else 0, self.config.n_samples), np.float32)
+            memory = _Memory(self._plan, self._block, (LANES if self._sos is not None else 0, self.config.n_samples))
         try:
             if self._sos is None:
-                kernel.extract(_read_only(clips), out, finite, self._plans[clips.dtype], scratch)
+                self._run(clips, out, finite, memory)
                 return
             for i in range(0, clips.shape[0], LANES):
                 part = slice(i, i + LANES)
-                block = filtered[: clips[part].shape[0]]
-                sosfilt_clips(self._sos, clips[part], block, None if lengths is None else lengths[part], self.config.pad)
-                kernel.extract(_read_only(block), out[part], finite[part], self._plans[block.dtype], scratch)
+                filtered = memory.filtered[: clips[part].shape[0]]
+                sosfilt_clips(self._sos, clips[part], filtered, None if lengths is None else lengths[part], self.config.pad)
+                self._run(filtered, out[part], finite[part], memory)
         finally:
-            self._scratch.append((scratch, filtered))
+            self._scratch.append(memory)
+
+    def _run(self, clips: NDArray[np.generic], out: NDArray[np.float32], finite: NDArray[np.bool_], memory: _Memory) -> None:
+        handle = self._handles[clips.dtype]
+        view = clips.view()
+        view.flags.writeable = False  # Numba compiles for read-only and writable arrays apart: one of the two is enough
+        kernel.extract(view, out, finite, handle.settings, handle.tables, memory.table)
 
     def _step(self, n_clips: int, threads: int) -> int:
         """Clips of one task: whole blocks, and several tasks a thread so that an unlucky one does not hold up the end."""
@@ -189,6 +196,15 @@ class FrontEnd:
         return noisy
 
 
+class _Memory:
+    """Scratch memory of one thread, and the addresses by which the kernel finds it."""
+
+    def __init__(self, plan: kernel.Plan, block: int, filtered_shape: tuple[int, int]) -> None:
+        self.scratch = kernel.scratch_for(plan, block)
+        self.table = address_table(self.scratch)
+        self.filtered = np.empty(filtered_shape, np.float32)
+
+
 def warm_up(configs: Iterable[FeatureConfig]) -> None:
     """Compile the kernels that these configurations use, for both sample types, and leave them in the disk cache."""
     for config in configs:
@@ -205,10 +221,3 @@ def _as_samples(y: ArrayLike) -> NDArray[np.generic]:
     if samples.dtype.kind == "f":
         return np.ascontiguousarray(samples, np.float32)
     raise AudioError(f"samples have type {samples.dtype} and must be float in [-1, 1] or int16")
-
-
-def _read_only(clips: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Numba compiles for read-only and writable arrays apart: one of the two is enough."""
-    view = clips.view()
-    view.flags.writeable = False
-    return view

@@ -81,6 +81,8 @@ def make_plan(config: FeatureConfig) -> kernel.Plan:
         n_base=c.n_features // (1 + c.deltas),
         n_deltas=0 if waveform else c.deltas,
         htk_deltas=c.delta_kind == "htk",
+        delta_width=c.delta_width,
+        n_delta_edges=delta_edges.shape[2],
         normalize=_NORMALIZE[c.normalize],
         affine=is_global or c.post_add != 0.0 or c.post_divide != 1.0 or c.post_clip is not None,
         post_add=c.post_add,

@@ -11,9 +11,7 @@ from kwsfeat.kernels import fft
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.simd import aligned
 
-SIZES = sorted(
-    {2**a * 3**b * 5**c for a in range(12) for b in range(4) for c in range(4) if 4 <= 2**a * 3**b * 5**c <= 4096}
-)
+SIZES = sorted({2**a * 3**b * 5**c for a in range(12) for b in range(4) for c in range(4) if 4 <= 2**a * 3**b * 5**c <= 4096})
 
 
 def _transform(x: np.ndarray, window: np.ndarray):
@@ -27,6 +25,10 @@ def _transform(x: np.ndarray, window: np.ndarray):
     power, out_re, out_im = aligned(n_bins * LANES), aligned(n_bins * LANES), aligned(n_bins * LANES)
     fft.forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
     fft.power(re, im, power, plan)
+    fused = aligned(power.size)
+    fft.windowed_power(source, np.arange(n_fft) * LANES, window, re, im, fused, plan)
+    np.testing.assert_allclose(fused, power, rtol=1e-5, atol=1e-6 * np.nanmax(power))  # the fast path against the plain one
+    fft.forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
     fft.spectrum(re, im, out_re, out_im, plan)
     fft.inverse(out_re, out_im, re, im, plan)
     y = np.zeros((n_fft, LANES), np.float32)

@@ -6,7 +6,7 @@ first-level cache; what needs the whole clip (top_db, normalisation, deltas) fol
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kwsfeat.kernels import bands as band
 from kwsfeat.kernels import fft, frames, post
 from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels.address import address_table, doubles, floats, integers
 from kwsfeat.kernels.simd import aligned, flush_denormals, load, restore_denormals, splat, store
 
 f32 = np.float32
@@ -60,6 +61,8 @@ class Settings(NamedTuple):
     n_base: int  # values of a frame before deltas
     n_deltas: int
     htk_deltas: bool
+    delta_width: int
+    n_delta_edges: int
     normalize: int
     affine: bool
     post_add: float
@@ -89,7 +92,7 @@ class Plan(NamedTuple):
 class Scratch(NamedTuple):
     """Memory of one thread, made once; `block` clips at a time fit into it."""
 
-    block: int
+    block: NDArray[np.int64]  # (1,)
     padded: NDArray[np.float32]
     rows: NDArray[np.float32]
     frames: NDArray[np.float32]
@@ -105,6 +108,37 @@ class Scratch(NamedTuple):
     totals: NDArray[np.float64]  # (2, n_features)
 
 
+class Handle(NamedTuple):
+    """A Plan in two arrays for :func:`extract`; the plan itself is kept alive with it."""
+
+    plan: Plan
+    settings: NDArray[np.void]  # (1,), a record of Settings and of the FFT's numbers
+    tables: NDArray[np.int64]  # addresses of the plan's arrays, in the order of their fields
+
+
+def handle(plan: Plan) -> Handle:
+    """`plan` in the form that `extract` takes."""
+    f = plan.fft
+    numbers = {"n_fft": f.n_fft, "half": f.half, "n_slots": f.n_slots, "slot_shift": f.shift}
+    fields = [*get_type_hints(Settings).items(), *((name, int) for name in numbers)]
+    arrays = [a for a in (*f, *plan) if isinstance(a, np.ndarray)]
+    return Handle(plan, np.array([(*plan.settings, *numbers.values())], dtype=fields), address_table(arrays))
+
+
+@inlined
+def _fft_tables(n_fft, half, n_slots, shift, t):
+    return fft.FftPlan(n_fft, half, integers(t, 0), floats(t, 1), floats(t, 2), integers(t, 3), n_slots, shift, floats(t, 4), floats(t, 5))
+
+
+@inlined
+def _scratch(t):
+    """The Scratch whose address table is `t`; its size in blocks is the first array's only value."""
+    return Scratch(
+        integers(t, 0), floats(t, 1), floats(t, 2), floats(t, 3), floats(t, 4), floats(t, 5), floats(t, 6), floats(t, 7), floats(t, 8),
+        floats(t, 9), floats(t, 10), floats(t, 11), floats(t, 12), doubles(t, 13).reshape((2, -1)),
+    )  # fmt: skip
+
+
 def scratch_for(plan: Plan, block: int) -> Scratch:
     """Memory for `block` clips a time."""
     s, f = plan.settings, plan.fft
@@ -113,7 +147,7 @@ def scratch_for(plan: Plan, block: int) -> Scratch:
     n_bands = n_bins if s.kind == SPECTRUM else plan.mel_first.size
     padded_bands = (n_bands + LANES) * LANES  # write_frames reads up to a multiple of LANES vectors
     return Scratch(
-        block,
+        np.array([block]),
         aligned((n_groups * LANES + s.width + LANES) * s.hop),
         aligned(s.hop * s.width),
         aligned(f.n_fft * LANES if s.prepare else LANES),
@@ -131,12 +165,20 @@ def scratch_for(plan: Plan, block: int) -> Scratch:
 
 
 @jit
-def extract(clips, out, finite, plan, scratch):
+def extract(clips, out, finite, settings, tables, memory):
     """Features of clips (n_clips, n_samples) int16 or float32 to out (n_clips, n_frames, n_features) float32.
 
-    finite (n_clips,) bool receives whether a clip had finite samples only.
+    finite (n_clips,) bool receives whether a clip had finite samples only. `settings` and `tables` are a Handle's, `memory` is the
+    address table of a Scratch.
     """
-    n_clips, block = clips.shape[0], scratch.block
+    s, t, scratch = settings[0], tables, _scratch(memory)
+    # put together here: Numba cannot return a record from a function
+    plan = Plan(
+        s, _fft_tables(s.n_fft, s.half, s.n_slots, s.slot_shift, t), floats(t, 6), integers(t, 7), integers(t, 8), integers(t, 9),
+        integers(t, 10), floats(t, 11), floats(t, 12), floats(t, 13).reshape((2, s.delta_width)),
+        floats(t, 14).reshape((2, s.delta_width, s.n_delta_edges)), floats(t, 15), floats(t, 16),
+    )  # fmt: skip
+    n_clips, block = clips.shape[0], scratch.block[0]
     before = flush_denormals()
     for first in range(0, n_clips, block):
         n = min(block, n_clips - first)
@@ -182,10 +224,9 @@ def _bands_of_block(n_clips, plan, scratch):
             if s.energy:
                 store(scratch.energy, g * LANES, band.log_energy(energy, f32(s.energy_floor)))
             source = scratch.frames
-        fft.forward(source, plan.sources, plan.window, scratch.re, scratch.im, plan.fft)
         bands = scratch.bands[g * n_bands * LANES :]
         spectrum = bands if s.kind == SPECTRUM else scratch.spectrum
-        fft.power(scratch.re, scratch.im, spectrum, plan.fft)
+        fft.windowed_power(source, plan.sources, plan.window, scratch.re, scratch.im, spectrum, plan.fft)
         if s.density:
             store(spectrum, 0, load(spectrum, 0) * splat(f32(0.5)))
             if plan.fft.n_fft % 2 == 0:

@@ -8,7 +8,20 @@ Formula of a section: y = b0 x + z0; z0 = b1 x - a1 y + z1; z1 = b2 x - a2 y (Op
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, inlined, jit
-from kwsfeat.kernels.simd import at, broadcast, flush_denormals, fma, last, load, restore_denormals, shift_in, splat, store, transpose_block, where_less
+from kwsfeat.kernels.simd import (
+    at,
+    broadcast,
+    flush_denormals,
+    fma,
+    last,
+    load,
+    restore_denormals,
+    shift_in,
+    splat,
+    store,
+    transpose_block,
+    where_less,
+)
 
 f32 = np.float32
 
