@@ -7,7 +7,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Public name -> module that defines it. Resolved on first use, so that `import kwsfeat` loads neither numba nor h5py.
+# Public name -> module that defines it, with ":name" where it is called otherwise there.
+# Resolved on first use, so that `import kwsfeat` loads neither numba nor h5py.
 _PUBLIC = {
     "FeatureConfig": "config",
     "PRESETS": "presets",
@@ -36,6 +37,10 @@ _PUBLIC = {
     "MissingExtraError": "errors",
     "nearest": "errors",
     "load_clip": "audio",
+    "plan_recordings": "build",
+    "build_file": "build:build",  # kwsfeat.build is the module
+    "augment_source": "augmented",
+    "named_config": "config_file",
     "FreshFeatures": "fresh",
     "load_recipe": "augment",
     "recipe_names": "augment",
@@ -49,7 +54,8 @@ __all__ = sorted(_PUBLIC)
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'kwsfeat' has no attribute {name!r}")
-    value = getattr(import_module(f"kwsfeat.{_PUBLIC[name]}"), name)
+    module, _, defined_as = _PUBLIC[name].partition(":")
+    value = getattr(import_module(f"kwsfeat.{module}"), defined_as or name)
     globals()[name] = value
     return value
 
