@@ -49,7 +49,7 @@ def synth_corpus(
     words: Sequence[str],
     *,
     n_voices: int = 60,
-    n_takes: int = 1,
+    n_takes: int = 5,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> int:

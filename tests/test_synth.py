@@ -105,7 +105,7 @@ def test_words_are_checked(tmp_path: Path) -> None:
 
 
 def test_long_words_keep_their_length(tmp_path: Path) -> None:
-    synth.synth_corpus(tmp_path, ["antidisestablishmentarianism"], n_voices=1)
+    synth.synth_corpus(tmp_path, ["antidisestablishmentarianism"], n_voices=1, n_takes=1)
     (path,) = tmp_path.glob("anti*/*.wav")
     assert soundfile.info(path).duration > 1.0
 
@@ -142,7 +142,7 @@ def test_without_espeak_the_alternatives_are_named(tmp_path: Path, monkeypatch: 
 
 
 def test_the_command(tmp_path: Path) -> None:
-    result = CliRunner().invoke(cli, ["synth", str(tmp_path / "demo"), "--words", "yes,no", "--voices", "2"])
+    result = CliRunner().invoke(cli, ["synth", str(tmp_path / "demo"), "--words", "yes,no", "--voices", "2", "--takes", "3"])
     assert result.exit_code == 0
-    assert result.stdout == f"{tmp_path / 'demo'}: 4 clips, 2 words, 2 synthetic voices\n"
-    assert len(list((tmp_path / "demo" / "yes").glob("*_nohash_0.wav"))) == 2
+    assert result.stdout == f"{tmp_path / 'demo'}: 12 clips, 2 words, 2 synthetic voices\n"
+    assert len(list((tmp_path / "demo" / "yes").glob("*_nohash_*.wav"))) == 6

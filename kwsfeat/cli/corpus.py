@@ -14,7 +14,7 @@ from kwsfeat.cli.console import Console, console_options
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--words", required=True, metavar="WORD,WORD,...|FILE", help="What is spoken: a list, or a file with a word a line.")
 @click.option("--voices", type=click.IntRange(min=1), default=60, show_default=True, help="Different speakers.")
-@click.option("--takes", type=click.IntRange(min=1), default=1, show_default=True, help="Recordings of each word by each speaker.")
+@click.option("--takes", type=click.IntRange(min=1), default=5, show_default=True, help="Recordings of each word by each speaker.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides voices, levels, places and noise.")
 @console_options
 def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console: Console) -> None:
@@ -24,7 +24,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 
     \b
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
-    kwsfeat synth data/mine --words words.txt --takes 3
+    kwsfeat synth data/mine --words words.txt --voices 200 --takes 3
     """
     from kwsfeat.synth import read_words, synth_corpus
 
