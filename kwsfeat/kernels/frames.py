@@ -50,25 +50,29 @@ def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize
         if 0 < low < high:
             padded[first + low] -= preemph * scale * f32(at(y, low - 1))
     for i in range(min(pad_left, n_padded)):
-        padded[start + i] = _edge(padded, first, i - pad_left, n, edges)
+        padded[start + i] = _edge(y, i - pad_left, edges, scale, preemph)
     if high == n:
         for i in range(max(0, pad_left + n), n_padded):
-            padded[start + i] = _edge(padded, first, i - pad_left, n, edges)
+            padded[start + i] = _edge(y, i - pad_left, edges, scale, preemph)
     return bad == 0
 
 
 @inlined
-def _edge(padded, first, s, n, edges):
-    """The value at sample s < 0 or s >= n, of a clip of n samples at padded[first:]."""
+def _edge(y, s, edges, scale, preemph):
+    """What stands at sample s < 0 or s >= n of the clip: zero, or the scaled and pre-emphasised sample that it mirrors."""
+    n = y.size
     if edges == ZERO or n == 0:
         return f32(0)
     if edges == REFLECT:
         period = max(1, 2 * (n - 1))
         s = abs(s) % period
-        return padded[first + (s if s < n else period - s)]
-    period = 2 * n
-    s = (s % period + period) % period
-    return padded[first + (s if s < n else period - 1 - s)]
+        s = s if s < n else period - s
+    else:
+        period = 2 * n
+        s = (s % period + period) % period
+        s = s if s < n else period - 1 - s
+    before = f32(at(y, s - 1)) if s > 0 else f32(0)
+    return scale * (f32(at(y, s)) - preemph * before)
 
 
 @jit
