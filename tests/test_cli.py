@@ -157,6 +157,13 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
     assert f"kwsfeat {command}" in capsys.readouterr().out.split("Options:")[0].split("\n", 2)[2]
 
 
+def test_shell_completion() -> None:
+    script = "import sys; from kwsfeat.cli import main; main([])"
+    environment = os.environ | {"_KWSFEAT_COMPLETE": "bash_complete", "COMP_WORDS": "kwsfeat ver", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "plain,verify"
+
+
 # --- bad input
 
 
@@ -216,7 +223,7 @@ def write_bad(folder: Path) -> dict[str, str]:
     (folder / "link.wav").symlink_to("nowhere.wav")
     return {
         "text": "not a recording",
-        "zero": "not a recording",
+        "zero": "empty",
         "cut": "truncated",
         "nosamples": "no samples",
         "nan": "nan",

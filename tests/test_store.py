@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -107,6 +108,20 @@ def test_h5py_alone_reads_the_file(path: Path) -> None:
         for name in ("audio", "length", "features/logmel", "label"):
             assert file[name].chunks is None
             assert file[name].id.get_create_plist().get_nfilters() == 0
+
+
+def test_the_example_of_the_documentation(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(path.parent)
+    (path.parent / "out.h5").write_bytes(path.read_bytes())
+    alone, with_kwsfeat = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert "kwsfeat" not in alone
+    exec(alone, {})
+    shape, *_ = capsys.readouterr().out.split(") ")
+    assert shape == f"({len(Reader(path).rows('train'))}, {LOGMEL.n_frames}, {LOGMEL.n_features}"
+    values: dict[str, object] = {}
+    exec(with_kwsfeat, values)
+    assert values["config"] == LOGMEL
 
 
 def test_maps_outlive_the_reader_and_are_read_only(path: Path) -> None:
@@ -259,6 +274,17 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         Writer(tmp_path / "a.h5", **arguments)
     Writer(tmp_path / "a.h5", **arguments).discard()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_in_a_file_is_documented(path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    with h5py.File(path) as file:
+        names = [
+            *(f"`/{name}" for name in file),
+            *(f"`{name}`" for name in file.attrs),
+            *(f"`{name}`" for name in file["features/logmel"].attrs),
+        ]
+    assert [name for name in names if name not in text] == []
 
 
 def test_every_byte_lies_in_one_place(path: Path) -> None:

@@ -9,7 +9,7 @@ import click
 from kwsfeat.cli.console import Console, console_options
 
 
-@click.command()
+@click.command(short_help="List the feature presets, or write one as TOML.")
 @click.option("--write", "name", metavar="NAME", help="Write the preset's configuration instead, to edit and give to build --features.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where --write goes  [default: NAME.toml]")
 @console_options
@@ -35,7 +35,7 @@ def presets(name: str | None, out: Path | None, console: Console) -> None:
     console.data(table, {key: {"about": text, "config": config.to_dict()} for key, (config, text) in PRESETS.items()})
 
 
-@click.command()
+@click.command(short_help="Compile the feature kernels now.")
 @click.argument("names", nargs=-1, metavar="[PRESET]...")
 @console_options
 def warmup(names: tuple[str, ...], console: Console) -> None:

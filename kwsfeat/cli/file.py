@@ -9,7 +9,7 @@ import click
 from kwsfeat.cli.console import Console, console_options
 
 
-@click.command()
+@click.command(short_help="Print what a file holds.")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE.h5")
 @console_options
 def info(path: Path, console: Console) -> None:
@@ -27,7 +27,7 @@ def info(path: Path, console: Console) -> None:
     console.data(format_summary(values), values)
 
 
-@click.command()
+@click.command(short_help="Check that every bit of a file is intact.")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE.h5")
 @console_options
 def verify(path: Path, console: Console) -> int:
