@@ -4,7 +4,7 @@ Every transform is a frozen description with ``draw(rng) -> parameters`` and ``a
 """
 
 from kwsfeat.augment.noise import Noise, noise_of, synthetic_noise
-from kwsfeat.augment.recipe import Grid, Recipe, augmented, draw_variants, load_recipe, recipe_names, variants
+from kwsfeat.augment.recipe import Grid, Recipe, augmented, draw_variants, load_recipe, real_part, recipe_names, variants
 from kwsfeat.augment.spectrogram import Mixup, SpecMasks
 from kwsfeat.augment.stretch import pitch_shift, stretch_and_shift, time_stretch
 from kwsfeat.augment.transform import Compose, OneOf, Parameters, Transform, uniforms
@@ -34,6 +34,7 @@ __all__ = [
     "load_recipe",
     "noise_of",
     "pitch_shift",
+    "real_part",
     "recipe_names",
     "stretch_and_shift",
     "synthetic_noise",
