@@ -143,6 +143,13 @@ class TrainConfig:
         return {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
 
 
+def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """`config` with some fields replaced; ``options.NAME`` is one option of the network."""
+    values = {name: value for name, value in changes.items() if not name.startswith("options.")}
+    options = {name.removeprefix("options."): value for name, value in changes.items() if name.startswith("options.")}
+    return TrainConfig.from_partial({**values, "options": {**config.options, **values.get("options", {}), **options}}, config)
+
+
 # What differs from TrainConfig's own defaults, by architecture.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "cnn": {"schedule": "cosine", "lr": 2e-3, "epochs": 20, "batch": 32},

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 import click
 
 from kwsfeat import KwsError, __version__
-from kwstrain.cli.results import evaluate, predict
+from kwstrain.cli.recipes import models, recipes, run, tune
+from kwstrain.cli.results import compare, evaluate, predict
 from kwstrain.cli.training import fit
 
 FAILED = 1
@@ -27,12 +28,13 @@ def cli() -> None:
     kwstrain fit out.h5 --arch cnn --out runs/cnn     train on out.h5
     kwstrain evaluate runs/cnn                        accuracy on its test split
     kwstrain predict runs/cnn clip.wav                path, label, probability
+    kwstrain run logspec-cnn recordings/              build, train, evaluate as system C does
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 130 interrupted.
     """
 
 
-for command in (fit, evaluate, predict):
+for command in (fit, evaluate, predict, run, recipes, models, compare, tune):
     cli.add_command(command)
 
 

@@ -26,6 +26,14 @@ class TrainingProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.close()
 
+    def build(self, done: int, total: int) -> None:
+        """Show how far building the feature file is."""
+        self._bar.total, self._bar.unit = total, " clips"
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.reset()
+            self._bar.unit = " steps"
+
     def __call__(self, tick: Tick) -> None:
         self._bar.total = tick.n_steps
         self._bar.update(tick.step - self._bar.n)

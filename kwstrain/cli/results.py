@@ -34,12 +34,18 @@ def evaluate(run: Path, path: Path | None, split: str, as_json: bool) -> None:
     from kwstrain.evaluate import save
 
     evaluation = evaluate_run(run, path, split=split)
-    written = save(evaluation)
+    save(evaluation)
     if as_json:
         click.echo(json.dumps(evaluation.to_dict(), indent=2))
-        return
+    else:
+        print_evaluation(evaluation)
+
+
+def print_evaluation(evaluation: Evaluation) -> None:
+    """The scores, where everything is, and what to type next."""
+    run, split = evaluation.bundle.folder, evaluation.split
     click.echo(_evaluation_text(evaluation))
-    pictures = [picture for picture in (run / "curves.png", *written) if picture.is_file()]
+    pictures = [run / name for name in ("curves.png", f"{split}-confusion.png", f"{split}-mistakes.html")]
     click.echo(f"\nmodel     {run}\npictures  {', '.join(map(str, pictures))}")
     click.echo(f"next      kwstrain predict {run} FILE.wav\n          tensorboard --logdir {run}")
     click.echo(f"\n{split} accuracy {evaluation.scores.accuracy:.4f}")

@@ -1,14 +1,19 @@
-"""Commands that train: ``fit``, ``run``, ``tune``; and ``recipes``."""
+"""The command ``fit``, and what other commands that train share with it."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kwstrain.cli.progress import TrainingProgress
+
+if TYPE_CHECKING:
+    from kwstrain.fit import FitResult
 
 _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 
@@ -40,26 +45,41 @@ def fit(
     kwstrain fit out.h5 --arch cnn
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     """
-    from kwstrain.config import TrainConfig, defaults
+    from kwstrain.config import changed, defaults
     from kwstrain.fit import fit as fit_run
+    from kwstrain.folds import cross_validate
 
     given = {name: value for name, value in options.items() if value is not None}
-    base = defaults(arch)
-    config = TrainConfig.from_partial(merged(base.to_dict(), {**given, **assignments(changes)}))
+    config = changed(defaults(arch), {**given, **assignments(changes)})
     out = out or Path("runs") / f"{path.stem}-{arch}"
-    with TrainingProgress(quiet=quiet) as progress:
-        try:
-            result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
-        except KeyboardInterrupt:
-            click.echo(_kept(out), err=True)
-            raise
-    best = result.best
+    with TrainingProgress(quiet=quiet) as progress, keeping(out):
+        if folds:
+            across = cross_validate(path, config, out, folds=folds, overwrite=overwrite, resume=resume, progress=progress)
+            click.echo("\n".join(f"fold {k + 1}  validation accuracy {value:.4f}" for k, value in enumerate(across.accuracy)))
+            click.echo(f"mean {across.mean:.4f}, standard deviation {across.spread:.4f}\nruns      {out}/fold-1 to {out}/fold-{folds}")
+            return
+        result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
+    print_fit(result)
+    click.echo(f"next      kwstrain evaluate {out}")
+
+
+def print_fit(result: FitResult) -> None:
+    """The best epoch, and where the run is."""
+    best, out = result.best, result.bundle.folder
     split = "validation" if best["val_loss"] == best["val_loss"] else "training"
     accuracy = best["val_accuracy" if split == "validation" else "train_accuracy"]
-    click.echo(
-        f"{split} accuracy {accuracy:.4f} in epoch {result.best_epoch} of {len(result.records)}, {result.records[-1]['seconds']:.0f} s"
-    )
-    click.echo(f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}\nnext      kwstrain evaluate {out}")
+    click.echo(f"{split} accuracy {accuracy:.4f} in epoch {result.best_epoch} of {len(result.records)}, {best['seconds']:.0f} s")
+    click.echo(f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}")
+
+
+@contextmanager
+def keeping(out: Path) -> Iterator[None]:
+    """Say after Ctrl-C what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(_kept(out), err=True)
+        raise
 
 
 def _kept(out: Path) -> str:
@@ -69,26 +89,14 @@ def _kept(out: Path) -> str:
 
 
 def assignments(changes: tuple[str, ...]) -> dict[str, Any]:
-    """``KEY=VALUE`` texts as a nested dictionary; a value is TOML, or text when it is none."""
+    """``KEY=VALUE`` texts by key; a value is TOML, or text when it is none."""
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"{change!r} must be KEY=VALUE", param_hint="-s")
-        *tables, last = key.split(".")
-        place = values
-        for table in tables:
-            place = place.setdefault(table, {})
         try:
-            place[last] = tomllib.loads(f"value = {text}")["value"]
+            values[key] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            place[last] = text
+            values[key] = text
     return values
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes`, tables within tables merged too."""
-    result = dict(base)
-    for key, value in changes.items():
-        result[key] = merged(result[key], value) if isinstance(value, dict) and isinstance(result.get(key), dict) else value
-    return result
