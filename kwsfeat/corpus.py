@@ -141,7 +141,7 @@ def find_corpus(source: str | os.PathLike[str], layout: str | None = None) -> Co
 
 
 def _folder(source: Path, root: Path, layout: str | None) -> Corpus:
-    files = _Files(root)
+    top, files = root, _Files(root)
     while (inner := _wrapper(files, root)) is not None:  # archives often hold one folder that holds everything
         root = root / inner
         files = _Files(root)
@@ -149,6 +149,8 @@ def _folder(source: Path, root: Path, layout: str | None) -> Corpus:
         raise CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
     layout = layout or _guess_layout(files)
     corpus = _READERS[layout](source, root, files)
+    if layout in ("words", "kaggle"):
+        _apply_lists(corpus, [root, root / "train", *(folder for folder in root.parents if folder == top or top in folder.parents)])
     if not corpus.clips and not corpus.noise:
         raise CorpusError(f"{source}: no clips in the layout {layout!r} ({LAYOUTS[layout]}): choose another with --layout")
     return corpus
@@ -195,7 +197,7 @@ def _wrapper(files: _Files, root: Path) -> str | None:
 
 
 def _guess_layout(files: _Files) -> str:
-    if any(path.startswith("train/audio/") for path in files.audio):
+    if any(path.startswith(("train/audio/", "test/audio/")) for path in files.audio):
         return "kaggle"
     flat = [path for path in files.audio if "/" not in path]
     if len(flat) > len(files.audio) // 2:
@@ -249,7 +251,6 @@ def _words(source: Path, root: Path, files: _Files, inside: str = "") -> Corpus:
     for folder in files.folders:
         if folder.startswith(inside) and "/" not in (name := folder[len(inside) :]) and name not in filled:
             corpus.skipped.append((folder, "a word without recordings"))
-    _apply_lists(corpus, [inside, inside.removesuffix("audio/"), ""])
     return corpus
 
 
@@ -324,12 +325,10 @@ def _text(name: str) -> str:
     return unicodedata.normalize("NFC", name if name.isascii() else os.fsencode(name).decode("utf-8", "replace"))
 
 
-def _apply_lists(corpus: Corpus, folders: Iterable[str]) -> None:
-    """Splits from validation_list.txt and testing_list.txt; their entries count with any suffix (the audio may be FLAC now)."""
+def _apply_lists(corpus: Corpus, folders: Iterable[Path]) -> None:
+    """Splits from the first folder with lists; their entries count with any suffix (the audio may be FLAC now)."""
     for folder in folders:
-        lists = {
-            split: corpus.root / folder / name for name, split in (("validation_list.txt", "validation"), ("testing_list.txt", "test"))
-        }
+        lists = {"validation": folder / "validation_list.txt", "test": folder / "testing_list.txt"}
         listed = {_stem(line): split for split, path in lists.items() if path.is_file() for line in _lines(path)}
         if listed:
             break

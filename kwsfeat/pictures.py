@@ -70,10 +70,15 @@ def histogram_picture(values: Sequence[float], title: str, xlabel: str, ylabel: 
     figure = _figure(5.4, 2.6)
     axes = figure.add_axes((0.13, 0.19, 0.84, 0.68))
     edges = np.histogram_bin_edges(values, 60)
-    if all(isinstance(value, int) for value in values) and np.ptp(values) < 100:
-        edges = np.arange(min(values) - 0.5, max(values) + 1.5)
+    if all(isinstance(value, int) for value in values):
+        axes.locator_params(axis="x", integer=True)
+        if np.ptp(values) < 100:
+            edges = np.arange(min(values) - 0.5, max(values) + 1.5)
     axes.hist(values, bins=edges.tolist(), color=_COLOUR)
     axes.set_yscale("log")
+    axes.set_ylim(0.7, 1.5 * np.histogram(values, edges)[0].max())
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter("")
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     return _png(figure)
 

@@ -147,6 +147,7 @@ def _of_file(reader: Reader, limit: int) -> _Subject:
 
     chosen = sorted(row_of, key=lambda clip: hash_of(0, clip))[:limit] if reader.has_audio else []
     measured = [measure(clip, *load(clip), kind="int16") for clip in sorted(chosen, key=row_of.__getitem__)]
+    scan = Scan(len(clips), measured, is_sample=0 < len(chosen) < len(originals), clip_s=reader.n_samples / reader.sr)
     features = []
     for name in reader.feature_names:
         config, row = reader.config(name), originals[0]
@@ -165,7 +166,7 @@ def _of_file(reader: Reader, limit: int) -> _Subject:
         str(reader.path),
         about,
         clips,
-        Scan(len(clips), measured, clip_s=reader.n_samples / reader.sr),
+        scan,
         load,
         lambda clip: "",
         notes,
@@ -192,7 +193,7 @@ def _page(subject: _Subject, progress: Progress) -> str:
     facts = [f"<b>{len(subject.clips):,}</b> clips", f"<b>{len(set(labels) - {''})}</b> labels", *subject.about]
     if speakers:
         facts.insert(2, f"<b>{len(speakers):,}</b> speakers")
-    if subject.scan.measured and len(subject.scan.measured) < subject.scan.n_clips:
+    if subject.scan.is_sample:
         facts.append(f"lengths, levels and anomalies from a sample of <b>{len(subject.scan.measured):,}</b>")
     elif subject.scan.measured:
         facts.append(f"<b>{hours:.2f} h</b> of audio" + (f" with {len(noise)} noise files" if noise else ""))

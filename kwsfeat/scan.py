@@ -46,12 +46,14 @@ class Measurement:
 class Scan:
     """The measurements of a corpus and what they say.
 
-    `n_clips` counts all clips, also those that were not measured. `clip_s` is the length that clips should have, in seconds.
+    `n_clips` counts all clips; `is_sample` says that only some of them were looked at. `clip_s` is the length in
+    seconds that clips should have.
     """
 
     n_clips: int
     measured: list[Measurement]
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    is_sample: bool = False
     clip_s: float = 1.0
 
     @property
@@ -147,7 +149,7 @@ def scan_corpus(
     skipped = {path for path, _ in corpus.skipped}
     clips = assign_splits(corpus.clips) + [Clip(path, NOISE_FOLDER) for path in corpus.noise if path not in skipped]
     chosen = clips if limit is None or limit >= len(clips) else _sample(clips, limit)
-    scan = Scan(len(clips), [], list(corpus.skipped))
+    scan = Scan(len(clips), [], list(corpus.skipped), is_sample=len(chosen) < len(clips))
     with ThreadPoolExecutor(threads) as pool:
         for done, (clip, found) in enumerate(zip(chosen, pool.map(lambda clip: _measure_file(corpus, clip), chosen), strict=True), start=1):
             if isinstance(found, Measurement):
@@ -185,9 +187,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
     values = scan.to_dict()
     hours = values["seconds"] / 3600
     lines = [
-        f"recordings   {scan.n_clips:,}"
-        + (f", {len(scan.measured):,} of them measured" if len(scan.measured) < scan.n_clips else "")
-        + f", {hours:.2f} h",
+        f"recordings   {scan.n_clips:,}" + (f", {len(scan.measured):,} of them measured" if scan.is_sample else "") + f", {hours:.2f} h",
         "rates        " + ", ".join(f"{sr:,} Hz: {n:,}" for sr, n in values["sample_rates"].items()),
         "channels     " + ", ".join(f"{channels}: {n:,}" for channels, n in values["channels"].items()),
         "formats      " + ", ".join(f"{kind}: {n:,}" for kind, n in values["formats"].items()),

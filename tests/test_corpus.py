@@ -73,6 +73,12 @@ def test_kaggle_leaves_the_unlabelled_out_unless_asked_for_them(tmp_path: Path) 
     assert any("2 recordings without labels" in note for note in corpus.notes)
     test = find_corpus(root / "test" / "audio")
     assert test.layout == "unlabelled"
+    assert {clip.path: clip.split for clip in find_corpus(root / "train").clips} == {
+        "no/b_nohash_0.wav": "validation",
+        "yes/a_nohash_0.wav": "test",
+    }
+    shutil.rmtree(root / "train")
+    assert labels(root) == {"test/audio/clip_1.wav": "", "test/audio/clip_2.wav": ""}
     assert labels(root / "test" / "audio") == {"clip_1.wav": "", "clip_2.wav": ""}
 
 
