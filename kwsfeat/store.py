@@ -281,6 +281,6 @@ def write_file(
             block.arrays["length"][:] = length[rows]
             for name, front_end in front_ends.items():
                 y, n = block.arrays["audio"], block.arrays["length"]
-                front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed)
+                front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed + rows.start)
             writer.write(index, block)
         writer.finish()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -168,14 +169,16 @@ class Writer:
     def write(self, index: int, block: Block) -> None:
         """Put block `index` into the file, read it back and compare, then its checksums. Safe to call from several threads."""
         self._add_moments(index, block)
-        for name in self._stored:
-            place = self._extents[name]
-            first = place.offset + block.rows.start * place.row_bytes
-            write_at(self._fd, block.arrays[name], first)
-            if not is_written(self._fd, block.arrays[name], first):
-                raise StoreError(f"{self.partial}: what was written at byte {first} does not read back the same: check the disk")
-        for name in self._stored:
-            write_at(self._fd, np.array([checksum(block.arrays[name])], "<u4"), self._extents[f"checksum/{name}"].offset + 4 * index)
+        with self._named_errors():
+            for name in self._stored:
+                place = self._extents[name]
+                first = place.offset + block.rows.start * place.row_bytes
+                write_at(self._fd, block.arrays[name], first)
+                if not is_written(self._fd, block.arrays[name], first):
+                    raise StoreError(f"{self.partial}: what was written at byte {first} does not read back the same: check the disk")
+            for name in self._stored:
+                sums = self._extents[f"checksum/{name}"]
+                write_at(self._fd, np.array([checksum(block.arrays[name])], "<u4"), sums.offset + 4 * index)
 
     def read(self, index: int, block: Block) -> bool:
         """Fill `block` with block `index` of the file; False when the bytes do not match the checksums: it was never finished."""
@@ -226,17 +229,29 @@ class Writer:
                 raise StoreError(
                     f"{self.partial}: {len(self.blocks) - len(moments)} of {len(self.blocks)} blocks of {name!r} were not written"
                 )
-        with h5py.File(self.partial, "r+", libver=_LIBVER, locking=False) as file:
-            for name in self.configs:
-                self._write_statistics(file[f"features/{name}"], [self._moments[name][i] for i in range(len(self.blocks))])
-            file.attrs.modify("complete", True)
-        os.fsync(self._fd)  # the large flush comes before the seal, so that little can happen between seal and name
-        write_at(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(self._extents)), np.uint8), 0)
-        os.fsync(self._fd)
-        self._check_absent()
-        os.replace(self.partial, self.path)
-        self.close()
-        sync_folder(self.path.parent)
+        with self._named_errors():
+            with h5py.File(self.partial, "r+", libver=_LIBVER, locking=False) as file:
+                for name in self.configs:
+                    self._write_statistics(file[f"features/{name}"], [self._moments[name][i] for i in range(len(self.blocks))])
+                file.attrs.modify("complete", True)
+            os.fsync(self._fd)  # the large flush comes before the seal, so that little can happen between seal and name
+            write_at(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(self._extents)), np.uint8), 0)
+            os.fsync(self._fd)
+            self._check_absent()
+            os.replace(self.partial, self.path)
+            self.close()
+            sync_folder(self.path.parent)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """A full or broken disk as an error that names the file and the cure."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error).splitlines()[0]
+            raise StoreError(
+                f"cannot write {self.partial}: {reason}: make room and repeat the command, it goes on where it stopped"
+            ) from error
 
     def _add_moments(self, index: int, block: Block) -> None:
         train = self._is_train[block.rows]

@@ -123,6 +123,23 @@ def test_pad_and_crop_override_every_feature_set(tiny_corpus: Path, tmp_path: Pa
     assert {Reader(tmp_path / "a.h5").config(name).pad for name in ("logmel", "logspec16k")} == {"center"}
 
 
+def test_folds_take_turns(tiny_corpus: Path, tmp_path: Path) -> None:
+    tested = []
+    for fold in range(3):
+        out = tmp_path / f"{fold}.h5"
+        assert main(["build", str(tiny_corpus), str(out), "--folds", "3", "--fold", str(fold), "--quiet"]) == 0
+        reader = Reader(out)
+        tested += reader.source[reader.rows("test")].tolist()
+    words = [source for source in tested if not source.startswith("_background")]
+    assert len(words) == len(set(words)) == 72
+
+
+def test_warmup(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["warmup", "logmel"]) == 0
+    assert "logmel" in capsys.readouterr().out
+    assert "did you mean logmel" in failure(capsys, "warmup", "logml")
+
+
 def test_presets(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["presets"]) == 0
     text = capsys.readouterr().out

@@ -44,7 +44,7 @@ _LISTED = 20  # skipped recordings that are named without -v
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
-@click.option("--threads", type=click.IntRange(min=1), help="[default: one a core]")
+@click.option("--threads", type=click.IntRange(min=1), help="[default: one a core, at most 16]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read, instead of leaving it out.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.h5 if it exists.")
@@ -94,7 +94,7 @@ def build(
     try:
         with console.progress("clips") as progress:
             report = build_file(
-                augmented, output, configs, seed=seed, threads=threads or len(os.sched_getaffinity(0)), audio=not no_audio,
+                augmented, output, configs, seed=seed, threads=threads or min(16, _n_cores()), audio=not no_audio,
                 dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -104,6 +104,10 @@ def build(
     _list_skipped(skipped, console)
     _print_report(report, skipped, console)
     return SKIPPED if skipped else 0
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, FeatureConfig]:
@@ -123,9 +127,7 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
     from kwsfeat.build import EarlierFile
     from kwsfeat.store import Reader
 
-    context = click.get_current_context()
-    given = [name for name in corpus_options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    if given:
+    if given := [name for name, value in corpus_options.items() if value is not None]:
         option = "--" + given[0].removesuffix("_db").replace("_", "-")
         raise click.UsageError(f"{option} cannot change the rows of {source}: build from the recordings")
     return EarlierFile(Reader(source), next(iter(configs.values())))
@@ -138,6 +140,8 @@ def _recordings(
     from kwsfeat.splits import speakers_in_several_splits
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
+    if "folds" in chosen or "fold" in chosen:
+        chosen.setdefault("split", "folds")
     if "folds" in chosen or "fold" in chosen:
         chosen.setdefault("split", "folds")
     rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed)
