@@ -196,7 +196,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
         "",
     ]
     findings: list[tuple[str, list[str]]] = [
-        ("cannot be read", [f"{path}: {reason}" if path not in reason else reason for path, reason in scan.unreadable]),
+        ("cannot be read", [f"{path}: {reason}" for path, reason in scan.unreadable]),
         (
             f"clipped ({CLIPPED_RUN} or more samples in a row at full scale)",
             [f"{m.clip.path}: {m.clipped_run} samples" for m in scan.clipped],
@@ -245,7 +245,7 @@ def _measure_file(corpus: Corpus, clip: Clip) -> Measurement | str:
         y, sr = read_samples(path, start=clip.start, stop=clip.stop)
         info = soundfile.info(openable(path))
     except AudioError as error:
-        return str(error)
+        return str(error).removeprefix(f"{path}: ")
     return measure(clip, y, sr, channels=info.channels, kind=f"{info.format} {info.subtype}")
 
 
