@@ -50,7 +50,7 @@ LAYOUTS = {
     "fsdd": "names in one folder: LABEL_SPEAKER_N.wav, as the Free Spoken Digit Dataset",
     "speakers": "a folder per speaker: SPEAKER/WORD/*.wav or SPEAKER/WORD_N.wav",
     "manifest": "a .csv, .tsv or .jsonl file: path, label and optionally speaker, split, start, end (seconds)",
-    "unlabelled": "recordings without labels in one folder",
+    "unlabelled": "recordings without labels: of a Kaggle archive those in test/audio, else all",
 }
 
 
@@ -259,7 +259,7 @@ def _kaggle(source: Path, root: Path, files: _Files) -> Corpus:
     corpus.layout = "kaggle"
     unlabelled = [Clip(path, "", split="test") for path in files.audio if path.startswith("test/audio/")]
     if unlabelled and corpus.clips:
-        corpus.notes.append(f"test/audio holds {len(unlabelled):,} recordings without labels, left out: build {source}/test/audio for them")
+        corpus.notes.append(f"test/audio holds {len(unlabelled):,} recordings without labels, left out: --layout unlabelled takes those")
     else:
         corpus.clips += unlabelled
     return corpus
@@ -305,7 +305,8 @@ def _word_below_speaker(path: str) -> str:
 
 
 def _unlabelled(source: Path, root: Path, files: _Files) -> Corpus:
-    return Corpus(source, root, "unlabelled", [Clip(path, "", split="test") for path in files.audio])
+    kaggle = [path for path in files.audio if path.startswith("test/audio/")]
+    return Corpus(source, root, "unlabelled", [Clip(path, "", split="test") for path in kaggle or files.audio])
 
 
 _READERS = {"words": _words, "kaggle": _kaggle, "fsdd": _fsdd, "speakers": _speakers, "unlabelled": _unlabelled}

@@ -70,7 +70,8 @@ def test_kaggle_leaves_the_unlabelled_out_unless_asked_for_them(tmp_path: Path) 
     assert corpus.layout == "kaggle"
     assert [(clip.label, clip.split) for clip in corpus.clips] == [("no", "validation"), ("yes", "test")]
     assert corpus.noise == ["train/audio/_background_noise_/hum.wav"]
-    assert any("2 recordings without labels" in note for note in corpus.notes)
+    assert corpus.notes == ["test/audio holds 2 recordings without labels, left out: --layout unlabelled takes those"]
+    assert labels(root, "unlabelled") == {"test/audio/clip_1.wav": "", "test/audio/clip_2.wav": ""}
     test = find_corpus(root / "test" / "audio")
     assert test.layout == "unlabelled"
     assert {clip.path: clip.split for clip in find_corpus(root / "train").clips} == {
