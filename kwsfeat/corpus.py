@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 from kwsfeat.archive import is_archive, unpack
 from kwsfeat.audio import openable
 from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.noise import silence_wav
 
 AUDIO_SUFFIXES = (
     ".wav",
@@ -91,8 +92,6 @@ class Corpus:
     def open(self, clip: Clip) -> str | BinaryIO:
         """What :func:`kwsfeat.audio.load_clip` reads for `clip`: its path, or a file object for silence that is synthesised."""
         if clip.path.startswith(SYNTHETIC_SILENCE):
-            from kwsfeat.synth import silence_wav
-
             return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE))))
         return os.path.join(self.root, clip.path)
 

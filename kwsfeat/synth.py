@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import io
 import os
 import shutil
 import tempfile
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from kwsfeat.audio import as_int16, resample, trim_silence
 from kwsfeat.corpus import NOISE_FOLDER
 from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
+from kwsfeat.noise import COLOURS, SR, babble, coloured, hum
 from kwsfeat.splits import which_set
 
-SR = 16000
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 # Without the variants made with Klatt's synthesiser: some of those never say a word twice alike.
 _VARIANTS = (
@@ -30,6 +29,10 @@ _VARIANTS = (
     "belinda", "boris", "ed", "grandma", "grandpa", "gustave", "ian", "iven", "john", "linda",
     "marcelo", "max", "michel",
 )  # fmt: skip
+
+
+_BABBLING = 20  # voices that are heard in the babble
+_NOISES = (*COLOURS, "hum", "babble")
 
 
 @dataclass(frozen=True)
@@ -100,14 +103,17 @@ def synth_corpus(
             for take in range(n_takes):
                 rng = np.random.default_rng((seed, w, v, take))
                 y = speak(word, voice, rng)
-                spoken.append(y)
+                if v < _BABBLING and take == 0:
+                    spoken.append(y)
                 _write(folder / word / names[v * n_takes + take], _place(y, rng))
                 done += 1
                 progress(done, total)
     (folder / NOISE_FOLDER).mkdir(exist_ok=True)
-    n_noise = SR * max(10, n_voices * n_takes // len(NOISES))  # cut into 1 s pieces, as much silence as there is of a word
-    for k, (name, make) in enumerate(NOISES.items()):
-        _write(folder / NOISE_FOLDER / f"{name}.wav", 0.1 * make(n_noise, np.random.default_rng((seed, 0xBAD, k)), spoken))
+    n_noise = SR * max(10, n_voices * n_takes // len(_NOISES))  # cut into 1 s pieces, as much silence as there is of a word
+    for k, name in enumerate(_NOISES):
+        rng = np.random.default_rng((seed, 0xBAD, k))
+        y = hum(n_noise, rng) if name == "hum" else babble(n_noise, rng, spoken) if name == "babble" else coloured(n_noise, rng, name)
+        _write(folder / NOISE_FOLDER / f"{name}.wav", 0.1 * y)
     return total
 
 
@@ -126,15 +132,6 @@ def draw_voice(index: int, seed: int) -> Voice:
     while which_set(name := f"{accent}-{variant.lower()}-{rng.integers(16**4):04x}") != wanted:
         pass
     return Voice(name, f"{accent}+{variant}", *(int(rng.integers(low, high)) for low, high in ((110, 210), (20, 81), (30, 71), (60, 121))))
-
-
-def silence_wav(index: int) -> bytes:
-    """A WAV file of one second of nearly nothing: white, pink or brown noise between -80 and -40 dB. Equal for equal `index`."""
-    rng = np.random.default_rng((0x51E7CE, index))
-    make = (_white, _pink, _brown)[index % 3]
-    file = io.BytesIO()
-    _write(file, make(SR, rng, ()) * 10.0 ** (rng.uniform(-80.0, -40.0) / 20.0))
-    return file.getvalue()
 
 
 class _Espeak:
@@ -207,57 +204,12 @@ def _place(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float
     first = int(rng.integers(len(out) - len(y) + 1))
     level = 10.0 ** (rng.uniform(-20.0, -1.0) / 20.0)
     out[first : first + len(y)] = level * y
-    noise = (_white, _pink, _brown)[rng.integers(3)](len(out), rng, ())
+    noise = coloured(len(out), rng, list(COLOURS)[rng.integers(3)])
     snr_db = rng.uniform(10.0, 45.0)
     return out + noise * np.float32(np.sqrt(np.mean(np.square(level * y))) * 10.0 ** (-snr_db / 20.0))
 
 
-Noise = Callable[[int, np.random.Generator, Sequence[NDArray[np.float32]]], NDArray[np.float32]]
-
-
-def _coloured(n: int, rng: np.random.Generator, exponent: float) -> NDArray[np.float32]:
-    """Noise whose power falls with frequency to the power `exponent` above 20 Hz; mean square 1."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
-    spectrum *= np.maximum(np.fft.rfftfreq(n, 1 / SR), 20.0) ** (-exponent / 2.0)
-    spectrum[0] = 0.0
-    y = np.fft.irfft(spectrum, n)
-    return np.asarray(y / np.sqrt(np.mean(np.square(y))), np.float32)
-
-
-def _white(n: int, rng: np.random.Generator, spoken: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return _coloured(n, rng, 0.0)
-
-
-def _pink(n: int, rng: np.random.Generator, spoken: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return _coloured(n, rng, 1.0)
-
-
-def _brown(n: int, rng: np.random.Generator, spoken: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return _coloured(n, rng, 2.0)
-
-
-def _hum(n: int, rng: np.random.Generator, spoken: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Mains: 50 Hz and its harmonics, a little hiss."""
-    t = np.arange(n) / SR
-    y = sum(np.sin(2 * np.pi * 50.0 * k * t + rng.uniform(0, 2 * np.pi)) / k for k in range(1, 13))
-    return np.asarray(y + 0.1 * rng.standard_normal(n), np.float32)
-
-
-def _babble(n: int, rng: np.random.Generator, spoken: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Many of the corpus's words over each other: about eight at any time."""
-    y = np.zeros(n, np.float32)
-    while np.count_nonzero(y) < n or np.mean(np.square(y)) < 8 * 0.02:
-        word = spoken[int(rng.integers(len(spoken)))][:n]
-        first = int(rng.integers(-len(word) + 1, n))
-        part = word[max(0, -first) : n - first]
-        y[max(0, first) : max(0, first) + len(part)] += part
-    return np.asarray(y / np.sqrt(np.mean(np.square(y))), np.float32)
-
-
-NOISES: dict[str, Noise] = {"white": _white, "pink": _pink, "brown": _brown, "hum": _hum, "babble": _babble}
-
-
-def _write(file: Path | io.BytesIO, y: NDArray[np.float32]) -> None:
+def _write(file: Path, y: NDArray[np.float32]) -> None:
     import soundfile
 
     soundfile.write(file, as_int16(y), SR, format="WAV", subtype="PCM_16")
@@ -275,7 +227,7 @@ def _check_folder(folder: Path, words: Sequence[str], names: Sequence[str]) -> N
     """Refuse a folder with anything that this run would not write: it would become a class, or a voice, of the corpus."""
     if folder.exists() and not folder.is_dir():
         raise CorpusError(f"{folder}: is not a folder: choose another")
-    ours = {f"{word}/{name}" for word in words for name in names} | {f"{NOISE_FOLDER}/{name}.wav" for name in NOISES}
+    ours = {f"{word}/{name}" for word in words for name in names} | {f"{NOISE_FOLDER}/{name}.wav" for name in _NOISES}
     for path in folder.rglob("*"):
         if path.is_file() and (other := path.relative_to(folder).as_posix()) not in ours:
             raise CorpusError(f"{folder}: already holds {other}, which is not part of this corpus: choose another folder or remove it")

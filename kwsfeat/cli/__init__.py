@@ -29,8 +29,10 @@ def cli() -> None:
     \b
     kwsfeat build recordings/ out.h5                 log-mel of a folder per word
     kwsfeat build recordings/ out.h5 --features mfcc --features mel75
+    kwsfeat scan recordings/                         what is wrong with them, before anything is built
     kwsfeat info out.h5                              what is in it
     kwsfeat verify out.h5                            whether all of it is intact
+    kwsfeat report out.h5 report.html                a page to look at and listen to
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 4 verification failed, 130 interrupted.
     """
