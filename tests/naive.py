@@ -150,7 +150,7 @@ def to_hz(mel: float, c: FeatureConfig) -> float:
 def pcen(S: np.ndarray, c: FeatureConfig) -> np.ndarray:
     T = c.pcen_time_s * c.sr / c.hop_length
     s = (np.sqrt(1 + 4 * T**2) - 1) / (2 * T**2)
-    M, out = S[0].copy(), np.empty_like(S)
+    M, out = np.ones(S.shape[1]), np.empty_like(S)
     for t in range(len(S)):
         M = (1 - s) * M + s * S[t]
         out[t] = (S[t] / (c.pcen_eps + M) ** c.pcen_gain + c.pcen_bias) ** c.pcen_power - c.pcen_bias**c.pcen_power

@@ -61,11 +61,10 @@ def affine(x, mean, scale, add, factor, low, high):
 def pcen(x, n_features, state, smoothing, gain, bias, power, eps):
     """Per-channel energy normalisation, in place.
 
-    M[t] = (1 - s) M[t-1] + s E[t], M[-1] = E[0]; out = (E / (eps + M)^gain + bias)^power - bias^power.
-    Formula: Wang et al. 2017, "Trainable frontend"; initial state as librosa 0.11's pcen.
+    M[t] = (1 - s) M[t-1] + s E[t], M[-1] = 1; out = (E / (eps + M)^gain + bias)^power - bias^power.
+    Formula: Wang et al. 2017, "Trainable frontend"; initial state as in librosa 0.11's pcen.
     """
-    for f in range(n_features):
-        state[f] = x[0, f]
+    state[:n_features] = 1
     for t in range(x.shape[0]):
         for f in range(n_features):
             state[f] += smoothing * (x[t, f] - state[f])
