@@ -31,6 +31,11 @@ class Recipe:
     train: TrainConfig
     search: dict[str, Any]
 
+    @property
+    def training(self) -> TrainConfig:
+        """`train`, on the feature set that `build` names."""
+        return replace(self.train, features=named_config(self.build["features"])[0]) if "features" in self.build else self.train
+
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """This recipe with some fields replaced.
 
@@ -133,7 +138,7 @@ def run(
     """
     out = Path(out)
     file = build(recipe, data, out.with_name(out.name + ".h5"), overwrite=overwrite, progress=on_build)
-    result = fit(file, recipe.train, out, overwrite=overwrite, progress=on_tick)
+    result = fit(file, recipe.training, out, overwrite=overwrite, progress=on_tick)
     with Reader(file) as reader:
         split = "test" if len(reader.rows("test")) else "validation"
     evaluation = evaluate(out, split=split)

@@ -71,7 +71,6 @@ def tune(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=recipe.name, storage=f"sqlite:///{out / 'study.db'}", direction="maximize", load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=recipe.train.seed),
     )  # fmt: skip
 
     def objective(trial: Any) -> float:
@@ -80,12 +79,14 @@ def tune(
         file = out / f"{Path(features).stem}.h5"
         if not file.exists():
             file = build(chosen, data, file, progress=on_build)
-        result = fit(file, chosen.train, out / f"trial-{trial.number}", overwrite=True, progress=on_tick)
+        result = fit(file, chosen.training, out / f"trial-{trial.number}", overwrite=True, progress=on_tick)
         if result.best["val_accuracy"] != result.best["val_accuracy"]:
             raise ConfigError(f"{file} has no validation clips to choose by: -s build.split=stratified:80/10/10")
         trial.set_user_attr("seconds", result.records[-1]["seconds"])
         return float(result.best["val_accuracy"])
 
+    # A resumed search must not draw once more what it drew before.
+    study.sampler = optuna.samplers.TPESampler(seed=recipe.train.seed + len(study.trials))
     if (missing := n_trials - len(_finished(study))) > 0:
         study.optimize(objective, n_trials=missing)
     trials = _finished(study)
