@@ -20,6 +20,7 @@ from kwsfeat.splits import assign_splits, speakers_in_several_splits
 CLIPPED_RUN = 4  # so many samples in a row at full scale are a clipped peak, not a loud one
 SILENT_DB = -60.0
 DC_OFFSET = 0.01
+_BLOCK = 500  # recordings that are handed to the threads at once, and finished after Ctrl-C
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,14 @@ def scan_corpus(
     chosen = clips if limit is None or limit >= len(clips) else _sample(clips, limit)
     scan = Scan(len(clips), [], list(corpus.skipped), is_sample=len(chosen) < len(clips))
     with ThreadPoolExecutor(threads) as pool:
-        for done, (clip, found) in enumerate(zip(chosen, pool.map(lambda clip: _measure_file(corpus, clip), chosen), strict=True), start=1):
-            if isinstance(found, Measurement):
-                scan.measured.append(found)
-            else:
-                scan.unreadable.append((clip.path, found))
-            progress(done, len(chosen))
+        for first in range(0, len(chosen), _BLOCK):
+            block = chosen[first : first + _BLOCK]
+            for clip, found in zip(block, pool.map(lambda clip: _measure_file(corpus, clip), block), strict=True):
+                if isinstance(found, Measurement):
+                    scan.measured.append(found)
+                else:
+                    scan.unreadable.append((clip.path, found))
+            progress(first + len(block), len(chosen))
     return scan
 
 

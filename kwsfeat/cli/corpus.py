@@ -18,9 +18,9 @@ from kwsfeat.cli.console import Console, console_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides voices, levels, places and noise.")
 @console_options
 def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console: Console) -> None:
-    """Write a synthetic corpus: words spoken by espeak-ng with many voices, and noise.
+    """Write a synthetic corpus.
 
-    It is good for trying the tools, not for judging a keyword spotter: real voices differ far more.
+    Words spoken by espeak-ng with many voices, and noise. It is good for trying the tools, not for judging a keyword spotter: real voices differ far more.
 
     \b
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
@@ -44,9 +44,9 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 @click.option("--sha256", metavar="HEX", help="The mirror's checksum, where its archive is not the original.")
 @console_options
 def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console: Console) -> None:
-    """Download speech-commands-v1, speech-commands-v2 or fsdd, check it and unpack it into DIR.
+    """Download a public corpus.
 
-    A download that was interrupted goes on where it stopped when the command is repeated.
+    CORPUS is speech-commands-v1, speech-commands-v2 or fsdd. Its checksum is checked before it is unpacked into DIR. A download that was interrupted goes on where it stopped when the command is repeated.
 
     \b
     kwsfeat fetch fsdd data/fsdd
@@ -70,7 +70,7 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @console_options
 def scan(source: Path, layout: str | None, labels: str | None, limit: int | None, threads: int, console: Console) -> int:
-    """Say what is wrong with recordings before anything is built from them.
+    """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
     to another one (also of another label or split) or unreadable.

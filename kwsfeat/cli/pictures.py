@@ -17,9 +17,9 @@ from kwsfeat.cli.console import Console, console_options
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @console_options
 def report(source: Path, output: Path, layout: str | None, limit: int, threads: int, console: Console) -> None:
-    """Write one HTML page about recordings or a dataset file: tables, pictures, sound, anomalies.
+    """Write a page about recordings or a file.
 
-    The page needs no network and no scripts. An existing one is replaced.
+    One HTML file with tables, pictures, sound and anomalies. It needs no network and no scripts. An existing one is replaced.
 
     \b
     kwsfeat report speech_commands/ report.html
@@ -37,7 +37,9 @@ def report(source: Path, output: Path, layout: str | None, limit: int, threads: 
 @click.option("--out", "output", type=click.Path(path_type=Path), metavar="OUT.png", help="[default: FILE.png, in this folder]")
 @console_options
 def show(recording: Path, output: Path | None, console: Console) -> None:
-    """Draw one recording: waveform, amplitude spectrum, spectrogram, mel spectrogram, MFCC.
+    """Draw one recording.
+
+    Waveform, amplitude spectrum, spectrogram, mel spectrogram and MFCC in one picture.
 
     \b
     kwsfeat show yes.wav
