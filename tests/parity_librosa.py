@@ -73,7 +73,7 @@ TOLERANCE = {"mel75": 1e-5, "mfcc": 1e-3, "mfcc75": 2e-2, "mfcc75-power": 1e-3}
     "name", ["logmel", "mfcc", "mel75", "mfcc75", "mfcc75-power", "logspec16k", "logspec8k", "logmel64", "librosa", "bcresnet"]
 )
 def test_presets_equal_librosa_and_scipy_on_real_clips(name, kws_data):
-    """Within 1e-4 (dB: 1e-3) down to 80 dB below the clip's largest value, which is what top_db keeps.
+    """Within 1e-4 (dB: 1e-3) down to 60 dB below the clip's largest value.
 
     Further down librosa's float64 and our float32 part: 20 times that is what a float32 FFT has left there, and scipy's own
     float32 spectrogram is as far from float64 as we are.
@@ -89,7 +89,7 @@ def test_presets_equal_librosa_and_scipy_on_real_clips(name, kws_data):
         if name in TOLERANCE:
             assert error.max() < TOLERANCE[name]
         else:
-            audible = theirs > theirs.max() - 8.0 * (10.0 if config.log == "db" else np.log(10.0))
+            audible = theirs > theirs.max() - 6.0 * (10.0 if config.log == "db" else np.log(10.0))
             assert error[audible].max() < 1e-4 * unit
             assert error.max() < 20e-4 * unit
 
