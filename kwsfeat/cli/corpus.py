@@ -20,7 +20,8 @@ from kwsfeat.cli.console import Console, console_options
 def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console: Console) -> None:
     """Write a synthetic corpus.
 
-    Words spoken by espeak-ng with many voices, and noise. It is good for trying the tools, not for judging a keyword spotter: real voices differ far more.
+    Words spoken by espeak-ng with many voices, and noise. It is good for trying the tools, not for judging a keyword
+    spotter: real voices differ far more.
 
     \b
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
@@ -46,7 +47,8 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console: Console) -> None:
     """Download a public corpus.
 
-    CORPUS is speech-commands-v1, speech-commands-v2 or fsdd. Its checksum is checked before it is unpacked into DIR. A download that was interrupted goes on where it stopped when the command is repeated.
+    CORPUS is speech-commands-v1, speech-commands-v2 or fsdd. Its checksum is checked before it is unpacked into DIR. A
+    download that was interrupted goes on where it stopped when the command is repeated.
 
     \b
     kwsfeat fetch fsdd data/fsdd
