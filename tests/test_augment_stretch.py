@@ -168,6 +168,8 @@ def test_a_batch_is_its_clips():
     assert stretched.shape == (2, round(SR / 1.2))
     for row, clip in zip(stretched, Y, strict=True):
         np.testing.assert_array_equal(row, time_stretch(clip, 1.2))
+    assert time_stretch(Y[:0], 1.2).shape == (0, round(SR / 1.2))
+    np.testing.assert_array_equal(pitch_shift(Y, SR, 2.0)[1], pitch_shift(Y[1], SR, 2.0))
 
 
 def test_int16_and_read_only_input():

@@ -37,4 +37,6 @@ def each_clip(clips: NDArray[np.float32], change: Callable[[NDArray[np.float32]]
     """`change` applied to the clip, or to each clip of the batch."""
     if clips.ndim == 1:
         return change(clips)
-    return np.stack([change(clip) for clip in clips]) if len(clips) else clips
+    if not len(clips):
+        return np.zeros((0, change(np.zeros(clips.shape[1], np.float32)).size), np.float32)
+    return np.stack([change(clip) for clip in clips])
