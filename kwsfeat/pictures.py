@@ -16,6 +16,7 @@ from kwsfeat.config import FeatureConfig, good_fft_sizes
 from kwsfeat.errors import MissingExtraError
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.mel import hz_to_mel
+from kwsfeat.spectral import amplitude_spectrum
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,8 +116,7 @@ def _waveform(axes: Axes, y: NDArray[np.float32], sr: int) -> None:
 
 
 def _amplitude_spectrum(axes: Axes, y: NDArray[np.float32], sr: int) -> None:
-    """2/N |FFT|: a full-scale sine has amplitude 1."""
-    axes.plot(np.fft.rfftfreq(len(y), 1 / sr), 2.0 / len(y) * np.abs(np.fft.rfft(y)), color=_COLOUR, linewidth=0.5)
+    axes.plot(*amplitude_spectrum(y, sr=sr), color=_COLOUR, linewidth=0.5)
     axes.set(title="amplitude spectrum, 2/N |FFT|", xlabel="Hz", ylabel="amplitude", xlim=(0, sr / 2))
 
 
@@ -128,12 +128,19 @@ def _short_time(sr: int, n_samples: int, kind: Any) -> FeatureConfig:
     )
 
 
-def _figure(width: float, height: float) -> Figure:
+def check_matplotlib() -> None:
+    """Raise MissingExtraError where matplotlib is not installed: before the work that would end in a picture."""
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(f"pictures need matplotlib ({error}): pip install 'kwsfeat[report]'") from None
+
+
+def _figure(width: float, height: float) -> Figure:
+    check_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=80)
     FigureCanvasAgg(figure)
     return figure

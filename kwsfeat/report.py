@@ -20,7 +20,7 @@ from kwsfeat.config import FeatureConfig
 from kwsfeat.corpus import NOISE_FOLDER, Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError
 from kwsfeat.labels import COMMANDS, apply_labels, class_table, hash_of
-from kwsfeat.pictures import clip_picture, features_picture, histogram_picture
+from kwsfeat.pictures import check_matplotlib, clip_picture, features_picture, histogram_picture
 from kwsfeat.scan import CLIPPED_RUN, DC_OFFSET, SILENT_DB, Measurement, Scan, is_across, measure, scan_corpus
 from kwsfeat.splits import SPLITS, assign_splits, speakers_in_several_splits
 from kwsfeat.store import Reader
@@ -84,6 +84,7 @@ def write_report(
     source, output = Path(source), Path(output)
     if output.is_dir():
         raise CorpusError(f"{output}: is a folder: give the name of an .html file")
+    check_matplotlib()
     if source.suffix == ".h5":
         with Reader(source) as reader:
             page = _page(_of_file(reader, limit), progress)
@@ -98,7 +99,7 @@ def write_report(
 def _of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress: Progress) -> _Subject:
     scan = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
     clips = assign_splits(corpus.clips)
-    reduced = []
+    notes, reduced = list(corpus.notes), []  # notes before the reduction: its own would puzzle
     if len(set(COMMANDS) & set(corpus.words)) >= len(COMMANDS) // 2:
         reduced = class_table(clip.label for clip in apply_labels(corpus, "commands12")[0])
 
@@ -117,7 +118,7 @@ def _of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress:
         scan=scan,
         load=load,
         link=link,
-        notes=list(corpus.notes),
+        notes=notes,
         reduced=reduced,
     )
 

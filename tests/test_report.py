@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,7 +19,7 @@ import soundfile
 from kwsfeat import pictures, report
 from kwsfeat.cli import main
 from kwsfeat.config import FeatureConfig
-from kwsfeat.errors import CorpusError
+from kwsfeat.errors import CorpusError, MissingExtraError
 from kwsfeat.report import write_report
 from kwsfeat.store import write_file
 
@@ -183,6 +184,13 @@ def test_every_length_and_rate_can_be_drawn(n: int, sr: int) -> None:
     y = np.random.default_rng(n).normal(0, 0.1, n).astype(np.float32)
     image = matplotlib_image.imread(io.BytesIO(pictures.clip_picture(y, sr, "Wörter 言葉")))
     assert image.shape[:2] == (416, 880)
+
+
+def test_without_matplotlib_it_says_so_before_it_reads(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kwsfeat\[report\]'"):
+        write_report(tiny_corpus, tmp_path / "report.html", progress=lambda done, total: pytest.fail("it read something"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_opens_in_a_browser(corpus_page: tuple[Page, Path], tmp_path: Path) -> None:
