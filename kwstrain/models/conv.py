@@ -19,7 +19,7 @@ Padding = Literal["valid", "same"]
 _Pads = tuple[tuple[int, int], tuple[int, int]]
 
 _LANES = 16  # float32 values of the widest vector register
-_CHUNK = 4  # examples per matrix product of the weight gradient: its patches then stay in the cache
+_CHUNK = 2  # examples per matrix product of the weight gradient: its patches then stay in the cache
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: Padding = "valid") -> jax.Array:
@@ -55,7 +55,7 @@ def _xla_conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _cpu_conv(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     """`x` convolved by `kernel`, `block` columns at a time."""
-    block = _block(kernel)
+    block = _block(kernel.shape[3], 2 * _LANES)
     columns = x.shape[2] + sum(pads[1]) - kernel.shape[1] + 1
     extra = -columns % block
     y = _xla_conv(x, _widen(kernel, block), (1, block), (pads[0], (pads[1][0], pads[1][1] + extra)))
@@ -68,6 +68,9 @@ def _forward(x: jax.Array, kernel: jax.Array, pads: _Pads) -> tuple[jax.Array, t
 
 def _backward(pads: _Pads, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
+    if kernel.shape[2] == 1:
+        _, pullback = jax.vjp(lambda x: _patches(x, kernel.shape[:2], pads) @ kernel.reshape(-1, kernel.shape[3]), x)
+        return pullback(dy)[0], _weight_gradient(x, dy, kernel, pads)
     back = tuple((size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel.shape[:2], pads, strict=True))
     dx = _cpu_conv(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
     return dx, _weight_gradient(x, dy, kernel, pads)
@@ -76,8 +79,15 @@ def _backward(pads: _Pads, saved: tuple[jax.Array, jax.Array], dy: jax.Array) ->
 _cpu_conv.defvjp(_forward, _backward)
 
 
-def _block(kernel: jax.Array) -> int:
-    return max(1, _LANES // kernel.shape[3])
+def _patches(x: jax.Array, size: tuple[int, ...], pads: _Pads) -> jax.Array:
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    rows, columns = x.shape[1] - size[0] + 1, x.shape[2] - size[1] + 1
+    return jnp.concatenate([x[:, i : i + rows, j : j + columns] for i in range(size[0]) for j in range(size[1])], axis=-1)
+
+
+def _block(n_out: int, width: int) -> int:
+    """Columns whose output channels together fill `width`."""
+    return max(1, width // n_out)
 
 
 def _widen(kernel: jax.Array, block: int) -> jax.Array:
@@ -93,26 +103,24 @@ def _weight_gradient(x: jax.Array, dy: jax.Array, kernel: jax.Array, pads: _Pads
     The products give the gradient of the widened kernel; that of `kernel` follows by the chain rule.
     """
     n_rows, n_columns, n_out = dy.shape[1:]
-    size, n_in, block = kernel.shape[0], kernel.shape[2], _block(kernel)
+    size, n_in = kernel.shape[0], kernel.shape[2]
+    block = _block(n_out, _LANES)
     width = (kernel.shape[1] + block - 1) * n_in
     n_blocks = -(-n_columns // block)
     n_parts = -(-width // (block * n_in))  # blocks of x that one block of dy needs
     end = (n_blocks + n_parts - 1) * block - x.shape[2] - pads[1][0]
+    chunk = math.gcd(len(x), _CHUNK)
 
-    def products(image: jax.Array, gradient: jax.Array) -> jax.Array:
+    def add(n: jax.Array, total: jax.Array) -> jax.Array:
+        image, gradient = (jax.lax.dynamic_slice_in_dim(a, n * chunk, chunk) for a in (x, dy))
         image = jax.lax.pad(image, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (pads[1][0], end, 0), (0, 0, 0)))
         image = image.reshape(*image.shape[:2], -1, block * n_in)
         parts = jnp.concatenate([image[:, :, i : i + n_blocks] for i in range(n_parts)], axis=-1)[..., :width]
         gradient = jnp.pad(gradient, ((0, 0), (0, 0), (0, n_blocks * block - n_columns), (0, 0))).reshape(-1, block * n_out)
         rows = [parts[:, i : i + n_rows].reshape(-1, width) for i in range(size)]
-        return jnp.stack([jnp.dot(row.T, gradient, preferred_element_type=jnp.float32) for row in rows])
+        return total + jnp.stack([jnp.dot(row.T, gradient, preferred_element_type=jnp.float32) for row in rows])
 
-    def add(total: jax.Array, chunk: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        return total + products(*chunk), None
-
-    chunk = math.gcd(len(x), _CHUNK)
-    chunks = (x.reshape(-1, chunk, *x.shape[1:]), dy.reshape(-1, chunk, *dy.shape[1:]))
-    widened, _ = jax.lax.scan(add, jnp.zeros((size, width, block * n_out), jnp.float32), chunks)
+    widened = jax.lax.fori_loop(0, len(x) // chunk, add, jnp.zeros((size, width, block * n_out), jnp.float32))
     _, narrow = jax.vjp(lambda k: _widen(k, block), kernel)
     gradient: jax.Array = narrow(widened.reshape(size, -1, n_in, block * n_out).astype(kernel.dtype))[0]
     return gradient

@@ -52,7 +52,16 @@ class Conv(nnx.Module):
         self.dtype = dtype
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = conv2d(x.astype(self.dtype), self.kernel[...].astype(self.dtype), stride=self.stride, padding=self.padding)
+        return self._add_bias(self._convolve(x))
+
+    def pooled(self, x: jax.Array) -> jax.Array:
+        """The same, then :func:`max_pool`; the bias, which does not change the order, is added to a quarter of the map only."""
+        return self._add_bias(max_pool(self._convolve(x)))
+
+    def _convolve(self, x: jax.Array) -> jax.Array:
+        return conv2d(x.astype(self.dtype), self.kernel[...].astype(self.dtype), stride=self.stride, padding=self.padding)
+
+    def _add_bias(self, y: jax.Array) -> jax.Array:
         return y if self.bias is None else y + self.bias[...].astype(self.dtype)
 
 
@@ -76,19 +85,40 @@ class BatchNorm(nnx.BatchNorm):
         return normalised
 
 
+@jax.custom_vjp
 def max_pool(x: jax.Array) -> jax.Array:
     """Largest value of each 2 x 2 block; an odd last row or column is dropped. Of equal values the first gets the gradient.
 
     The same as a windowed reduction, whose gradient is ten times slower on a CPU.
     """
+    return _pool(x)[0]
+
+
+def _pool(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The pooled image; where the left column held the larger value, of each pair of rows; where the upper row did."""
     batch, rows, columns, n = x.shape
-    x = x[:, : rows // 2 * 2, : columns // 2 * 2].reshape(batch, rows // 2, 2, columns // 2, 2 * n)
-    x = _first_largest(x[..., :n], x[..., n:])
-    return _first_largest(x[:, :, 0], x[:, :, 1])
+    pairs = x[:, : rows // 2 * 2, : columns // 2 * 2].reshape(batch, rows // 2, 2, columns // 2, 2 * n)
+    left, right = pairs[..., :n], pairs[..., n:]
+    is_left = left >= right
+    upper, lower = jnp.unstack(jnp.where(is_left, left, right), axis=2)
+    is_upper = upper >= lower
+    return jnp.where(is_upper, upper, lower), is_left, is_upper
 
 
-def _first_largest(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.where(a >= b, a, b)
+def _pool_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return max_pool(x), x
+
+
+def _pool_backward(x: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
+    batch, rows, columns, n = x.shape
+    _, is_left, is_upper = _pool(x)
+    of_rows = jnp.stack([jnp.where(is_upper, dy, 0), jnp.where(is_upper, 0, dy)], axis=2)
+    pairs = jnp.concatenate([jnp.where(is_left, of_rows, 0), jnp.where(is_left, 0, of_rows)], axis=-1)
+    image = pairs.reshape(batch, rows // 2 * 2, columns // 2 * 2, n)
+    return (jnp.pad(image, ((0, 0), (0, rows % 2), (0, columns % 2), (0, 0))),)
+
+
+max_pool.defvjp(_pool_forward, _pool_backward)
 
 
 def window_max(x: jax.Array, size: int, *, stride: int) -> jax.Array:
