@@ -104,6 +104,7 @@ class Bundle:
         ConfigError
             If no feature set has the same fingerprint, with the fields that differ; or if a label is new.
         """
+        name: str
         for name in reader.feature_names:
             if reader.config(name).fingerprint == self.feature_config.fingerprint:
                 break
@@ -148,7 +149,8 @@ class Bundle:
 
 def _no_key(shape: Any) -> jax.Array:
     """Something to stand for a random key or count that is never used: evaluation draws nothing."""
-    return jax.random.key(0) if jax.dtypes.issubdtype(shape.dtype, jax.dtypes.prng_key) else jax.numpy.zeros((), shape.dtype)
+    is_key = jax.numpy.issubdtype(shape.dtype, jax.dtypes.prng_key)
+    return jax.random.key(0) if is_key else jax.numpy.zeros((), shape.dtype)
 
 
 def weights_of(states: Iterable[Any]) -> dict[str, NDArray[Any]]:

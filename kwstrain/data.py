@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat import FeatureConfig, FreshFeatures, Reader
+from kwstrain.config import TrainConfig
 from kwstrain.step import Batches, Block, replicated
 
 T = TypeVar("T")
@@ -45,8 +46,8 @@ class Clips:
     @property
     def nbytes(self) -> int:
         """Size of the features in bytes."""
-        shape = self.reader.features(self.name).shape
-        return len(self) * shape[1] * shape[2] * self.reader.features(self.name).dtype.itemsize
+        features = self.reader.features(self.name)
+        return int(len(self) * features.nbytes / len(features))
 
     def load(self, rows: NDArray[np.int64], epoch: int = 0) -> Block:
         """The clips at `rows` of the file (of any shape, taken in order), in memory; the same in every epoch."""
@@ -147,14 +148,14 @@ def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int
     return load
 
 
-def source(clips: Clips, *, batch: int, steps: int, resident_mb: int, augment: str = "off", seed: int = 0) -> Source:
+def source(clips: Clips, config: TrainConfig, *, augment: str = "off") -> Source:
     """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size."""
-    n_steps = -(-len(clips) // batch)
-    if augment == "off" and clips.nbytes <= resident_mb << 20:
-        return Resident(clips, steps=min(steps, n_steps))
-    in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch)
-    load = clips.load if augment == "off" else _augmented(clips, augment, seed)
-    return Streamed(clips, load, steps=max(1, min(steps, n_steps, in_block)))
+    steps = min(config.steps_per_dispatch, -(-len(clips) // config.batch))
+    if augment == "off" and clips.nbytes <= config.resident_mb << 20:
+        return Resident(clips, steps=steps)
+    in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * config.batch)
+    load = clips.load if augment == "off" else _augmented(clips, augment, config.seed)
+    return Streamed(clips, load, steps=max(1, min(steps, in_block)))
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

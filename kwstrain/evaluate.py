@@ -90,19 +90,19 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
 
 def bundle_logits(bundle: Bundle, clips: Clips) -> NDArray[np.float32]:
     """Logits of the run's best weights, float32, shape (len(clips), n_classes)."""
-    config = bundle.config
     forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
-    stream = source(clips, batch=config.batch, steps=config.steps_per_dispatch, resident_mb=config.resident_mb)
-    return logits_of(forward, [nnx.state(bundle.model)], stream, n_clips=len(clips), batch=config.batch)
+    stream = source(clips, bundle.config)
+    return logits_of(forward, [nnx.state(bundle.model)], stream, n_clips=len(clips), batch=bundle.config.batch)
 
 
 def logits_of(forward: Callable[..., jax.Array], variables: list[Any], clips: Source, *, n_clips: int, batch: int) -> NDArray[np.float32]:
     """Run `forward` over all clips of a source, in order; the fillers of the last batch are cut off."""
     batches = plan(n_clips, batch)
     n_steps = len(batches.rows)
-    parts = [forward(variables, block, group) for block, group in clips.chunks(batches, 0)]
-    logits = np.concatenate([np.asarray(part) for part in parts])[:n_steps]
-    return logits[batches.weight > 0]
+    # Fetched one by one: blocks that wait for the device would fill the memory.
+    parts = [np.asarray(forward(variables, block, group)) for block, group in clips.chunks(batches, 0)]
+    logits: NDArray[np.float32] = np.concatenate(parts)[:n_steps][batches.weight > 0]
+    return logits
 
 
 def mistakes(clips: Clips, logits: NDArray[np.float32], bundle: Bundle, n: int = 24) -> list[Mistake]:

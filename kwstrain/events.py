@@ -39,13 +39,11 @@ class Events:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._writer.close()
 
-    def epoch(self, record: dict[str, Any], scores: Scores | None, labels: tuple[str, ...]) -> None:
-        """A row of ``metrics.csv`` as scalars, the confusion matrix as an image."""
+    def epoch(self, record: dict[str, Any]) -> None:
+        """A row of ``metrics.csv`` as scalars."""
         for name, title in _SCALARS.items():
             if record[name] == record[name]:
                 self._writer.add_scalar(title, record[name], record["epoch"])
-        if scores is not None:
-            self._image("confusion/validation", report.confusion_figure(scores.confusion, labels), record["epoch"])
         self._writer.flush()
 
     def gradients(self, epoch: int, gradients: dict[str, NDArray[Any]]) -> None:
@@ -53,8 +51,9 @@ class Events:
         for name, values in gradients.items():
             self._writer.add_histogram(f"gradients/{name}", values.astype(np.float32).ravel(), epoch)
 
-    def mistakes(self, epoch: int, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
-        """Spectrograms of the most confident mistakes."""
+    def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
+        """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""
+        self._image("confusion", report.confusion_figure(scores.confusion, labels), epoch)
         if mistakes:
             self._image("mistakes", report.mistakes_figure(mistakes, labels), epoch)
 

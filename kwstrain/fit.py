@@ -25,14 +25,14 @@ from kwstrain.config import TrainConfig
 from kwstrain.data import Clips, Source, plan, select, source
 from kwstrain.evaluate import bundle_logits, logits_of, mistakes
 from kwstrain.events import Events
-from kwstrain.metrics import Scores, score
+from kwstrain.metrics import score
 from kwstrain.models import create, trainable
 from kwstrain.optim import optimizer, schedule
 from kwstrain.pretrained import load_weights
 from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function
 
 
-class DivergedError(KwsError):
+class DivergedError(KwsError):  # type: ignore[misc]  # kwsfeat gives its names on demand, untyped
     """The loss is no longer a number."""
 
 
@@ -159,9 +159,8 @@ class _Run:
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        loading = {"batch": config.batch, "steps": config.steps_per_dispatch, "resident_mb": config.resident_mb}
-        train = source(self.train, **loading, augment=config.augment, seed=config.seed)
-        val = source(self.val, **loading) if len(self.val) else None
+        train = source(self.train, config, augment=config.augment)
+        val = source(self.val, config) if len(self.val) else None
         ended = "epochs"
         with Events(self.out) as events:
             try:
@@ -169,9 +168,9 @@ class _Run:
                     if config.patience and epoch - self.progress.best_epoch >= config.patience:
                         ended = "patience"
                         break
-                    record, scores = self._epoch(epoch, train, val, progress)
+                    record = self._epoch(epoch, train, val, progress)
                     self._keep(record)
-                    events.epoch(record, scores, self.bundle.labels)
+                    events.epoch(record)
                     if config.gradient_histograms:
                         events.gradients(epoch + 1, weights_of([self._gradients(train)]))
             except BaseException as error:
@@ -182,9 +181,7 @@ class _Run:
                     self._finish(ended, events)
         return FitResult(self.bundle, self.progress.records, self.progress.best_epoch, ended)
 
-    def _epoch(
-        self, epoch: int, train: Source, val: Source | None, progress: Callable[[Tick], None]
-    ) -> tuple[dict[str, Any], Scores | None]:
+    def _epoch(self, epoch: int, train: Source, val: Source | None, progress: Callable[[Tick], None]) -> dict[str, Any]:
         """One pass over the training clips, and one over the validation clips."""
         first_step = epoch * self.steps_per_epoch
         batches = plan(len(self.train), self.config.batch, rng=np.random.default_rng((self.config.seed, epoch)))
@@ -216,7 +213,7 @@ class _Run:
             "seconds": self.progress.seconds + clock.seconds,
         }
         progress(Tick(epoch + 1, self.n_epochs, step, self.n_steps, record["train_loss"], record["train_accuracy"], float(rate), record))
-        return record, scores
+        return record
 
     def _launch(self, chunks: Iterator[tuple[Block, Batches]], step: int) -> Iterator[tuple[int, StepSums]]:
         """Run the compiled calls; give each one's first step and sums when the next call is already on its way."""
@@ -249,7 +246,7 @@ class _Run:
         scores = score(logits, clips.label, self.config.loss)
         report.save_curves(self.progress.records, self.out / "curves.png")
         report.save_confusion(scores.confusion, self.bundle.labels, self.out / "confusion.png")
-        events.mistakes(self.progress.best_epoch, mistakes(clips, logits, self.bundle), self.bundle.labels)
+        events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle.labels)
         summary = {
             "ended": ended,
             "best_epoch": self.progress.best_epoch,

@@ -50,19 +50,18 @@ def cross_validate(
     Raises
     ------
     ConfigError
-        If there are more folds than speakers or recordings to divide.
+        If there are more folds than recordings, or the file holds augmented copies.
     """
     out = Path(out)
     with Reader(path) as reader:
+        if reader.variant.any():
+            raise ConfigError(f"{reader.path} holds augmented copies, which must not validate: build it without, and use fit --augment")
         number = fold_numbers(reader, folds, config.seed)
         rows = np.flatnonzero((reader.split != "test") & (reader.label >= 0))
-        originals = reader.variant[rows] == 0
     results = []
     for fold in range(folds):
         held = number[rows] == fold
-        # Augmented copies of a held-out recording neither train nor validate.
-        parts = (rows[~held], rows[held & originals])
-        results.append(fit(path, config, out / f"fold-{fold + 1}", rows=parts, progress=progress, **options))
+        results.append(fit(path, config, out / f"fold-{fold + 1}", rows=(rows[~held], rows[held]), progress=progress, **options))
     result = FoldsResult(results)
     summary = {"accuracy": result.accuracy.tolist(), "mean": result.mean, "spread": result.spread}
     write_atomic(out / "folds.json", json.dumps(summary, indent=1).encode())

@@ -93,18 +93,16 @@ def cross_entropy(logits: NDArray[np.float32], label: NDArray[np.int32], objecti
     """Loss of each clip in nats, float64, shape (n,)."""
     z = logits.astype(np.float64)
     own = z[np.arange(len(label)), label]
-    if objective == "softmax":
-        return np.logaddexp.reduce(z, axis=1) - own
     # -log sigmoid(z) = log(1 + e^-z); of the other classes -log(1 - sigmoid(z)) = log(1 + e^z)
-    return (np.logaddexp(0, z).sum(axis=1) - own) / z.shape[1]
+    loss = np.logaddexp.reduce(z, axis=1) - own if objective == "softmax" else (np.logaddexp(0, z).sum(axis=1) - own) / z.shape[1]
+    return np.asarray(loss, np.float64)
 
 
 def probabilities(logits: NDArray[np.float32], objective: str = "softmax") -> NDArray[np.float64]:
     """Probability of each class, float64, (n, n_classes); those of ``sigmoid`` are independent and need not add up to 1."""
     z = logits.astype(np.float64)
-    if objective == "softmax":
-        return np.exp(z - np.logaddexp.reduce(z, axis=1, keepdims=True))
-    return np.exp(-np.logaddexp(0, -z))
+    log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True) if objective == "softmax" else -np.logaddexp(0, -z)
+    return np.asarray(np.exp(log_p), np.float64)
 
 
 def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -113,7 +113,8 @@ class TrainStep:
         class_weight: NDArray[np.float32],
     ) -> None:
         model.train()
-        self._graph, params, rest = nnx.split(model, trainable, ...)
+        self._graph: nnx.GraphDef[nnx.Module] = nnx.graphdef(model)
+        params, rest = nnx.state(model, trainable), nnx.state(model, nnx.Not(trainable))
         self._rest_filter = nnx.Not(trainable)
         self._config = config
         self._tx = tx
@@ -129,14 +130,19 @@ class TrainStep:
         """Run ``len(batches.rows)`` steps; a step whose weights are all 0 changes nothing."""
 
         def step(state: State, batch: tuple[jax.Array, jax.Array]) -> tuple[State, StepSums]:
-            return jax.lax.cond(batch[1].sum() > 0, self._step, lambda s, *_: (s, StepSums(*jnp.zeros(4))), state, block, *batch)
+            rows, weight = batch
+            state, sums = jax.lax.cond(weight.sum() > 0, self._step, _no_step, state, block, rows, weight)
+            return state, sums
 
-        return jax.lax.scan(step, state, tuple(batches))
+        state, sums = jax.lax.scan(step, state, tuple(batches))
+        return state, sums
 
     def _step(self, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[State, StepSums]:
-        (_, (sums, rest)), gradient = jax.value_and_grad(self._loss, has_aux=True)(state.params, state, block, rows, weight)
+        (_, ((loss, correct, count), rest)), gradient = jax.value_and_grad(self._loss, has_aux=True)(
+            state.params, state, block, rows, weight
+        )
         updates, opt = self._tx.update(gradient, state.opt, state.params)
-        sums = StepSums(*sums, optax.tree.norm(gradient))
+        sums = StepSums(loss, correct, count, optax.tree.norm(gradient))
         return State(optax.apply_updates(state.params, updates), rest, opt, state.step + 1), sums
 
     def _gradients(self, state: State, block: Block, batches: Batches) -> Any:
@@ -163,6 +169,10 @@ class TrainStep:
         correct = ((logits.argmax(-1) == label) * weight).sum()
         count = weight.sum()
         return loss / count, ((loss, correct, count), nnx.state(model, self._rest_filter))
+
+
+def _no_step(state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[State, StepSums]:
+    return state, StepSums(*jnp.zeros(4))
 
 
 def spec_augment(x: jax.Array, key: jax.Array, config: TrainConfig) -> jax.Array:
@@ -196,6 +206,7 @@ def _preparation(mean: NDArray[np.float32], std: NDArray[np.float32]) -> Callabl
         x = (block.features[rows].astype(jnp.float32) - mean) * scale
         frame = jnp.arange(x.shape[1])
         mask = (frame >= block.first[rows, None]) & (frame < block.last[rows, None])
-        return jax.lax.with_sharding_constraint((x, mask), by_batch)
+        x, mask = jax.lax.with_sharding_constraint((x, mask), by_batch)
+        return x, mask
 
     return prepare

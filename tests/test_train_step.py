@@ -234,7 +234,7 @@ def test_a_large_split_is_streamed_in_blocks_of_bounded_size(tmp_path: Path, mon
     monkeypatch.setattr(data, "_STREAM_BLOCK_BYTES", 100_000)
     with Reader(write_toy(tmp_path / "toy.h5")) as reader:
         clips = data.select(reader, "toy", reader.rows("train"))
-        stream = data.source(clips, batch=8, steps=16, resident_mb=0)
+        stream = data.source(clips, TrainConfig(batch=8, resident_mb=0))
         batches = plan(len(clips), 8, rng=np.random.default_rng(0))
         seen = []
         for part, group in stream.chunks(batches, 0):
