@@ -6,9 +6,7 @@ it took; ``layout=`` overrides it.
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import os
 import re
 import tempfile
@@ -17,11 +15,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from kwsfeat.archive import is_archive, unpack
-from kwsfeat.audio import openable
 from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.manifest import SUFFIXES as MANIFEST_SUFFIXES
+from kwsfeat.manifest import read_manifest
 from kwsfeat.noise import silence_wav
 
 AUDIO_SUFFIXES = (
@@ -41,7 +40,6 @@ AUDIO_SUFFIXES = (
     ".w64",
     ".rf64",
 )
-MANIFEST_SUFFIXES = frozenset((".csv", ".tsv", ".jsonl", ".ndjson"))
 NOISE_FOLDER = "_background_noise_"
 SYNTHETIC_SILENCE = "synthetic-silence/"
 
@@ -363,71 +361,11 @@ def _stem(path: str) -> str:
 
 def _manifest(source: Path) -> Corpus:
     corpus = Corpus(source, source.parent, "manifest", [])
-    for number, row in _manifest_rows(source):
-        if unknown := row.keys() - {"path", "label", "speaker", "split", "start", "end"}:
-            raise CorpusError(
-                f"{source} line {number}: no column {sorted(unknown)[0]!r}: there are path, label, speaker, split, start, end"
-            )
-        if not row.get("path"):
-            raise CorpusError(f"{source} line {number}: no path")
-        split = str(row.get("split") or "").lower()
-        split = {"valid": "validation", "val": "validation", "dev": "validation", "testing": "test", "training": "train"}.get(split, split)
-        if split not in ("", "train", "validation", "test"):
-            raise CorpusError(f"{source} line {number}: split {split!r} must be train, validation or test")
-        path = str(row["path"])
-        start, stop = _samples(source, number, row, os.path.join(corpus.root, path))
-        label, speaker = (_text(str(row.get(name) if row.get(name) is not None else "")) for name in ("label", "speaker"))
-        if label == NOISE_FOLDER:
-            corpus.noise.append(path)
+    for row in read_manifest(source):
+        if row.label == NOISE_FOLDER:
+            corpus.noise.append(row.path)
         else:
-            corpus.clips.append(Clip(path, label, speaker, split, start, stop))
+            corpus.clips.append(Clip(row.path, _text(row.label), _text(row.speaker), row.split, row.start, row.stop))
     if not corpus.clips:
         raise CorpusError(f"{source}: no rows: it needs a line with the names path,label and a line for each recording")
     return corpus
-
-
-def _manifest_rows(source: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, row) for each line of a CSV, TSV or JSONL file."""
-    try:
-        text = source.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{source}: cannot be read as UTF-8 text: {error}") from None
-    if source.suffix.lower() in (".csv", ".tsv"):
-        reader = csv.DictReader(
-            io.StringIO(text), delimiter="\t" if source.suffix.lower() == ".tsv" else ",", restkey="more columns than names"
-        )
-        for row in reader:
-            yield reader.line_num, row
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise CorpusError(f"{source} line {number}: not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise CorpusError(f"{source} line {number}: must be a JSON object, not {type(row).__name__}")
-            yield number, row
-
-
-def _samples(source: Path, number: int, row: dict[str, Any], path: str) -> tuple[int, int | None]:
-    """A row's start and end, given in seconds, as samples of its recording."""
-    times = [row.get(name) if row.get(name) not in (None, "") else None for name in ("start", "end")]
-    if times == [None, None]:
-        return 0, None
-    try:
-        start_s, end_s = (None if time is None else float(time) for time in times)
-    except (TypeError, ValueError):
-        raise CorpusError(f"{source} line {number}: start {times[0]!r} and end {times[1]!r} must be seconds") from None
-    start_s = start_s or 0.0
-    if start_s < 0 or (end_s is not None and end_s <= start_s):
-        raise CorpusError(
-            f"{source} line {number}: start {start_s:g} s must be >= 0 and before end {end_s if end_s is None else f'{end_s:g}'} s"
-        )
-    import soundfile
-
-    try:
-        sr = soundfile.info(openable(path)).samplerate
-    except (soundfile.LibsndfileError, OSError):
-        return 0, None  # the build will say what is wrong with it
-    return round(start_s * sr), None if end_s is None else round(end_s * sr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 from collections import Counter, defaultdict
@@ -20,12 +19,14 @@ from kwsfeat.config import FeatureConfig
 from kwsfeat.corpus import NOISE_FOLDER, Clip, Corpus, find_corpus
 from kwsfeat.errors import AudioError, CorpusError
 from kwsfeat.labels import COMMANDS, apply_labels, class_table, hash_of
+from kwsfeat.page import STYLE, bar, figure, link, number, player, shown, table
 from kwsfeat.pictures import check_matplotlib, clip_picture, features_picture, histogram_picture
 from kwsfeat.scan import CLIPPED_RUN, DC_OFFSET, SILENT_DB, Measurement, Scan, is_across, measure, scan_corpus
 from kwsfeat.splits import SPLITS, assign_splits, speakers_in_several_splits
 from kwsfeat.store import Reader
 
 _LISTED = 50  # anomalies of one kind that are listed by name
+_SPEAKERS_LISTED = 20  # more than these are shown as a histogram
 _OPEN = 12  # a list this short is not folded away
 _PICTURED = 60  # labels that get pictures
 _PLAYERS = 3  # clips of a label that can be played
@@ -106,7 +107,7 @@ def _of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress:
     def load(clip: Clip) -> tuple[Samples, int]:
         return read_samples(os.path.join(corpus.root, clip.path), start=clip.start, stop=clip.stop)
 
-    def link(clip: Clip) -> str:
+    def address(clip: Clip) -> str:
         if corpus.unpacked:
             return ""
         return quote(os.fsencode(os.path.relpath(os.path.join(corpus.root, clip.path), output.parent)))
@@ -117,7 +118,7 @@ def _of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress:
         clips=clips,
         scan=scan,
         load=load,
-        link=link,
+        link=address,
         notes=notes,
         reduced=reduced,
     )
@@ -202,42 +203,29 @@ def _page(subject: _Subject, progress: Progress) -> str:
     name = escape(Path(subject.name).name or subject.name)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{name}</title><style>{_STYLE}</style></head><body>
+<title>{name}</title><style>{STYLE}</style></head><body>
 <header><h1>{name}</h1><p class=path>{escape(subject.name)}</p><p>{" · ".join(facts)}</p>{notes}<nav>{contents}</nav></header>
 {bodies}
 <footer>kwsfeat {__version__} report</footer></body></html>
 """
 
 
-_STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;max-width:1000px;margin:0 auto;padding:1.5rem;color:#222;background:#fff}
-h1{margin:0}h2{border-bottom:2px solid #2a5d9f;padding-bottom:.2rem;margin-top:2.5rem}h3{margin:1.6rem 0 .4rem}
-.path{color:#666;margin:.1rem 0 .6rem;overflow-wrap:anywhere}.note{color:#7a4b00;margin:.3rem 0}nav{margin:.8rem 0}a{color:#2a5d9f}
-table{border-collapse:collapse;margin:.6rem 0}th,td{padding:.15rem .7rem .15rem 0;text-align:left;vertical-align:baseline}
-th{border-bottom:1px solid #999;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.bar{display:inline-block;height:.75em;background:#2a5d9f}.odd{background:#c8741a}td.w{width:14rem}td.v{overflow-wrap:anywhere}
-img{max-width:100%;height:auto;display:block}.row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-size:.85em;color:#444}
-ul{margin:.3rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}audio{height:2.2rem;max-width:100%}.ok{color:#2c7a3f}
-details{margin:.5rem 0}summary{cursor:pointer}footer{margin-top:3rem;color:#666;font-size:.85em}
-"""
-
-
 def _classes(subject: _Subject, labels: Sequence[str]) -> str:
     odd = {row["label"]: row for row in subject.scan.lengths()}
     splits = {split: Counter(clip.label for clip in subject.clips if clip.split == split) for split in SPLITS}
-    table = class_table(clip.label for clip in subject.clips)
-    most = table[0][1]
+    counts = class_table(clip.label for clip in subject.clips)
+    most = counts[0][1]
     largest_odd = max([row["odd_percent"] for name, row in odd.items() if name != NOISE_FOLDER], default=0.0) or 1.0
     rows = []
-    for name, n, percent in table:
-        cells = [f"<td>{_shown(name)}</td>", _number(f"{n:,}"), _number(f"{percent:.2f} %"), _bar(n / most)]
-        cells += [_number(f"{splits[split][name]:,}") for split in SPLITS]
+    for name, n, percent in counts:
+        cells = [f"<td>{shown(name)}</td>", number(f"{n:,}"), number(f"{percent:.2f} %"), bar(n / most)]
+        cells += [number(f"{splits[split][name]:,}") for split in SPLITS]
         if odd:
             share = odd[name]["odd_percent"] if name in odd else None
-            cells += [_number("–" if share is None else f"{share:.1f} %"), _bar((share or 0.0) / largest_odd, "odd")]
+            cells += [number("–" if share is None else f"{share:.1f} %"), bar((share or 0.0) / largest_odd, "odd")]
         rows.append(cells)
     heads = ["label", "#clips", "#share", "", *(f"#{split}" for split in SPLITS)] + ([f"#not {subject.scan.clip_s:g} s", ""] if odd else [])
-    out = _table(heads, rows)
+    out = table(heads, rows)
     if NOISE_FOLDER in odd:
         row = odd[NOISE_FOLDER]
         out += (
@@ -246,9 +234,9 @@ def _classes(subject: _Subject, labels: Sequence[str]) -> str:
         )
     if subject.reduced:
         most = subject.reduced[0][1]
-        rows = [[f"<td>{_shown(name)}</td>", _number(f"{n:,}"), _number(f"{p:.2f} %"), _bar(n / most)] for name, n, p in subject.reduced]
+        rows = [[f"<td>{shown(name)}</td>", number(f"{n:,}"), number(f"{p:.2f} %"), bar(n / most)] for name, n, p in subject.reduced]
         out += "<h3>Reduced to twelve classes</h3><p>What <code>--labels commands12</code> makes of it.</p>"
-        out += _table(["label", "#clips", "#share", ""], rows)
+        out += table(["label", "#clips", "#share", ""], rows)
     return out
 
 
@@ -263,12 +251,12 @@ def _splits(subject: _Subject) -> str:
         rows.append(
             [
                 f"<td>{split}</td>",
-                _number(f"{n:,}"),
-                _number(f"{100 * n / len(subject.clips):.1f} %"),
-                _number(f"{len(speakers):,}" if speakers else "–"),
+                number(f"{n:,}"),
+                number(f"{100 * n / len(subject.clips):.1f} %"),
+                number(f"{len(speakers):,}" if speakers else "–"),
             ]
         )
-    out = _table(["split", "#clips", "#share", "#speakers"], rows)
+    out = table(["split", "#clips", "#share", "#speakers"], rows)
     per_speaker = Counter(clip.speaker for clip in subject.clips if clip.speaker)
     if not per_speaker:
         return out + "<p>No speaker is known.</p>"
@@ -278,8 +266,14 @@ def _splits(subject: _Subject) -> str:
         out += f"<p class=note>{len(shared):,} of {len(per_speaker):,} speakers are in more than one split: {names}.</p>"
     else:
         out += f"<p class=ok>No speaker is in two splits ({len(per_speaker):,} speakers).</p>"
-    picture = histogram_picture(list(per_speaker.values()), "clips of a speaker", "clips", "speakers")
-    return out + _figure(picture, "How many clips the speakers have")
+    if len(per_speaker) > _SPEAKERS_LISTED:
+        picture = histogram_picture(list(per_speaker.values()), "clips of a speaker", "clips", "speakers")
+        return out + figure(picture, "How many clips the speakers have")
+    rows = []
+    for name, n in per_speaker.most_common():
+        parts = ", ".join(split for split in SPLITS if any(clip.speaker == name for clip in members[split]))
+        rows.append([f"<td>{shown(name)}</td>", number(f"{n:,}"), f"<td>{parts}</td>"])
+    return out + table(["speaker", "#clips", "splits"], rows)
 
 
 def _lengths(subject: _Subject) -> str:
@@ -290,7 +284,22 @@ def _lengths(subject: _Subject) -> str:
         (histogram_picture([m.seconds for m in measured], "length of the recordings", "s", "clips"), "Lengths"),
         (histogram_picture([m.level_db for m in measured], "level (root mean square)", "dB of full scale", "clips"), "Levels"),
     ]
-    out = '<div class="row">' + "".join(_figure(picture, name) for picture, name in pictures) + "</div>"
+    out = '<div class="row">' + "".join(figure(picture, name) for picture, name in pictures) + "</div>"
+    if not subject.features:
+        out += _formats(subject)
+    heads = ["label", "#measured", f"#not {subject.scan.clip_s:g} s", "#share", "#shortest", "#median", "#longest"]
+    rows = [
+        [
+            f"<td>{shown(row['label'])}</td>",
+            *map(number, (f"{row['n_clips']:,}", f"{row['n_odd']:,}", f"{row['odd_percent']:.2f} %")),
+            *map(number, (f"{row['min_s']:.3f} s", f"{row['median_s']:.3f} s", f"{row['max_s']:.3f} s")),
+        ]
+        for row in subject.scan.lengths()
+    ]
+    return out + f"<details><summary>Lengths by label</summary>{table(heads, rows)}</details>"
+
+
+def _formats(subject: _Subject) -> str:
     facts = {
         "sample rate": Counter(f"{m.sr:,} Hz" for m in subject.scan.measured),
         "channels": Counter(str(m.channels) for m in subject.scan.measured),
@@ -299,17 +308,7 @@ def _lengths(subject: _Subject) -> str:
     rows = []
     for name, counts in facts.items():
         rows.append([f"<td>{name}</td>", "<td>" + ", ".join(f"{escape(value)} ({n:,})" for value, n in counts.most_common()) + "</td>"])
-    out += _table(["", "recordings"], rows)
-    heads = ["label", "#measured", f"#not {subject.scan.clip_s:g} s", "#share", "#shortest", "#median", "#longest"]
-    rows = [
-        [
-            f"<td>{_shown(row['label'])}</td>",
-            *map(_number, (f"{row['n_clips']:,}", f"{row['n_odd']:,}", f"{row['odd_percent']:.2f} %")),
-            *map(_number, (f"{row['min_s']:.3f} s", f"{row['median_s']:.3f} s", f"{row['max_s']:.3f} s")),
-        ]
-        for row in subject.scan.lengths()
-    ]
-    return out + f"<details><summary>Lengths by label</summary>{_table(heads, rows)}</details>"
+    return table(["", "recordings"], rows)
 
 
 def _anomalies(subject: _Subject) -> str:
@@ -318,8 +317,7 @@ def _anomalies(subject: _Subject) -> str:
         return ""
 
     def named(clip: Clip) -> str:
-        href = subject.link(clip)
-        return f'<a href="{escape(href)}">{_shown(clip.path)}</a>' if href else _shown(clip.path)
+        return link(clip.path, subject.link(clip))
 
     def of(measured: Iterable[Measurement], text: Callable[[Measurement], str]) -> list[str]:
         return [f"{named(m.clip)}: {text(m)}" for m in measured]
@@ -329,7 +327,7 @@ def _anomalies(subject: _Subject) -> str:
         return f" <b>({' and '.join(across)})</b>" if across else ""
 
     kinds = [
-        ("Cannot be used", [f"{named(Clip(path, ''))}: {_shown(reason)}" for path, reason in scan.unreadable]),
+        ("Cannot be used", [f"{named(Clip(path, ''))}: {shown(reason)}" for path, reason in scan.unreadable]),
         (f"Clipped: {CLIPPED_RUN} or more samples in a row at full scale", of(scan.clipped, lambda m: f"{m.clipped_run} in a row")),
         (f"Silent: below {SILENT_DB:g} dB", of(scan.silent, lambda m: f"{m.level_db:.0f} dB")),
         (f"Off centre: mean beyond {DC_OFFSET:g}", of(scan.offset, lambda m: f"{m.mean:+.3f}")),
@@ -342,8 +340,8 @@ def _anomalies(subject: _Subject) -> str:
             continue
         more = f"<p>… and {len(found) - _LISTED:,} more: <code>kwsfeat scan</code> lists them all.</p>" if len(found) > _LISTED else ""
         items = "".join(f"<li>{item}</li>" for item in found[:_LISTED])
-        shown = " open" if len(found) <= _OPEN else ""
-        out += f"<details{shown}><summary><b>{len(found):,}</b> · {title}</summary><ul>{items}</ul>{more}</details>"
+        unfolded = " open" if len(found) <= _OPEN else ""
+        out += f"<details{unfolded}><summary><b>{len(found):,}</b> · {title}</summary><ul>{items}</ul>{more}</details>"
     return out
 
 
@@ -360,12 +358,12 @@ def _recordings(subject: _Subject, labels: Sequence[str], progress: Progress) ->
         others = sorted((m.clip for m in members if m.clip != typical), key=lambda clip: hash_of(0, clip))
         try:
             y, sr = _beginning(*subject.load(typical))
-            players = "".join(_player(subject, clip) for clip in [typical, *others[: _PLAYERS - 1]])
+            players = "".join(_sound(subject, clip) for clip in [typical, *others[: _PLAYERS - 1]])
         except AudioError:
             continue  # it went away since it was measured
         alt = f"waveform, amplitude spectrum, spectrogram, mel spectrogram and MFCC of {typical.path}"
-        picture = _figure(clip_picture(y, sr, ""), alt)
-        out.append(f'<h3>{_shown(label)}</h3>{picture}<div class="row">{players}</div>')
+        picture = figure(clip_picture(y, sr, ""), alt)
+        out.append(f'<h3>{shown(label)}</h3>{picture}<div class="row">{players}</div>')
         progress(done, len(drawn))
     if not out:
         return ""
@@ -387,7 +385,7 @@ def _configuration(subject: _Subject) -> str:
         changed = {key: value for key, value in values.items() if value != default[key]}
         out += f"<h3>{escape(name)}</h3><p>{config.n_frames} frames x {config.n_features} values, "
         out += f"fingerprint <code>{config.fingerprint}</code></p>"
-        out += _figure(picture, f"features {name} of one clip")
+        out += figure(picture, f"features {name} of one clip")
         out += _values(changed, "Differs from the defaults in") if changed else "<p>The defaults.</p>"
         out += f"<details><summary>All fields</summary>{_values(values, '')}</details>"
     return out
@@ -395,44 +393,17 @@ def _configuration(subject: _Subject) -> str:
 
 def _values(values: dict[str, object], title: str) -> str:
     rows = [[f"<td><code>{name}</code></td>", f"<td class=v>{escape(str(value))}</td>"] for name, value in values.items()]
-    return (f"<p>{title}</p>" if title else "") + _table(["field", "value"], rows)
+    return (f"<p>{title}</p>" if title else "") + table(["field", "value"], rows)
 
 
 def _beginning(y: Samples, sr: int) -> tuple[Samples, int]:
     return y[: int(_PLAYED_S * sr)], sr
 
 
-def _player(subject: _Subject, clip: Clip) -> str:
+def _sound(subject: _Subject, clip: Clip) -> str:
     import soundfile
 
     y, sr = _beginning(*subject.load(clip))
     file = io.BytesIO()
     soundfile.write(file, as_int16(y), sr, format="WAV", subtype="PCM_16")
-    data = base64.b64encode(file.getvalue()).decode()
-    href = subject.link(clip)
-    name = f'<a href="{escape(href)}">{_shown(clip.path)}</a>' if href else _shown(clip.path)
-    return f'<figure><audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio><figcaption>{name}</figcaption></figure>'
-
-
-def _figure(png: bytes, alt: str) -> str:
-    data = base64.b64encode(png).decode()
-    return f'<figure><img src="data:image/png;base64,{data}" alt="{_shown(alt)}"></figure>'
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Heads that start with "#" are of numbers."""
-    head = "".join(f"<th class=n>{h[1:]}</th>" if h.startswith("#") else f"<th>{h}</th>" for h in heads)
-    return f"<table><tr>{head}</tr>" + "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows) + "</table>"
-
-
-def _number(text: str) -> str:
-    return f"<td class=n>{text}</td>"
-
-
-def _bar(share: float, kind: str = "") -> str:
-    return f'<td class=w><span class="bar {kind}" style="width:{100 * share:.1f}%"></span></td>'
-
-
-def _shown(text: str) -> str:
-    """Text from outside, safe in HTML also where a file name is not valid Unicode."""
-    return escape(text.encode("utf-8", "replace").decode()) or "(unlabelled)"
+    return player(file.getvalue(), link(clip.path, subject.link(clip)))

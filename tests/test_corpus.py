@@ -203,7 +203,9 @@ def test_missing_empty_and_wrong_sources(tmp_path: Path) -> None:
 def test_a_csv_manifest(tmp_path: Path) -> None:
     recordings(tmp_path, "audio/one.wav", "audio/two.wav")
     manifest = tmp_path / "rows.csv"
-    manifest.write_text("path,label,speaker,split,start,end\naudio/one.wav,yes,ann,train,,\naudio/two.wav,no,,valid,0.02,0.05\n")
+    manifest.write_text(
+        "path, label,speaker,split,start,end,mood\naudio/one.wav,yes,ann,train,,,good\naudio/two.wav,no,,valid,0.02,0.05,\n"
+    )
     first, second = find_corpus(manifest).clips
     assert (first.label, first.speaker, first.split, first.start, first.stop) == ("yes", "ann", "train", 0, None)
     assert (second.label, second.speaker, second.split, second.start, second.stop) == ("no", "", "validation", 320, 800)
@@ -226,7 +228,10 @@ def test_a_jsonl_manifest_with_absolute_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "file,label\nx.wav,yes\n", "line 2: no column 'file'"),
+        ("a.csv", "file,label\nx.wav,yes\n", "line 2: no path"),
+        ("a.csv", "path,lable\nx.wav,yes\n", "line 2: column 'lable': did you mean label"),
+        ("a.csv", "path,label\nx.wav,yes,no\n", "line 2: more values than columns"),
+        ("a.csv", "path,label,end\nx.wav,yes,-1\n", "end '-1' must be a number of seconds"),
         ("a.csv", "path,label\n,yes\n", "line 2: no path"),
         ("a.csv", "path,label,split\nx.wav,yes,holdout\n", "split 'holdout' must be train, validation or test"),
         ("a.csv", "path,label,start\nx.wav,yes,soon\n", "start 'soon'"),

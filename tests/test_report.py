@@ -100,13 +100,14 @@ def test_the_page_of_a_corpus_says_what_is_in_it(corpus_page: tuple[Page, Path])
     assert "not a recording that can be read" in text
     assert "yes/ünï kode_nohash_0.wav" in text
     assert "1 · Silent: below -60 dB" in text
+    assert "speaker clips splits" in text
     assert "No speaker is in two splits (14 speakers)." in text
 
 
 def test_every_label_has_pictures_and_sound(corpus_page: tuple[Page, Path]) -> None:
     page, _ = corpus_page
     assert len(media(page, "audio/wav")) == 3 * 3 + 1
-    assert len(media(page, "image/png")) == 4 + 3
+    assert len(media(page, "image/png")) == 4 + 2
     for data in media(page, "image/png"):
         image = matplotlib_image.imread(io.BytesIO(data))
         assert image.std() > 0.02
