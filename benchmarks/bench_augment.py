@@ -1,53 +1,23 @@
 """Augmentation against its peers: one thread, the same clips, the peers in the same run; a table of ratios at the end.
 
-    pytest benchmarks/bench_augment.py --benchmark-enable -s
-
-Every round gives each engine its turn, so that a busy moment hits all of them; a turn is a few calls, so that each is warm. An engine's
-time is its best call.
+pytest benchmarks/bench_augment.py --benchmark-enable -s
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from race import compare, race
 
 from kwsfeat import FeatureConfig, FreshFeatures, Reader, pitch_shift, time_stretch
 from kwsfeat.augment import stretch_and_shift
 from kwsfeat.store import write_file
 
 SR, RATE, STEPS = 22050, 1.3, 1
-ROUNDS, CALLS = 20, 4
-
-
-class Table:
-    """Lines of the report: what, engine, microseconds, ratio to ours, and the ratio that is asked for."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[str, str, float, float, float | None]] = []
-
-    def add(self, work: str, seconds: dict[str, float], wanted: dict[str, float]) -> None:
-        ours = next(iter(seconds.values()))
-        for engine, t in seconds.items():
-            self.lines.append((work, engine, 1e6 * t, t / ours, wanted.get(engine)))
-
-    def __str__(self) -> str:
-        rows = ["| work | engine | us a clip | ratio | at least |", "|---|---|---|---|---|"]
-        for work, engine, us, ratio, wanted in self.lines:
-            rows.append(f"| {work} | {engine} | {us:,.0f} | {ratio:.1f} | {'' if wanted is None else f'{wanted:g}'} |")
-        return "\n".join(rows)
-
-
-@pytest.fixture(scope="module")
-def table() -> Iterator[Table]:
-    made = Table()
-    yield made
-    if made.lines:
-        print(f"\n\n{made}\n")
 
 
 @pytest.fixture(scope="module")
@@ -59,34 +29,6 @@ def clip() -> np.ndarray:
     voiced = sum(np.sin(2 * np.pi * h * phase) / h for h in range(1, 20)) * (t > 0.1) * (t < 0.45)
     hiss = 0.5 * rng.standard_normal(t.size) * (t > 0.45) * (t < 0.6)
     return (0.1 * (voiced + hiss) + 0.001 * rng.standard_normal(t.size)).astype(np.float32)
-
-
-def race(engines: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Best seconds of each engine, in rounds in which every one has its turn."""
-    for run in engines.values():
-        run()
-    best = dict.fromkeys(engines, np.inf)
-    for _ in range(ROUNDS):
-        for name, run in engines.items():
-            for _ in range(CALLS):
-                began = time.perf_counter()
-                run()
-                best[name] = min(best[name], time.perf_counter() - began)
-    return best
-
-
-def compare(benchmark, table: Table, work: str, engines: dict[str, Callable[[], object]], wanted: dict[str, float]) -> None:
-    """Our engine is the first one. Without --benchmark-enable every engine runs once and nothing is claimed."""
-    benchmark(next(iter(engines.values())))
-    if not benchmark.enabled:
-        for run in engines.values():
-            run()
-        return
-    seconds = race(engines)
-    table.add(work, seconds, wanted)
-    ours = next(iter(seconds.values()))
-    missed = {engine: seconds[engine] / ours for engine, ratio in wanted.items() if seconds[engine] / ours < ratio}
-    assert not missed, f"{work}: ratio below {wanted}: {missed}"
 
 
 def signalsmith(y: np.ndarray, *, rate: float = 1.0, n_steps: float = 0.0) -> Callable[[], object]:
