@@ -176,7 +176,7 @@ class _Files:
             if entry.is_dir():
                 self.folders.append(prefix + entry.name)
                 self._walk(Path(entry.path), f"{prefix}{entry.name}/", above | {here})
-            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
+            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES and (entry.is_file() or entry.is_symlink()):
                 self.audio.append(prefix + entry.name)
 
 
