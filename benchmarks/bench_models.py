@@ -1,0 +1,122 @@
+"""Training steps of the networks: examples/s on arrays in memory, the fast gradients against XLA's own, and PyTorch.
+
+    TORCH_PYTHON=/path/to/python pytest benchmarks/bench_models.py --benchmark-enable -s
+
+$TORCH_PYTHON is a Python that has torch; without it this one is tried, and PyTorch is left out where it is missing. It runs before
+or after ours, never at the same time. Without --benchmark-enable it runs as a test, with small inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from kwstrain.config import TrainConfig
+from kwstrain.models import conv, create, layers
+from kwstrain.optim import optimizer, schedule
+from kwstrain.step import Batches, Block, TrainStep
+
+STEPS = 10
+
+
+@pytest.fixture(scope="module")
+def is_benchmark(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("benchmark_enable"))
+
+
+@pytest.fixture(scope="module")
+def lines() -> Iterator[list[str]]:
+    """Lines of the report."""
+    rows = ["| network | engine | examples/s | ms a step |", "|---|---|---|---|"]
+    yield rows
+    print("\n\n" + "\n".join(rows) + "\n")
+
+
+def examples_per_s(name: str, input_shape: tuple[int, int], batch: int, n_steps: int) -> float:
+    """Of the fastest of `n_steps` compiled steps."""
+    config = TrainConfig(arch=name, batch=batch)
+    mean, std = np.zeros(input_shape[1], np.float32), np.ones(input_shape[1], np.float32)
+    step = TrainStep(
+        create(name, input_shape=input_shape, n_classes=12),
+        trainable=nnx.Param,
+        config=config,
+        tx=optimizer(config, schedule(config, n_steps=n_steps, steps_per_epoch=n_steps)),
+        mean=mean,
+        std=std,
+        class_weight=np.ones(12, np.float32),
+    )
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((batch, *input_shape), np.float32)
+    block = jax.device_put(Block(features, np.arange(batch) % 12, np.zeros(batch, np.int32), np.full(batch, input_shape[0], np.int32)))
+    batches = Batches(jnp.arange(batch)[None], jnp.ones((1, batch)))
+    state, seconds = step.first_state, []
+    for _ in range(1 + n_steps):
+        began = time.perf_counter()
+        state, _ = jax.block_until_ready(step.train(state, block, batches))
+        seconds.append(time.perf_counter() - began)
+    return batch / min(seconds[1:])
+
+
+def add(lines: list[str], network: str, engine: str, rate: float, batch: int) -> float:
+    lines.append(f"| {network}, batch {batch} | {engine} | {rate:,.0f} | {1e3 * batch / rate:,.1f} |")
+    return rate
+
+
+def pytorch(network: str, batch: int) -> dict[str, float]:
+    """Examples/s by layout; empty where there is no PyTorch."""
+    python = os.environ.get("TORCH_PYTHON", sys.executable)
+    if subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode:
+        return {}
+    command = [python, str(Path(__file__).with_name("torch_peer.py")), network, str(batch), str(STEPS if network == "light-cnn" else 3)]
+    rates: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    return rates
+
+
+def test_light_cnn(lines: list[str], is_benchmark: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    shape, batch, n_steps = ((99, 161), 64, STEPS) if is_benchmark else ((30, 28), 4, 1)
+    ours = add(lines, "cnn", "kwstrain", examples_per_s("cnn", shape, batch, n_steps), batch)
+    with monkeypatch.context() as patch:  # what it would be without conv.py and max_pool
+        patch.setattr(layers, "conv2d", lambda x, k, *, stride, padding: conv._xla_conv(x, k, (stride, stride), padding.upper()))
+        patch.setattr(layers, "max_pool", lambda x: nnx.max_pool(x, (2, 2), (2, 2)))
+        add(lines, "cnn", "kwstrain with XLA's own gradients", examples_per_s("cnn", shape, batch, n_steps), batch)
+    if is_benchmark:
+        rates = pytorch("light-cnn", batch)
+        for layout, rate in rates.items():
+            add(lines, "cnn", layout, rate, batch)
+        assert ours >= rates.get("PyTorch", 0.0)
+
+
+def test_raw_lstm(lines: list[str], is_benchmark: bool) -> None:
+    shape, batch, n_steps = ((17640, 1), 32, 3) if is_benchmark else ((300, 1), 4, 1)
+    ours = add(lines, "lstm-raw", "kwstrain", examples_per_s("lstm-raw", shape, batch, n_steps), batch)
+    if is_benchmark:
+        for layout, rate in pytorch("raw-lstm", batch).items():
+            assert ours >= 2 * add(lines, "lstm-raw", layout, rate, batch)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "batch"),
+    [
+        ("lstm", (35, 64), 64),
+        ("cnn-deep", (75, 75), 16),
+        ("vgg-160", (160, 160), 4),
+        ("vgg16", (99, 161), 4),
+        ("resnet50", (99, 161), 4),
+        ("inception-v3", (99, 161), 4),
+    ],
+)
+def test_other_networks(lines: list[str], is_benchmark: bool, name: str, shape: tuple[int, int], batch: int) -> None:
+    if not is_benchmark and name != "lstm":
+        pytest.skip("its step takes long to compile: only with --benchmark-enable")
+    add(lines, name, "kwstrain", examples_per_s(name, shape, batch, 3 if is_benchmark else 1), batch)
