@@ -28,6 +28,7 @@ _PUBLIC = {
     "sosfilt": "filters",
     "Reader": "store",
     "Writer": "store",
+    "verify_file": "verify",
     "KwsError": "errors",
     "ConfigError": "errors",
     "AudioError": "errors",

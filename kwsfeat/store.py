@@ -218,6 +218,8 @@ def _open_bytes(path: Path) -> BinaryIO:
 def _open(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r")
+    except BlockingIOError:
+        raise StoreError(f"{path} is open for writing in another program: close it there") from None
     except OSError as error:
         raise StoreError(f"{path} is not an HDF5 file, or damaged ({str(error).splitlines()[0]})") from None
 

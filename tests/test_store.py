@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -155,6 +156,14 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
         file["x"] = 1
     with pytest.raises(StoreError, match="not one made by kwsfeat"):
         Reader(tmp_path / "other.h5")
+
+
+def test_a_file_that_another_program_changes_is_refused(path: Path) -> None:
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as HDF5 does when it opens a file for writing
+        with pytest.raises(StoreError, match="open for writing in another program"):
+            Reader(path)
+    assert Reader(path).n_clips == N_CLIPS
 
 
 @pytest.mark.parametrize(("attribute", "value", "message"), [("format_version", 2, "version 2"), ("complete", False, "unfinished")])
