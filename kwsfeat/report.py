@@ -85,6 +85,8 @@ def write_report(
     source, output = Path(source), Path(output)
     if output.is_dir():
         raise CorpusError(f"{output}: is a folder: give the name of an .html file")
+    if not output.parent.is_dir():
+        raise CorpusError(f"{output.parent}: no such folder: make it, or write the page elsewhere")
     check_matplotlib()
     if source.suffix == ".h5":
         with Reader(source) as reader:

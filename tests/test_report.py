@@ -164,6 +164,8 @@ def test_twelve_classes_are_shown_where_the_words_are_those(tmp_path: Path) -> N
 def test_a_folder_is_not_a_page(tiny_corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"is a folder: give the name of an \.html file"):
         write_report(tiny_corpus, tmp_path)
+    with pytest.raises(CorpusError, match=r"gone: no such folder"):
+        write_report(tiny_corpus, tmp_path / "gone" / "report.html")
     assert list(tmp_path.iterdir()) == []
 
 

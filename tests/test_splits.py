@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kwsfeat.cli import main
 from kwsfeat.corpus import Clip, find_corpus
 from kwsfeat.errors import CorpusError
 from kwsfeat.labels import apply_labels
 from kwsfeat.splits import assign_splits, fold_numbers, parse_rule, speakers_in_several_splits, which_set
+from kwsfeat.store import Reader
 
 
 def clips_of(n_words: int = 10, n_speakers: int = 20, n_takes: int = 2, nohash: bool = False) -> list[Clip]:
@@ -138,6 +140,16 @@ def test_folds_cover_every_clip_once(n_speakers: int) -> None:
     assert set(parts(one)) == {"train", "validation", "test"}
     if n_speakers >= 5:
         assert speakers_in_several_splits(one) == []
+
+
+def test_folds_on_the_command_line(tiny_corpus: Path, tmp_path: Path) -> None:
+    tested = []
+    for fold in range(4):
+        path = tmp_path / f"{fold}.h5"
+        assert main(["build", str(tiny_corpus), str(path), "--folds", "4", "--fold", str(fold), "--silence-share", "0", "--quiet"]) == 0
+        with Reader(path) as reader:
+            tested += reader.source[reader.rows("test")].tolist()
+    assert len(tested) == len(set(tested)) == 72
 
 
 def test_two_folds_have_no_validation_part() -> None:
