@@ -137,7 +137,7 @@ def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
     from kwsfeat.build import plan_recordings
-    from kwsfeat.splits import speakers_in_several_splits
+    from kwsfeat.splits import SPLITS, speakers_in_several_splits
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:
@@ -156,6 +156,8 @@ def _recordings(
         )
     elif speakers:
         console.note(f"no speaker is in two splits ({len(speakers):,} speakers)")
+    if empty := [split for split in SPLITS if not any(clip.split == split for clip in rows.clips)]:
+        console.note(f"no clips in the split {' and '.join(empty)}: --split stratified:80/10/10 fills all three")
     return rows, list(corpus.skipped)
 
 
