@@ -21,7 +21,7 @@ def _unary(x, out):
     v = simd.load(x, 0)
     simd.store(out, 0, simd.log(v))
     simd.store(out, LANES, simd.sqrt(v))
-    simd.store(out, 2 * LANES, simd.shift_in(v, f32(7)))
+    simd.store(out, 2 * LANES, simd.shift_in(v, simd.splat(f32(7))))
     simd.store(out, 3 * LANES, simd.at_least(v, simd.splat(f32(1))))
     simd.store(out, 4 * LANES, simd.at_most(v, simd.splat(f32(1))))
     return simd.lane_sum(v), simd.last(v), simd.at(x, 1)

@@ -106,8 +106,8 @@ def _group_over_clip(out, lanes, c, state, z):
     u0, v0, u1, v1 = load(state, z), load(state, z + LANES), load(state, z + PAIR), load(state, z + PAIR + LANES)
     u = v = splat(f32(0))
     for t in range(n + PAIR - 1):
-        x = at(out, t) if t < n else f32(0)
-        v_in, u_in = shift_in(v, last(u)), shift_in(u, x)
+        x = broadcast(out, t) if t < n else splat(f32(0))
+        v_in, u_in = shift_in(v, u), shift_in(u, x)
         u, next_u0, next_u1 = _section(u_in, u0, u1, ub0, ub1, ub2, ua1, ua2)
         v, next_v0, next_v1 = _section(v_in, v0, v1, vb0, vb1, vb2, va1, va2)
         if t < PAIR or t >= n:  # lane s has samples from step s to step s + n - 1 only

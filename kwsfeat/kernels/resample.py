@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, jit
-from kwsfeat.kernels.simd import fma, lane_sum, load, splat
+from kwsfeat.kernels.simd import lane_sum, load, splat
 
 f32 = np.float32
 
@@ -43,10 +43,10 @@ def resample(padded, bank, step, out):
         row = fraction * taps
         even, odd = splat(f32(0)), splat(f32(0))
         for j in range(0, taps - LANES, 2 * LANES):
-            even = fma(load(padded, start + j), load(flat, row + j), even)
-            odd = fma(load(padded, start + j + LANES), load(flat, row + j + LANES), odd)
+            even = even + load(padded, start + j) * load(flat, row + j)
+            odd = odd + load(padded, start + j + LANES) * load(flat, row + j + LANES)
         if taps // LANES % 2:
-            even = fma(load(padded, start + taps - LANES), load(flat, row + taps - LANES), even)
+            even = even + load(padded, start + taps - LANES) * load(flat, row + taps - LANES)
         out[i] = lane_sum(even + odd)
         start += whole
         fraction += part

@@ -155,15 +155,14 @@ def lane_sum(typingctx, value):
 
 
 @intrinsic
-def shift_in(typingctx, value, scalar):
-    """`scalar` in lane 0, and lane i - 1 of `value` in every other lane i."""
+def shift_in(typingctx, value, source):
+    """The last lane of `source` in lane 0, and lane i - 1 of `value` in every other lane i: one instruction."""
 
     def codegen(context, builder, sig, args):
-        order = [0, *range(LANES - 1)]
-        moved = builder.shuffle_vector(args[0], args[0], ir.Constant(_INTS, order))
-        return builder.insert_element(moved, args[1], ir.Constant(_I32, 0))
+        order = [LANES - 1, *range(LANES, 2 * LANES - 1)]
+        return builder.shuffle_vector(args[1], args[0], ir.Constant(_INTS, order))
 
-    return vec(vec, types.float32), codegen
+    return vec(vec, vec), codegen
 
 
 @intrinsic
