@@ -343,7 +343,10 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 def slow_build(corpus: Path, out: Path) -> subprocess.Popen[str]:
-    """`kwsfeat build` in a process of its own, in small blocks and slow enough to be interrupted."""
+    """`kwsfeat build` in a process of its own, in small blocks and slow enough to be interrupted.
+
+    The tests that use it ask for `built` too: by then the kernels are compiled.
+    """
     script = """
         import sys, time
         import kwsfeat.build, kwsfeat.writer
@@ -370,7 +373,7 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-def test_ctrl_c(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_ctrl_c(built: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     process = slow_build(tiny_corpus, tmp_path / "a.h5")
     wait_for(tmp_path / "a.h5.partial")
     time.sleep(0.4)
@@ -385,7 +388,7 @@ def test_ctrl_c(tiny_corpus: Path, tmp_path: Path) -> None:
     assert verify_file(tmp_path / "a.h5").problems == []
 
 
-def test_kill_at_random_moments(tiny_corpus: Path, tmp_path: Path) -> None:
+def test_kill_at_random_moments(built: Path, tiny_corpus: Path, tmp_path: Path) -> None:
     reference = slow_build(tiny_corpus, tmp_path / "reference.h5")
     assert reference.wait() == 0
     rng = np.random.default_rng()
