@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,13 @@ def test_the_number_of_threads_and_the_batch_size_change_nothing(reader, recipe)
     other_size = epoch(FreshFeatures(reader, recipe, CONFIG, seed=3, threads=3, batch_size=64))
     for a, b in zip(one, other_size, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_dither_does_not_depend_on_the_batch(reader):
+    config = replace(CONFIG, dither=1e-3)
+    one, other = (epoch(FreshFeatures(reader, "off", config, seed=3, batch_size=size)) for size in (5, 9))
+    np.testing.assert_array_equal(one[0], other[0])
+    assert not np.array_equal(one[0], epoch(FreshFeatures(reader, "off", CONFIG, seed=3))[0])
 
 
 def test_every_training_row_comes_once_in_an_epoch(reader):
