@@ -131,8 +131,13 @@ class Streamed:
 
     def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         for group in dispatches(batches, self._steps):
+            n_real = np.count_nonzero(group.weight.any(axis=1))
+            block = self._load(self._rows[group.rows[:n_real]], epoch)
+            if n_real < len(group.rows):  # the steps that fill up the last call are not read
+                missing = group.rows.size - len(block.label)
+                block = Block(*(np.pad(part, [(0, missing), *[(0, 0)] * (part.ndim - 1)]) for part in block))
             in_order = np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape)
-            yield replicated((self._load(self._rows[group.rows], epoch), Batches(in_order, group.weight)))
+            yield replicated((block, Batches(in_order, group.weight)))
 
 
 def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int64], int], Block]:
@@ -151,11 +156,18 @@ def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int
 def source(clips: Clips, config: TrainConfig, *, augment: str = "off") -> Source:
     """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size."""
     steps = min(config.steps_per_dispatch, -(-len(clips) // config.batch))
-    if augment == "off" and clips.nbytes <= config.resident_mb << 20:
+    if augment == "off" and clips.nbytes <= _resident_bytes(config.resident_mb):
         return Resident(clips, steps=steps)
     in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * config.batch)
     load = clips.load if augment == "off" else _augmented(clips, augment, config.seed)
     return Streamed(clips, load, steps=max(1, min(steps, in_block)))
+
+
+def _resident_bytes(resident_mb: int) -> int:
+    if resident_mb >= 0:
+        return resident_mb << 20
+    memory = jax.local_devices()[0].memory_stats() or {}  # None on a CPU
+    return int(memory.get("bytes_limit", 1 << 30)) // 4
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:

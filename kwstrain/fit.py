@@ -29,7 +29,7 @@ from kwstrain.metrics import score
 from kwstrain.models import create, trainable
 from kwstrain.optim import optimizer, schedule
 from kwstrain.pretrained import load_weights
-from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function
+from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function, replicated
 
 
 class DivergedError(KwsError):  # type: ignore[misc]  # kwsfeat gives its names on demand, untyped
@@ -172,7 +172,7 @@ class _Run:
                     self._keep(record)
                     events.epoch(record)
                     if config.gradient_histograms:
-                        events.gradients(epoch + 1, weights_of([self._gradients(train)]))
+                        events.gradients(epoch + 1, weights_of([self._gradients()]))
             except BaseException as error:
                 ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
                 raise
@@ -256,10 +256,11 @@ class _Run:
         }
         write_atomic(self.out / "summary.json", json.dumps(summary, indent=1).encode())
 
-    def _gradients(self, train: Source) -> Any:
-        """Gradients of the epoch's state on the first clips of the split."""
-        block, batches = next(train.chunks(Batches(*(part[:1] for part in plan(len(self.train), self.config.batch))), 0))
-        return self.step.gradients(self.state, block, batches)
+    def _gradients(self) -> Any:
+        """Gradients of the epoch's state on the first clips of the split, as they are in the file."""
+        rows, weight = plan(len(self.train), self.config.batch)
+        block = self.train.load(self.train.rows[rows[0]])
+        return self.step.gradients(self.state, *replicated((block, Batches(np.arange(rows.shape[1])[None], weight[:1]))))
 
     def _check_finite(self, step: int, sums: StepSums, rows: NDArray[np.int32]) -> None:
         """Stop at the first step whose loss or gradient is not finite; `rows` are those of the steps from `step` on."""
