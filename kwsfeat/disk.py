@@ -24,9 +24,12 @@ def open_locked(partial: Path) -> int:
             raise StoreError(f"cannot write {partial}: {error.strerror}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(fd)
             raise StoreError(f"{partial} is being written by another process: wait for it, or choose another output") from None
+        except OSError as error:
+            os.close(fd)
+            raise StoreError(f"cannot lock {partial}: {error.strerror}: choose an output on another disk") from None
         # The other process may have finished, and renamed this very file, between our open and our lock.
         if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
             return fd

@@ -142,8 +142,6 @@ def _recordings(
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:
         chosen.setdefault("split", "folds")
-    if "folds" in chosen or "fold" in chosen:
-        chosen.setdefault("split", "folds")
     rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed)
     corpus = rows.corpus
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
