@@ -162,6 +162,18 @@ def test_short_clips_are_defined(method, rate, n):
         assert pitch_shift(y, SR, 2, method=method).shape == (n,)
 
 
+@pytest.mark.parametrize("rate", [0.5, 0.8, 1.3, 2.0])
+@pytest.mark.parametrize("n", [1000, 1600])
+def test_a_short_tone_keeps_its_pitch(rate, n):
+    """Down to just above one piece of 30 ms; shorter ones are resampled."""
+    y = tone(400.0)[:n]
+    stretched = time_stretch(y, rate)
+    crossings = np.flatnonzero(np.diff(np.signbit(stretched)))
+    periods = np.diff(crossings) / 20.0  # half periods of 20 samples
+    assert 0.9 < np.median(periods) < 1.1
+    assert np.abs(stretched).max() < 0.55
+
+
 def test_a_batch_is_its_clips():
     Y = np.stack([speech_like(5), speech_like(6)])
     stretched = time_stretch(Y, 1.2)

@@ -43,10 +43,10 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
     sr : int, Hz
         Sampling rate; only ``wsola`` needs it, for the length of its pieces.
     method : {"wsola", "vocoder", "vocoder-locked", "speed"}
-        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place; a clip shorter than two pieces
-        (60 ms) is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults (n_fft 2048, hop 512).
-        ``vocoder-locked``: the same with identity phase locking, the clip's level restored and a fade at the end,
-        where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves with the rate.
+        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place; a clip that is not longer than
+        a piece (30 ms), before or after, is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults
+        (n_fft 2048, hop 512). ``vocoder-locked``: the same with identity phase locking, the clip's level restored and a fade
+        at the end, where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves with the rate.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def stretcher(y: NDArray[np.float32], sr: int, method: Method) -> Stretcher:
     """What turns a rate into the stretched clip."""
     if y.size == 0:
         return lambda rate: np.zeros(0, np.float32)
-    if method == "speed" or (method == "wsola" and y.size < 2 * Pieces.at(sr).length):
+    if method == "speed" or (method == "wsola" and y.size <= Pieces.at(sr).length):
         return lambda rate: resample(y, rate, round(y.size / rate))
     if method == "wsola":
         return _Wsola(y, Pieces.at(sr))
@@ -255,7 +255,7 @@ class _Wsola:
     def __call__(self, rate: float) -> NDArray[np.float32]:
         hop, overlap, search, guard, _, fade = self.pieces
         n_out = round(self.n / rate)
-        if n_out < 2 * self.pieces.length:
+        if n_out <= self.pieces.length:
             return resample(self.padded[self.pad : self.pad + self.n], rate, n_out)
         n_pieces = -(-(n_out - overlap) // hop)
         low, high, starts = np.empty((3, n_pieces), np.int64)
