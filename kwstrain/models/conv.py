@@ -3,7 +3,8 @@
 XLA's CPU backend multiplies the patches of an image by the kernel as one matrix product, which is slow in two cases that
 small networks consist of. With few output channels the product is narrower than a vector register: here `_LANES` channels'
 worth of neighbouring columns are computed together, by a kernel repeated once for each of them. And the gradient by the
-weights, a convolution by a kernel as large as the image, is not done as a matrix product at all: here it is one.
+weights, a convolution by a kernel as large as the image, is not done as a matrix product at all, least of all inside a loop,
+where training steps run: here it is one.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def conv2d(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: Padding
         ``(batch, rows out, columns out, n_out)``. On a CPU with stride 1 the gradient is computed as described above; in all
         other cases it is XLA's own.
     """
+    if kernel.shape[:2] == (1, 1):
+        x, stride = x[:, ::stride, ::stride], 1
     if jax.default_backend() != "cpu" or stride > 1:
         return _xla_conv(x, kernel, (stride, stride), padding.upper())
     spare = [size - 1 if padding == "same" else 0 for size in kernel.shape[:2]]
