@@ -141,14 +141,16 @@ def as_html(rows: list[Row]) -> str:
     )
     return report.page(
         "Comparison of runs",
-        f"{tables}<h2>Accuracy against parameters and time</h2>{report.image(_scatter(rows))}"
+        f"{tables}<h2>Accuracy against parameters and time</h2>"
+        f"<p>On the validation clips; on the test clips for a run without any.</p>{report.image(_scatter(rows))}"
         f"<h2>Curves</h2>{report.image(_curves(rows))}<h2>Confusion matrices</h2>{matrices}",
     )
 
 
 def _accuracy(one: Row) -> float:
-    """Of the split that no training saw: validation where there is one."""
-    return float(one.summary["accuracy"])
+    """On the validation clips; without any on the test clips, or as a last resort on the training clips."""
+    known = [one.values[name] for name in ("val_accuracy", "test_accuracy", "train_accuracy") if one.values[name] is not None]
+    return float(known[0])
 
 
 def _scatter(rows: list[Row]) -> Figure:
@@ -158,6 +160,7 @@ def _scatter(rows: list[Row]) -> Figure:
             axes.scatter(one.values[name], _accuracy(one))
             axes.annotate(one.values["run"], (one.values[name], _accuracy(one)), xytext=(5, 4), textcoords="offset points", fontsize=9)
         axes.set(xscale="log", xlabel="parameters" if name == "total" else "training time (s)", ylabel="accuracy")
+        axes.margins(x=0.2)
         axes.grid(alpha=0.3)
     return figure
 
@@ -167,11 +170,11 @@ def _curves(rows: list[Row]) -> Figure:
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for one in rows:
             values = [record[f"val_{name}"] for record in one.records]
-            kind = "val" if not np.isnan(values).all() else "train"
-            axes.plot(
-                [record["epoch"] for record in one.records], [record[f"{kind}_{name}"] for record in one.records], label=one.values["run"]
-            )
-        axes.set(xlabel="epoch", ylabel=f"validation {name} (training {name} without validation clips)")
+            title = one.values["run"]
+            if np.isnan(values).all():
+                values, title = [record[f"train_{name}"] for record in one.records], f"{title} (training)"
+            axes.plot([record["epoch"] for record in one.records], values, label=title)
+        axes.set(xlabel="epoch", ylabel=f"validation {name}")
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     return figure

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from kwsfeat import Reader
@@ -29,6 +30,7 @@ def curves_figure(records: list[dict[str, Any]]) -> Figure:
             values = [record[f"{split}_{name}"] for record in records]
             if not np.isnan(values).all():
                 axes.plot(epochs, values, marker="." if len(epochs) < 60 else None, label=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel=name + (" (nats)" if name == "loss" else ""))
         axes.grid(alpha=0.3)
         axes.legend()
