@@ -190,4 +190,5 @@ def savgol_weights(width: int, order: int, position: int) -> NDArray[np.float64]
     """
     t = np.arange(width) - position
     derivatives: NDArray[np.float64] = np.linalg.pinv(np.vander(t, order + 1, increasing=True).astype(np.float64))
-    return math.factorial(order) * derivatives[order]
+    weights: NDArray[np.float64] = math.factorial(order) * derivatives[order]
+    return weights

@@ -54,7 +54,8 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     ),
     "torchaudio": (
         FeatureConfig(
-            n_fft=400, hop_length=200, edges="reflect", n_mels=64, mel_formula="htk", mel_norm="none", log="db", log_floor=1e-10, top_db=80.0
+            n_fft=400, hop_length=200, edges="reflect", n_mels=64, mel_formula="htk", mel_norm="none", log="db",
+            log_floor=1e-10, top_db=80.0
         ),
         "torchaudio: AmplitudeToDB(top_db=80)(MelSpectrogram(n_mels=64)), other defaults",
     ),
@@ -65,7 +66,8 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     ),
     "whisper": (
         FeatureConfig(
-            n_fft=400, edges="reflect", drop_last_frame=True, n_mels=80, log="log10", log_floor=1e-10, top_db=80.0, post_add=4.0, post_divide=4.0
+            n_fft=400, edges="reflect", drop_last_frame=True, n_mels=80, log="log10", log_floor=1e-10, top_db=80.0,
+            post_add=4.0, post_divide=4.0
         ),
         "Whisper: log-mel, 80 bands, clamped to the largest value - 8, (x + 4) / 4",
     ),
@@ -79,7 +81,8 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     "mlperf-tiny": (_MLPERF_TINY, "MLPerf Tiny keyword spotting: 10 MFCC of 40 bands, 30/20 ms, clip divided by its largest sample"),
     "mlperf-tiny-lfbe": (
         replace(
-            _MLPERF_TINY, kind="mel", preemph=0.96875, window="hamming-symmetric", spectrum="power", spectrum_norm="win_length", fmin_hz=0.0,
+            _MLPERF_TINY, kind="mel", preemph=0.96875, window="hamming-symmetric", spectrum="power",
+            spectrum_norm="win_length", fmin_hz=0.0,
             fmax_hz=None, log="db", log_floor=1e-30, log_offset=0.0, post_add=52.0, post_divide=64.0, post_clip=(0.0, 1.0),
         ),
         "MLPerf Tiny, log filterbank energies: (dB + 52) / 64 clipped to 0 .. 1",

@@ -185,7 +185,8 @@ def spectrogram(
     """
     samples = as_clip(y)
     config = FeatureConfig(
-        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4, win_length=win_length or n_fft, window=window, edges=edges,
+        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft, window=window, edges=edges,
         kind="spectrum", spectrum=spectrum, spectrum_norm=norm, log="none",
     )  # fmt: skip
     return cached_front_end(config).extract(samples, check_finite=check_finite)
@@ -225,8 +226,10 @@ def melspectrogram(
     """
     samples = as_clip(y)
     config = FeatureConfig(
-        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4, win_length=win_length or n_fft, window=window, edges=edges,
-        spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_formula=formula, mel_weights=weights, mel_norm=norm, log="none",
+        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft, window=window, edges=edges,
+        spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_formula=formula, mel_weights=weights,
+        mel_norm=norm, log="none",
     )  # fmt: skip
     return cached_front_end(config).extract(samples, check_finite=check_finite)
 

@@ -94,8 +94,8 @@ def framed(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
 
 def window(c: FeatureConfig) -> np.ndarray:
     """(frame length,) float64."""
-    names = {"hann": ("hann", True), "hann-symmetric": ("hann", False), "hamming": ("hamming", True), "hamming-symmetric": ("hamming", False),
-             "blackman": ("blackman", True), "rectangular": ("boxcar", True), "povey": ("hann", False)}  # fmt: skip
+    names = {"hann": ("hann", True), "hann-symmetric": ("hann", False), "hamming": ("hamming", True), "povey": ("hann", False),
+             "blackman": ("blackman", True), "rectangular": ("boxcar", True), "hamming-symmetric": ("hamming", False)}  # fmt: skip
     if c.window == "hann-offset":
         w = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(c.win_length) + 0.5) / c.win_length)
     else:

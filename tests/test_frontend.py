@@ -55,7 +55,8 @@ def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
 def test_random_whole_chains_equal_the_twin(config, seed):
     """Cepstra, energies, deltas, PCEN, normalisation: errors relative to the clip's largest value.
 
-    Without single bins, which may lie 100 dB below others. The slope between nearly equal frames is rounding, which normalising would blow up to any size: see `well_conditioned`.
+    Without single bins, which may lie 100 dB below others; and the slope between nearly equal frames is rounding, which
+    normalising would blow up to any size: see `well_conditioned`.
     """
     y = noise_clip(config.n_samples, seed)
     ours, exact = FrontEnd(config).extract(y), naive.features(y, config)

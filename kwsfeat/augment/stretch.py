@@ -22,6 +22,7 @@ from kwsfeat.kernels import vocoder as _vocoder
 from kwsfeat.kernels import wsola as _wsola
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.fft import FftPlan, fft_plan
+from kwsfeat.kernels.level import mean_square
 from kwsfeat.kernels.simd import aligned
 
 Method = Literal["wsola", "vocoder", "vocoder-locked", "speed"]
@@ -43,8 +44,8 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
     sr : int, Hz
         Sampling rate; only ``wsola`` needs it, for the length of its pieces.
     method : {"wsola", "vocoder", "vocoder-locked", "speed"}
-        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place; a clip that is not longer than
-        a piece (30 ms), before or after, is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults
+        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place, and the level; a clip that is not longer
+        than a piece (30 ms), before or after, is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults
         (n_fft 2048, hop 512). ``vocoder-locked``: the same with identity phase locking, the clip's level restored and a fade
         at the end, where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves with the rate.
 
@@ -147,7 +148,15 @@ def _shifted(stretch: Stretcher, n: int, n_steps: float, method: Method) -> NDAr
         resampled = soxr.resample(stretched, ratio, 1.0, quality="HQ")[:n]
         out[: resampled.size] = resampled
         return out
-    return resample(stretched, ratio, n)
+    return _levelled(resample(stretched, ratio, n), mean_square(stretched)) if n else stretched
+
+
+def _levelled(out: NDArray[np.float32], power: float) -> NDArray[np.float32]:
+    """`out`, scaled in place to the mean square `power`, by 6 dB at most: what was moved out of the band stays lost."""
+    found = mean_square(out) if out.size else 0.0
+    if found > 0.0:
+        out *= np.float32(min(max(math.sqrt(power / found), 0.5), 2.0))
+    return out
 
 
 def _check(rate: float, sr: int, method: str) -> None:
@@ -242,7 +251,7 @@ class _Wsola:
     """`kwsfeat.kernels.wsola` for one clip."""
 
     def __init__(self, y: NDArray[np.float32], pieces: Pieces) -> None:
-        self.n, self.pieces = y.size, pieces
+        self.n, self.pieces, self.power = y.size, pieces, mean_square(y)
         self.pad = pieces.length + pieces.overlap + 8 * LANES  # what the search reads beyond its last candidate, rounded up
         self.padded = aligned(y.size + 2 * self.pad)
         self.padded[self.pad : self.pad + y.size] = y
@@ -263,7 +272,7 @@ class _Wsola:
         out = np.empty(n_pieces * hop + overlap, np.float32)
         score = np.empty(2 * search + 1 + 4 * LANES, np.float32)
         _wsola.wsola(self.padded, self.energy, self.pad, low, high, hop, search, fade, score, starts, out)
-        return out[:n_out]
+        return _levelled(out[:n_out], self.power)
 
 
 # --- the phase vocoder, with librosa's defaults
@@ -289,7 +298,7 @@ class _Vocoder:
         _vocoder.analyse(rows, _offsets(n_rows), window, plan, *_block(plan), *polar)
         polar[0, self.n_frames :], polar[1, self.n_frames :], polar[2, self.n_frames :] = 0.0, 1.0, 0.0
         self.polar = polar
-        self.power = float(np.dot(y, y)) / y.size
+        self.power = mean_square(y)
 
     def __call__(self, rate: float) -> NDArray[np.float32]:
         plan, _, window = _tables()
@@ -308,16 +317,11 @@ class _Vocoder:
         _vocoder.synthesise(*frames, _offsets(n_rows), window, plan, bins_re, bins_im, even, odd, rows)
         _vocoder.from_rows(rows, _HOP, signal, n_rows)
         out = signal[_N_FFT // 2 : _N_FFT // 2 + n_out] * _window_gain(n_frames, n_out)
-        return self._finished(out) if self.locked else out
-
-    def _finished(self, out: NDArray[np.float32]) -> NDArray[np.float32]:
-        """At the level of the input, and without a click at the end."""
-        n_fade = min(out.size, _FADE)
+        if not self.locked:
+            return out
+        n_fade = min(out.size, _FADE)  # the textbook stops in the middle of a sound: no click there
         out[out.size - n_fade :] *= np.linspace(1.0, 0.0, n_fade, dtype=np.float32)
-        power = float(np.dot(out, out)) / max(out.size, 1)
-        if power > 0.0:
-            out *= np.float32(math.sqrt(self.power / power))
-        return out
+        return _levelled(out, self.power)
 
 
 @lru_cache(maxsize=1)
