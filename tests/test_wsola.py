@@ -56,7 +56,8 @@ def naive_wsola(y: np.ndarray, rate: float, pieces: Pieces) -> np.ndarray:
             gain = 1.0
         out[at : at + overlap] = (target * (1 - w) + padded[start : start + overlap] * w) * gain
         out[at + overlap : at + length] = padded[start + overlap : start + length]
-    return out[:n_out]
+    stretched = out[:n_out]
+    return stretched * np.sqrt(np.mean(np.square(y, dtype=np.float64)) / np.mean(stretched**2))
 
 
 def voice(seed: int) -> np.ndarray:

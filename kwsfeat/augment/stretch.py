@@ -44,10 +44,11 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
     sr : int, Hz
         Sampling rate; only ``wsola`` needs it, for the length of its pieces.
     method : {"wsola", "vocoder", "vocoder-locked", "speed"}
-        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place, and the level; a clip that is not longer
-        than a piece (30 ms), before or after, is resampled like ``speed``. ``vocoder``: librosa's phase vocoder with its defaults
-        (n_fft 2048, hop 512). ``vocoder-locked``: the same with identity phase locking, the clip's level restored and a fade
-        at the end, where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves with the rate.
+        ``wsola`` (for speech): copies pieces of the waveform; keeps onsets sharp and in place, and the level. A clip that is
+        not longer than a piece (30 ms), before or after, is resampled like ``speed``. ``vocoder``: librosa's phase vocoder
+        with its defaults (n_fft 2048, hop 512). ``vocoder-locked``: the same with identity phase locking, at the clip's level
+        and with a fade at the end, where the textbook stops in the middle of a sound. ``speed``: resampling, the pitch moves
+        with the rate.
 
     Returns
     -------
