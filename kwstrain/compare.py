@@ -159,7 +159,12 @@ def _scatter(rows: list[Row]) -> Figure:
         for one in rows:
             axes.scatter(one.values[name], _accuracy(one))
             axes.annotate(one.values["run"], (one.values[name], _accuracy(one)), xytext=(5, 4), textcoords="offset points", fontsize=9)
-        axes.set(xscale="log", xlabel="parameters" if name == "total" else "training time (s)", ylabel="accuracy")
+        span = [one.values[name] for one in rows]
+        axes.set(
+            xscale="log" if max(span) > 10 * min(span) else "linear",
+            xlabel="parameters" if name == "total" else "training time (s)",
+            ylabel="accuracy",
+        )
         axes.margins(x=0.2)
         axes.grid(alpha=0.3)
     return figure
