@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kwstrain.config import defaults
 from kwstrain.fit import fit
 from kwstrain.folds import cross_validate, fold_numbers
 from kwstrain.models import names as networks
+from kwstrain.models import table
 
 QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 8}, gradient_histograms=False)
 
@@ -231,7 +233,8 @@ def test_tune_without_a_search_space_says_how_to_add_one(toy: Path, tmp_path: Pa
     assert "[search]" in capsys.readouterr().err
 
 
-def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kwstrain.models.table", cache(table))  # shapes of the large networks take seconds
     assert main(["recipes"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == recipes.names()
     assert main(["recipes", "--json"]) == 0
