@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -49,5 +50,8 @@ def warmup(names: tuple[str, ...], console: Console) -> None:
     from kwsfeat.presets import PRESETS, preset
 
     chosen = names or tuple(PRESETS)
-    warm_up(preset(name) for name in chosen)
-    console.data(f"compiled and cached the kernels of {', '.join(chosen)}", {"presets": list(chosen)})
+    configs = [preset(name) for name in chosen]
+    began = time.perf_counter()
+    warm_up(configs)
+    seconds = time.perf_counter() - began
+    console.data(f"kernels of {', '.join(chosen)} compiled and cached in {seconds:.1f} s", {"presets": list(chosen), "seconds": seconds})
