@@ -170,6 +170,8 @@ class _Run:
                         break
                     record = self._epoch(epoch, train, val, progress)
                     self._keep(record)
+                    sums = (record["train_loss"], record["train_accuracy"], record["examples_per_s"])
+                    progress(Tick(record["epoch"], self.n_epochs, record["step"], self.n_steps, *sums, record))
                     events.epoch(record)
                     if config.gradient_histograms:
                         events.gradients(epoch + 1, weights_of([self._gradients()]))
@@ -198,7 +200,7 @@ class _Run:
             logits = logits_of(self.forward, [self.state.params, self.state.rest], val, n_clips=len(self.val), batch=self.config.batch)
             scores = score(logits, self.val.label, self.config.loss)
         step = first_step + len(batches.rows)
-        record = {
+        return {
             "epoch": epoch + 1,
             "step": step,
             "lr": float(self.rate(step - 1)),
@@ -212,8 +214,6 @@ class _Run:
             "wait_share": wait_share,
             "seconds": self.progress.seconds + clock.seconds,
         }
-        progress(Tick(epoch + 1, self.n_epochs, step, self.n_steps, record["train_loss"], record["train_accuracy"], float(rate), record))
-        return record
 
     def _launch(self, chunks: Iterator[tuple[Block, Batches]], step: int) -> Iterator[tuple[int, StepSums]]:
         """Run the compiled calls; give each one's first step and sums when the next call is already on its way."""
