@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from conftest import WORDS, tone_clip
+from tones import WORDS, tone_clip
 
 import kwsfeat.build
 import kwsfeat.writer

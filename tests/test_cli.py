@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 import pytest
 import soundfile
-from conftest import WORDS, tone_clip
+from tones import WORDS, tone_clip
 
 from kwsfeat import Reader, preset
 from kwsfeat.cli import main

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import tone_clip
+from tones import tone_clip
 from toy_features import LABELS, compiled_once, write_toy
 
 from kwsfeat import FeatureConfig
