@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.config import Edges, FeatureConfig, Window
 from kwsfeat.errors import ConfigError
+from kwsfeat.finite import require_finite
 from kwsfeat.kernels import post
 from kwsfeat.mel import MelFormula, MelNorm, MelWeights
 from kwsfeat.plan import delta_weights
@@ -74,7 +75,9 @@ def mfcc(
     return cached_front_end(config).extract(samples, check_finite=check_finite)
 
 
-def delta(x: ArrayLike, *, width: int = 9, order: int = 1, kind: Literal["librosa", "htk"] = "librosa") -> NDArray[np.float32]:
+def delta(
+    x: ArrayLike, *, width: int = 9, order: int = 1, kind: Literal["librosa", "htk"] = "librosa", check_finite: bool = True
+) -> NDArray[np.float32]:
     """Slope of features over time.
 
     Parameters
@@ -87,6 +90,8 @@ def delta(x: ArrayLike, *, width: int = 9, order: int = 1, kind: Literal["libros
     kind : {"librosa", "htk"}
         ``librosa``: Savitzky-Golay polynomial of degree `order`, also at the ends (librosa 0.11's ``feature.delta``). ``htk``: the
         regression of the HTK Book 3.4, equation 5.16, with repeated end frames, applied `order` times.
+    check_finite : bool
+        Refuse NaN and infinity.
 
     Returns
     -------
@@ -101,6 +106,7 @@ def delta(x: ArrayLike, *, width: int = 9, order: int = 1, kind: Literal["libros
         raise ConfigError(f"order={order} must be 1 or 2")
     if kind == "librosa" and features.shape[0] < width:
         raise ConfigError(f"width={width} must be <= n_frames={features.shape[0]}: choose a narrower one, or kind 'htk'")
+    require_finite(features, "x", check_finite)
     weights, edges = delta_weights(width, kind)
     n = features.shape[1]
     columns = np.zeros((features.shape[0], n * (1 + order)), np.float32)

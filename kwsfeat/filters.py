@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.config import Pad
 from kwsfeat.errors import AudioError, ConfigError
+from kwsfeat.finite import require_finite
 from kwsfeat.kernels import iir
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.simd import aligned
@@ -61,7 +62,7 @@ def butter_sos(
 
 
 def sosfilt(
-    sos: ArrayLike, y: ArrayLike, *, zi: ArrayLike | None = None
+    sos: ArrayLike, y: ArrayLike, *, zi: ArrayLike | None = None, check_finite: bool = True
 ) -> NDArray[np.float32] | tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Filter causally, forwards, in float32.
 
@@ -73,6 +74,8 @@ def sosfilt(
         float in [-1, 1], or int16 (divided by 32768).
     zi : array_like, shape (n_sections, 2) or (n_clips, n_sections, 2), optional
         State to begin with; zeros otherwise.
+    check_finite : bool
+        Refuse NaN and infinity.
 
     Returns
     -------
@@ -84,6 +87,8 @@ def sosfilt(
     ------
     ConfigError
         If `sos` or `zi` has another shape.
+    AudioError
+        If `y` has another shape, or holds NaN or infinity.
 
     Notes
     -----
@@ -94,6 +99,7 @@ def sosfilt(
     if samples.ndim not in (1, 2):
         raise AudioError(f"y has shape {samples.shape} and must have (n_samples,) or (n_clips, n_samples)")
     clips = samples[None] if samples.ndim == 1 else samples
+    require_finite(samples, "y", check_finite)
     sections = _checked(sos)
     out = np.empty(clips.shape, np.float32)
     state = np.zeros((clips.shape[0], len(sections), 2), np.float32)

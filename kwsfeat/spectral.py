@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.config import Edges, FeatureConfig, Window
 from kwsfeat.errors import AudioError, ConfigError
+from kwsfeat.finite import require_finite
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.kernels import extract as kernel
 from kwsfeat.kernels import stft as stft_kernel
@@ -84,8 +85,8 @@ def stft(
     plan = make_plan(config)
     re, im = np.empty(config.shape, np.float32), np.empty(config.shape, np.float32)
     finite = stft_kernel.stft(samples, re, im, plan, kernel.scratch_for(plan, 1))
-    if check_finite and not finite:
-        raise AudioError("y holds NaN or infinity: repair the recording, or pass check_finite=False")
+    if not finite:
+        require_finite(samples, "y", check_finite)
     out = np.empty(config.shape, np.complex64)
     out.real, out.imag = re, im
     return out
@@ -100,6 +101,7 @@ def istft(
     edges: Literal["zero", "reflect", "none"] = "zero",
     n_samples: int | None = None,
     n_fft: int | None = None,
+    check_finite: bool = True,
 ) -> NDArray[np.float32]:
     """Inverse of :func:`stft` by weighted overlap-add.
 
@@ -112,6 +114,8 @@ def istft(
         Length of the result in samples, cut or filled with zeros; by default what the frames cover.
     n_fft : int, optional
         Needed only when it is odd; ``2 * (n_bins - 1)`` by default.
+    check_finite : bool
+        Refuse NaN and infinity.
 
     Returns
     -------
@@ -125,6 +129,7 @@ def istft(
     spectrum = np.asarray(S, np.complex64)
     if spectrum.ndim != 2 or spectrum.shape[0] < 1 or spectrum.shape[1] < 2:
         raise AudioError(f"S has shape {spectrum.shape} and must have (n_frames, n_fft // 2 + 1)")
+    require_finite(spectrum.view(np.float32), "S", check_finite)
     n_frames, n_bins = spectrum.shape
     length = 2 * (n_bins - 1) if n_fft is None else n_fft
     if length // 2 + 1 != n_bins:
@@ -235,7 +240,7 @@ def melspectrogram(
 
 
 def power_to_db(
-    S: ArrayLike, *, ref: float | Literal["max"] = 1.0, amin: float = 1e-10, top_db: float | None = 80.0
+    S: ArrayLike, *, ref: float | Literal["max"] = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, check_finite: bool = True
 ) -> NDArray[np.float32]:
     """Power to decibels.
 
@@ -249,13 +254,16 @@ def power_to_db(
         Smaller powers count as this.
     top_db : float > 0, optional
         Values further than this below the largest are raised to it; None switches it off.
+    check_finite : bool
+        Refuse NaN and infinity; without it NaN stays NaN.
 
     Returns
     -------
     S_db : ndarray, float32, the shape of `S`
-        ``10 log10(max(S, amin) / max(ref, amin))``: librosa 0.11's ``power_to_db``. NaN stays NaN.
+        ``10 log10(max(S, amin) / max(ref, amin))``: librosa 0.11's ``power_to_db``.
     """
     power = np.asarray(S, np.float32)
+    require_finite(power, "S", check_finite)
     if amin <= 0:
         raise ConfigError(f"amin={amin} must be > 0: silence has no logarithm")
     if top_db is not None and top_db < 0:
@@ -267,7 +275,7 @@ def power_to_db(
     return np.asarray(db, np.float32)
 
 
-def amplitude_spectrum(y: ArrayLike, *, sr: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """One-sided amplitude spectrum of a whole clip, as system C looks at it.
 
     Parameters
@@ -276,6 +284,8 @@ def amplitude_spectrum(y: ArrayLike, *, sr: int) -> tuple[NDArray[np.float64], N
         n_samples >= 1; any length.
     sr : int, >= 1
         Sampling rate in Hz.
+    check_finite : bool
+        Refuse NaN and infinity.
 
     Returns
     -------
@@ -286,6 +296,7 @@ def amplitude_spectrum(y: ArrayLike, *, sr: int) -> tuple[NDArray[np.float64], N
     samples = as_clip(y)
     if sr < 1:
         raise ConfigError(f"sr={sr} must be >= 1")
+    require_finite(samples, "y", check_finite)
     n = samples.size
     amplitude = 2.0 / n * np.abs(np.fft.rfft(samples.astype(np.float64)))[: n // 2]
     frequency_hz: NDArray[np.float64] = np.arange(n // 2, dtype=np.float64) * (sr / n)

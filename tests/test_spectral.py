@@ -84,7 +84,7 @@ def test_clips_shorter_than_a_frame_are_padded(n_samples):
 def test_power_to_db_of_special_values():
     assert kwsfeat.power_to_db(np.zeros(3)).tolist() == pytest.approx([-100.0, -100.0, -100.0])
     assert kwsfeat.power_to_db(np.zeros((0, 4))).shape == (0, 4)
-    assert np.isnan(kwsfeat.power_to_db(np.array([1.0, np.nan]), top_db=None)[1])
+    assert np.isnan(kwsfeat.power_to_db(np.array([1.0, np.nan]), top_db=None, check_finite=False)[1])
     with pytest.raises(ConfigError, match="amin=0 must be > 0"):
         kwsfeat.power_to_db(np.ones(3), amin=0)
 
@@ -109,3 +109,24 @@ def test_htk_delta_is_the_htk_book_formula():
     padded = np.pad(x.astype(np.float64), ((2, 2), (0, 0)), mode="edge")
     expected = sum(k * (padded[2 + k : 22 + k] - padded[2 - k : 22 - k]) for k in (1, 2)) / (2 * (1 + 4))
     np.testing.assert_allclose(kwsfeat.delta(x, kind="htk", width=5), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nothing_that_is_not_finite_gets_in_unasked(bad):
+    y = noise_clip(4000, 0)
+    y[1234] = bad
+    x = np.ones((20, 4), np.float32)
+    x[3, 2] = bad
+    sos = kwsfeat.butter_sos(4, 1000, sr=16000)
+    calls = {
+        "sosfilt": lambda **o: kwsfeat.sosfilt(sos, y, **o),
+        "amplitude_spectrum": lambda **o: kwsfeat.amplitude_spectrum(y, sr=16000, **o)[1],
+        "power_to_db": lambda **o: kwsfeat.power_to_db(x, **o),
+        "delta": lambda **o: kwsfeat.delta(x, **o),
+        "istft": lambda **o: kwsfeat.istft(x.astype(np.complex64) * 1, **o),
+    }
+    with np.errstate(invalid="ignore"):
+        for call in calls.values():
+            with pytest.raises(AudioError, match="holds NaN or infinity: repair the recording, or pass check_finite=False"):
+                call()
+            assert call(check_finite=False).shape
