@@ -94,7 +94,7 @@ def test_predict(table: list[str], tmp_path: Path, is_benchmark: bool) -> None:
     data = write_noise(tmp_path / "data.h5", preset("logspec16k"), 160)
     fit(data, TrainConfig(epochs=1, gradient_histograms=False), tmp_path / "run")
     with Reader(data) as reader:
-        paths = [tmp_path / f"{i}.wav" for i in range(5000 if is_benchmark else 50)]
+        paths = [tmp_path / f"{i}.wav" for i in range(20_000 if is_benchmark else 50)]
         for i, path in enumerate(paths):
             soundfile.write(path, reader.audio[i % 160], reader.sr)
     for _ in predict(tmp_path / "run", paths[:256]):  # compiles
