@@ -292,7 +292,8 @@ class Writer:
                 os.posix_fallocate(self._fd, 0, os.fstat(self._fd).st_size)
         except OSError as error:
             self.discard()
-            raise StoreError(f"cannot create {self.partial}: {error.strerror or str(error).splitlines()[0]}") from error
+            reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]  # HDF5's own text has several lines
+            raise StoreError(f"cannot create {self.partial}: {reason}: free some space, or choose an output elsewhere") from error
         for f in fields(self.columns):
             write_at(self._fd, getattr(self.columns, f.name), places[f.name].offset)
         if skipped:

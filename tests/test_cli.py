@@ -438,3 +438,15 @@ def test_progress_is_for_terminals_only(tiny_corpus: Path, tmp_path: Path) -> No
     assert b"clips/s" in outputs["terminal"]
     assert b"clips/s" not in outputs["pipe"]
     assert b"\r" not in outputs["pipe"]
+
+
+def test_a_file_size_limit_is_one_line_and_leaves_nothing(tiny_corpus: Path, tmp_path: Path) -> None:
+    """HDF5 reports its own failed write in several lines."""
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); "
+    code = limited + f"from kwsfeat.cli import main; raise SystemExit(main(['build', {str(tiny_corpus)!r}, 'out.h5', '--quiet']))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("kwsfeat:")]
+    assert done.stderr.splitlines()[-1] == line
+    assert "out.h5.partial: File too large: free some space" in line
+    assert not list(tmp_path.iterdir())
