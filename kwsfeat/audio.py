@@ -17,7 +17,8 @@ from kwsfeat.errors import AudioError
 Source = str | os.PathLike[str] | BinaryIO
 Samples = NDArray[Any]
 
-_HEAD_BYTES = 4096  # the chunks before the samples of an ordinary WAV fit in here
+_HEAD_BYTES = 1 << 16  # all of an ordinary recording: two seconds at 16 kHz
+_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # not text, where a system knows the difference
 _OPEN_ENDED = 0x7FFF0000  # a data chunk this long was never closed by the program that streamed it: its size says nothing
 _LOUDEST = 16.0  # float recordings may exceed 1 a little; beyond this they hold integers
 
@@ -68,7 +69,7 @@ def load_clip(
         y = trim_silence(y, sr, trim_db)
     fixed, length = _fixed_at_rate(y, sr, config, seed)
     if out is None:
-        return as_int16(fixed), length
+        out = np.empty(config.n_samples, np.int16)
     out[:] = as_int16(fixed)
     return out, length
 
@@ -194,42 +195,50 @@ def _fixed_at_rate(y: Samples, sr: int, config: FeatureConfig, seed: tuple[int, 
 
 
 def _read_plain_wav(path: str | os.PathLike[str], start: int, stop: int | None) -> tuple[NDArray[np.int16], int] | None:
-    """Mono 16-bit PCM from an ordinary WAV file, without libsndfile's cost per file; None for every other file."""
+    """Mono 16-bit PCM from an ordinary WAV file, without libsndfile's cost per file; None for every other file.
+
+    A short recording is one read of the whole file; the samples are a read-only view of it.
+    """
     try:
-        with open(path, "rb", buffering=0) as file:
-            head = file.read(_HEAD_BYTES)
-            if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        fd = os.open(path, _BYTES)
+        try:
+            head = os.read(fd, _HEAD_BYTES)
+            if (found := _find_samples(head)) is None:
                 return None
-            at, sr = 12, 0
-            while at + 8 <= len(head):
-                name, size = head[at : at + 4], int.from_bytes(head[at + 4 : at + 8], "little")
-                at += 8
-                if name == b"data":
-                    break
-                if name == b"fmt " and at + 16 <= len(head):
-                    coding, channels, sr, _, align, bits = struct.unpack_from("<HHIIHH", head, at)
-                    if (coding, channels, align, bits) != (1, 1, 2, 16):
-                        return None
-                at += size + size % 2
-            else:
-                return None
-            if not sr or not 0 < size < _OPEN_ENDED:
-                return None
-            there = os.fstat(file.fileno()).st_size - at
-            if there < size:
+            at, size, sr = found
+            if len(head) < at + size and (there := os.fstat(fd).st_size - at) < size:
                 raise _truncated(path, there, size)
             n = max(0, min(size // 2, size // 2 if stop is None else stop) - start)
             at += 2 * start
-            y = np.empty(n, "<i2")
-            in_head = head[at : at + 2 * n]
-            y.view(np.uint8)[: len(in_head)] = np.frombuffer(in_head, np.uint8)
-            if len(in_head) < 2 * n:
-                file.seek(at + len(in_head))
-                if file.readinto(y.view(np.uint8)[len(in_head) :]) != 2 * n - len(in_head):  # type: ignore[arg-type]
-                    raise AudioError(f"{path}: shrank while it was read: try again")
-            return y, sr
+            if at + 2 * n <= len(head) or not n:
+                return np.frombuffer(head, "<i2", n, at if n else 0), sr
+            os.lseek(fd, at, os.SEEK_SET)
+            samples = os.read(fd, 2 * n)
+            if len(samples) < 2 * n:
+                raise AudioError(f"{path}: shrank while it was read: try again")
+            return np.frombuffer(samples, "<i2"), sr
+        finally:
+            os.close(fd)
     except OSError as error:
         raise _cannot_open(path, error) from None
+
+
+def _find_samples(head: bytes) -> tuple[int, int, int] | None:
+    """Where the samples of a mono 16-bit WAV file begin, their bytes, their rate in Hz; None for another file."""
+    if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        return None
+    at, sr = 12, 0
+    while at + 8 <= len(head):
+        name, size = struct.unpack_from("<4sI", head, at)
+        at += 8
+        if name == b"data":
+            return (at, size, sr) if sr and 0 < size < _OPEN_ENDED else None
+        if name == b"fmt " and at + 16 <= len(head):
+            coding, channels, sr, _, align, bits = struct.unpack_from("<HHIIHH", head, at)
+            if (coding, channels, align, bits) != (1, 1, 2, 16):
+                return None
+        at += size + size % 2
+    return None
 
 
 def _read_any(source: Source, start: int, stop: int | None) -> tuple[Samples, int]:

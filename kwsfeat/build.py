@@ -94,10 +94,9 @@ class Recordings:
         if self.corpus.unpacked:
             digest.update(_stamp(self.corpus.source))
         else:
-            for path in dict.fromkeys(clip.path for clip in self.clips):
-                digest.update(_stamp(os.path.join(self.corpus.root, path)))
-        for clip in self.clips:
-            digest.update(f"{clip.start}:{clip.stop}\n".encode())
+            root = os.fspath(self.corpus.root)
+            digest.update(b"".join([_stamp(os.path.join(root, path)) for path in dict.fromkeys(clip.path for clip in self.clips)]))
+        digest.update("".join([f"{clip.start}:{clip.stop}\n" for clip in self.clips]).encode())
         return digest.digest()
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:

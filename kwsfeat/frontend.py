@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio import fix_length
+from kwsfeat.checksum import checksum
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.filters import butter_sos, sosfilt_clips
 from kwsfeat.kernels import extract as kernel
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.address import address_table
+from kwsfeat.moments import Moments
 from kwsfeat.plan import block_size, make_plan
 
 
@@ -206,11 +208,12 @@ class _Memory:
 
 
 def warm_up(configs: Iterable[FeatureConfig]) -> None:
-    """Compile the kernels that these configurations use, for both sample types, and leave them in the disk cache."""
+    """Compile the kernels that these configurations and their files use, for both sample types, and leave them in the disk cache."""
     for config in configs:
         front_end = FrontEnd(config)
         for dtype in (np.int16, np.float32):
-            front_end.extract_batch(np.zeros((1, config.n_samples), dtype))
+            Moments.of(front_end.extract_batch(np.zeros((1, config.n_samples), dtype)))
+    checksum(np.zeros(64, np.uint8))
 
 
 def _as_samples(y: ArrayLike) -> NDArray[np.generic]:

@@ -1,9 +1,8 @@
-"""What is where in a dataset file: names, versions, addresses and checksums, shared by writing, reading and verifying."""
+"""What is where in a dataset file: names, versions and addresses, shared by writing, reading and verifying."""
 
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -80,8 +79,3 @@ def block_spans(places: Mapping[str, Extent]) -> list[tuple[int, int]]:
 def block_slices(n_clips: int, block_rows: int) -> list[slice]:
     """The rows of each block; the last may be shorter."""
     return [slice(first, min(first + block_rows, n_clips)) for first in range(0, n_clips, block_rows)]
-
-
-def checksum(data: NDArray[Any]) -> int:
-    """CRC-32 of an array's bytes in C order, as ``zlib.crc32`` gives it."""
-    return zlib.crc32(np.ascontiguousarray(data).reshape(-1).view(np.uint8).data)

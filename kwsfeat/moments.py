@@ -21,14 +21,17 @@ class Moments:
     m2: NDArray[np.float64]
 
     @classmethod
-    def of(cls, x: NDArray[Any]) -> Moments:
-        """The moments of features `x`, shape (..., n_features), over all axes but the last."""
-        values = x.reshape(-1, x.shape[-1]).astype(np.float64)
-        if not len(values):
-            return cls(0, np.zeros(x.shape[-1]), np.zeros(x.shape[-1]))
-        mean = values.mean(axis=0)
-        values -= mean
-        return cls(len(values), mean, np.einsum("ij,ij->j", values, values))
+    def of(cls, x: NDArray[Any], rows: NDArray[np.bool_] | None = None) -> Moments:
+        """The moments of features `x`, (n_clips, ..., n_features), over all frames of the clips that `rows` marks (all without it)."""
+        from kwsfeat.kernels.moments import moments
+
+        chosen = np.arange(len(x)) if rows is None else np.flatnonzero(rows)
+        mean, m2 = np.zeros(x.shape[-1]), np.zeros(x.shape[-1])
+        if not len(chosen):
+            return cls(0, mean, m2)
+        values = np.ascontiguousarray(x, np.float32).reshape(len(x), -1, x.shape[-1])
+        moments(values, chosen, mean, m2)
+        return cls(len(chosen) * values.shape[1], mean, m2)
 
     def merge(self, other: Moments) -> Moments:
         """The moments of both sets together (Chan, Golub, LeVeque 1979, formula 2.1)."""

@@ -16,10 +16,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.checksum import checksum
 from kwsfeat.columns import Columns
 from kwsfeat.config import FeatureConfig
 from kwsfeat.errors import StoreError, nearest
-from kwsfeat.layout import SPLITS, block_slices, checksum, extents, map_rows
+from kwsfeat.layout import SPLITS, block_slices, extents, map_rows
 from kwsfeat.seal import FORMAT, FORMAT_VERSION, stored_seal
 from kwsfeat.writer import Writer
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsfeat.checksum import checksum
 from kwsfeat.columns import Columns
 from kwsfeat.errors import KwsError, StoreError
-from kwsfeat.layout import SPLITS, block_slices, block_spans, checksum, is_block_array
+from kwsfeat.layout import SPLITS, block_slices, block_spans, is_block_array
 from kwsfeat.seal import broken_seal, sealed_blocks
 from kwsfeat.store import Reader
 

@@ -15,11 +15,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.checksum import checksum
 from kwsfeat.columns import Columns, fixed_strings
 from kwsfeat.config import FeatureConfig
-from kwsfeat.disk import is_written, open_locked, read_at, sync_folder, write_at
+from kwsfeat.disk import is_written, open_locked, read_at, start_flush, sync_folder, write_at
 from kwsfeat.errors import ConfigError, StoreError
-from kwsfeat.layout import block_slices, block_spans, checksum, extents, map_rows
+from kwsfeat.layout import block_slices, block_spans, extents, map_rows
 from kwsfeat.moments import Moments
 from kwsfeat.seal import FORMAT, FORMAT_VERSION, PAGE, is_unfinished, sealed_page, unfinished_page
 
@@ -176,6 +177,7 @@ class Writer:
                 write_at(self._fd, block.arrays[name], first)
                 if not is_written(self._fd, block.arrays[name], first):
                     raise StoreError(f"{self.partial}: what was written at byte {first} does not read back the same: check the disk")
+                start_flush(self._fd, block.arrays[name].nbytes, first)
             for name in self._stored:
                 sums = self._extents[f"checksum/{name}"]
                 write_at(self._fd, np.array([checksum(block.arrays[name])], "<u4"), sums.offset + 4 * index)
@@ -264,7 +266,7 @@ class Writer:
                     f"{os.fsdecode(self.columns.source[row])}: its features {name!r} hold a value that is not finite as {x.dtype}: "
                     "raise log_floor" + (", or store float32" if x.dtype == np.float16 else "")
                 )
-            self._moments[name][index] = (Moments.of(x[train]), float(peak.max()))
+            self._moments[name][index] = (Moments.of(x, train), float(peak.max()))
 
     def _write_statistics(self, dataset: h5py.Dataset, blocks: list[tuple[Moments, float]]) -> None:
         total = blocks[0][0]

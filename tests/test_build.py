@@ -286,7 +286,7 @@ KILL_EVERYWHERE = """
         def wrap(call):
             def counted(*args, **options):
                 nonlocal seen
-                seen += 1
+                seen += not str(args[0]).endswith(".wav")  # reading a recording changes nothing
                 if seen == number:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return call(*args, **options)
