@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from kwsfeat import FeatureConfig, FreshFeatures, Reader
 from kwstrain.config import TrainConfig
-from kwstrain.step import Batches, Block, replicated
+from kwstrain.devices import replicated
+from kwstrain.step import Batches, Block
 
 T = TypeVar("T")
 

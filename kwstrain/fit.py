@@ -23,13 +23,14 @@ from kwstrain import checkpoint, report
 from kwstrain.bundle import Bundle, save_arrays, weights_of, write_atomic
 from kwstrain.config import TrainConfig
 from kwstrain.data import Clips, Source, plan, select, source
+from kwstrain.devices import one_per_core, replicated
 from kwstrain.evaluate import bundle_logits, logits_of, mistakes
 from kwstrain.events import Events
 from kwstrain.metrics import score
 from kwstrain.models import create, trainable
 from kwstrain.optim import optimizer, schedule
 from kwstrain.pretrained import load_weights
-from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function, replicated
+from kwstrain.step import Batches, Block, State, StepSums, TrainStep, forward_function
 
 
 class DivergedError(KwsError):  # type: ignore[misc]  # kwsfeat gives its names on demand, untyped
@@ -100,6 +101,8 @@ def fit(
     KeyboardInterrupt
         After the best weights and the pictures were saved.
     """
+    if config.arch.startswith("lstm"):
+        one_per_core(at_most=config.batch // 8)
     with Reader(path) as reader:
         run = _Run(reader, config, Path(out), rows)
         run.open(overwrite=overwrite, resume=resume)

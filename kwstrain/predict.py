@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import jax
 import numpy as np
 from flax import nnx
-from numpy.typing import NDArray
 
 from kwsfeat import AudioError, CorpusError, FrontEnd, load_clip
 from kwstrain.bundle import Bundle
-from kwstrain.data import frame_range, prefetch
+from kwstrain.data import frame_range
+from kwstrain.devices import replicated
 from kwstrain.metrics import probabilities
-from kwstrain.step import Batches, Block, forward_function, replicated
+from kwstrain.step import Batches, Block, forward_function
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au"}
 
-_BATCH = 256  # clips that are decoded together
-_IN_CACHE = 8  # clips whose convolution maps a CPU keeps near: three times as fast as all of a batch at once
+_GROUP = 64  # clips that one thread works on
+_IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as fast as all of a group at once
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Prediction:
 def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = None) -> Iterator[Prediction]:
     """Classify recordings, in the order given.
 
-    At most a few batches of 256 clips are in memory, however many `paths` there are.
+    Each thread takes 64 clips from recording to label, so that none waits for another and, however many `paths` there are,
+    only a few such groups are in memory.
 
     Parameters
     ----------
@@ -48,25 +49,28 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
     paths : sequence of path
         Anything that libsndfile reads. One that cannot be read gives a Prediction with `error`.
     threads : int >= 1, optional
-        For decoding and features; all processors without it.
+        All processors without it.
 
     Raises
     ------
     StoreError
         If `run` is no complete run folder.
     """
-    bundle = Bundle.load(run)
-    forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
-    variables = [nnx.state(bundle.model)]
-    for group, errors, block in prefetch(_blocks(bundle, paths, threads or os.cpu_count() or 1)):
-        n_rows = len(block.label)
-        n_clips = _clips_a_step(bundle, n_rows)
-        batches = Batches(np.arange(n_rows, dtype=np.int32).reshape(-1, n_clips), np.ones((n_rows // n_clips, n_clips), np.float32))
-        logits = np.asarray(forward(variables, block, replicated(batches))).reshape(n_rows, -1)
-        given = probabilities(logits, bundle.config.loss)
-        best = given.argmax(axis=1)
-        for i, (path, error) in enumerate(zip(group, errors, strict=True)):
-            yield Prediction(path, error=error) if error else Prediction(path, bundle.labels[best[i]], float(given[i, best[i]]))
+    n_threads = threads or os.cpu_count() or 1
+    classify = _Classifier(Bundle.load(run), n_rows=max(1, min(_GROUP, len(paths))))
+    groups = (paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP))
+    with ThreadPoolExecutor(n_threads) as pool:
+        ahead: deque[Future[list[Prediction]]] = deque()
+        try:
+            for group in groups:
+                ahead.append(pool.submit(classify, group))
+                if len(ahead) > 2 * n_threads:
+                    yield from ahead.popleft().result()
+            while ahead:
+                yield from ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def recordings(folder: Path) -> list[Path]:
@@ -83,38 +87,38 @@ def recordings(folder: Path) -> list[Path]:
     return found
 
 
-def _clips_a_step(bundle: Bundle, n_rows: int) -> int:
-    """All of a block at once on accelerators, and in an LSTM, whose steps follow each other anyway; else what a cache holds."""
-    whole = jax.default_backend() != "cpu" or jax.local_device_count() > 1 or "lstm" in bundle.config.arch or n_rows % _IN_CACHE
-    return n_rows if whole else _IN_CACHE
+class _Classifier:
+    """From a group of recordings to their predictions; every call works on `n_rows` rows, so that nothing compiles twice."""
 
+    def __init__(self, bundle: Bundle, n_rows: int) -> None:
+        n_devices = jax.local_device_count()
+        self.bundle = bundle
+        self.n_rows = -(-n_rows // n_devices) * n_devices
+        self.front_end = FrontEnd(bundle.feature_config)
+        self.forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
+        self.variables = [nnx.state(bundle.model)]
+        # An LSTM's steps follow each other anyway, so it takes all clips at once, as accelerators do.
+        whole = jax.default_backend() != "cpu" or n_devices > 1 or "lstm" in bundle.config.arch or self.n_rows % _IN_CACHE
+        rows = np.arange(self.n_rows, dtype=np.int32).reshape(-1, self.n_rows if whole else _IN_CACHE)
+        self.batches = replicated(Batches(rows, np.ones(rows.shape, np.float32)))
 
-def _blocks(bundle: Bundle, paths: Sequence[Path], threads: int) -> Iterator[tuple[Sequence[Path], list[str], Block]]:
-    """Groups of paths with what was wrong with each and their features; every block has the same number of rows."""
-    config = bundle.feature_config
-    front_end = FrontEnd(config)
-    n_devices = jax.local_device_count()
-    n_rows = -(-min(_BATCH, len(paths)) // n_devices) * n_devices
-    audio = np.zeros((n_rows, config.n_samples), np.int16)
-    length = np.ones(n_rows, np.int32)
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(paths), n_rows):
-            group = paths[start : start + n_rows]
-            errors = list(pool.map(_load, group, repeat(bundle), audio, _cells(length)))
-            features = front_end.extract_batch(audio, threads=threads, lengths=length)
-            first, last = frame_range(config, length)
-            yield group, errors, replicated(Block(features, np.zeros(n_rows, np.int32), first, last))
-
-
-def _cells(array: NDArray[np.int32]) -> Iterable[NDArray[np.int32]]:
-    return (array[i : i + 1] for i in range(len(array)))
-
-
-def _load(path: Path, bundle: Bundle, out: NDArray[np.int16], length: NDArray[np.int32]) -> str:
-    """Read one clip into `out`; gives back what was wrong, or nothing."""
-    try:
-        _, length[0] = load_clip(path, bundle.feature_config, out=out)
-    except AudioError as error:
-        out[:] = 0
-        return str(error)
-    return ""
+    def __call__(self, group: Sequence[Path]) -> list[Prediction]:
+        bundle, config = self.bundle, self.bundle.feature_config
+        audio = np.zeros((self.n_rows, config.n_samples), np.int16)
+        length = np.ones(self.n_rows, np.int32)
+        errors: dict[int, str] = {}
+        for i, path in enumerate(group):
+            try:
+                _, length[i] = load_clip(path, config, out=audio[i])
+            except AudioError as error:
+                audio[i] = 0
+                errors[i] = str(error)
+        features = self.front_end.extract_batch(audio, lengths=length)
+        block = replicated(Block(features, np.zeros(self.n_rows, np.int32), *frame_range(config, length)))
+        logits = np.asarray(self.forward(self.variables, block, self.batches)).reshape(self.n_rows, -1)
+        given = probabilities(logits, bundle.config.loss)
+        best = given.argmax(axis=1)
+        return [
+            Prediction(path, error=errors[i]) if i in errors else Prediction(path, bundle.labels[best[i]], float(given[i, best[i]]))
+            for i, path in enumerate(group)
+        ]

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
 from kwstrain.config import TrainConfig
+from kwstrain.devices import mesh, replicated
 
 
 class Block(NamedTuple):
@@ -52,16 +53,6 @@ class StepSums(NamedTuple):
     correct: Any
     count: Any
     gradient_norm: Any
-
-
-def mesh() -> Mesh:
-    """All local devices in one row; batches are divided among them."""
-    return Mesh(np.array(jax.local_devices()), ("batch",), axis_types=(AxisType.Auto,))
-
-
-def replicated(tree: Any) -> Any:
-    """`tree` with a copy on every local device."""
-    return jax.device_put(tree, NamedSharding(mesh(), PartitionSpec()))
 
 
 def forward_function(model: nnx.Module, *, mean: NDArray[np.float32], std: NDArray[np.float32]) -> Callable[..., jax.Array]:

@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from tones import WORDS, tone_clip
 
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")  # no test changes the devices of the next; those about devices start processes
+
 
 @pytest.fixture(scope="session")
 def kws_data() -> Path:

@@ -268,13 +268,41 @@ def test_two_devices_give_the_result_of_one(tmp_path: Path) -> None:
         "result = fit(sys.argv[1], config, sys.argv[2])\n"
         "print(json.dumps([jax.local_device_count(), result.records[-1]['train_loss'], result.records[-1]['val_loss']]))"
     )
-    results = []
-    for n in (1, 2):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(path), str(tmp_path / f"run{n}")], capture_output=True, text=True,
-            env={**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={n}"},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        results.append(json.loads(done.stdout.splitlines()[-1]))
+    results = [run_alone(code, path, tmp_path / f"run{n}", JAX_NUM_CPU_DEVICES=str(n)) for n in (1, 2)]
     assert [result[0] for result in results] == [1, 2]
     np.testing.assert_allclose(results[0][1:], results[1][1:], rtol=1e-4)
+
+
+def test_each_core_is_a_device_for_an_lstm_unless_told_otherwise(tmp_path: Path) -> None:
+    path = write_toy(tmp_path / "toy.h5", n_clips=45)
+    code = (
+        "import sys, json, jax; from kwstrain.fit import fit; from kwstrain.config import TrainConfig\n"
+        "fit(sys.argv[1], TrainConfig(arch='lstm', options={'units': 4}, epochs=1, batch=16, gradient_histograms=False), sys.argv[2])\n"
+        "print(json.dumps(jax.local_device_count()))"
+    )
+    assert run_alone(code, path, tmp_path / "free", JAX_NUM_CPU_DEVICES="-1") == min(2, os.cpu_count() or 1)
+    assert run_alone(code, path, tmp_path / "told", JAX_NUM_CPU_DEVICES="1") == 1
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_NUM_CPU_DEVICES": "-1"}
+    assert run_alone(code, path, tmp_path / "flag", **flags) == 4
+
+
+def test_each_device_runs_its_part_of_an_lstm() -> None:
+    """The compiler alone would let every device run the loop for the whole batch."""
+    code = (
+        "import json, jax, jax.numpy as jnp; from kwstrain.models.lstm import Weights, lstm\n"
+        "w = Weights(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(12))\n"
+        "run = jax.jit(lambda x: lstm(w, x, None, every=False)).lower(jnp.ones((6, 40, 2))).compile()\n"
+        "print(json.dumps([run.as_text().count('f32[%d,3]' % n) for n in (3, 6)]))"
+    )
+    halves, wholes = run_alone(code, JAX_NUM_CPU_DEVICES="2")
+    assert halves > 0
+    assert wholes == 0
+
+
+def run_alone(code: str, *arguments: Path, **environment: str) -> Any:
+    """What `code` prints last, as JSON, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env={**os.environ, **environment}
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

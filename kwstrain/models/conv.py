@@ -1,10 +1,10 @@
 """2-D convolution whose gradient is fast on a CPU as well.
 
 XLA's CPU backend multiplies the patches of an image by the kernel as one matrix product, which is slow in two cases that
-small networks consist of. With few output channels the product is narrower than a vector register: here `_LANES` channels'
-worth of neighbouring columns are computed together, by a kernel repeated once for each of them. And the gradient by the
-weights, a convolution by a kernel as large as the image, is not done as a matrix product at all, least of all inside a loop,
-where training steps run: here it is one.
+small networks consist of. With few output channels the product is narrower than a vector register: here as many neighbouring
+columns as fill two of them are computed together, by a kernel repeated once for each column. And the gradient by the weights,
+a convolution by a kernel as large as the image, is not done as a matrix product at all, least of all inside a loop, where
+training steps run: here it is one.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ def _xla_conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _cpu_conv(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     """`x` convolved by `kernel`, `block` columns at a time."""
-    block = _block(kernel.shape[3], 2 * _LANES)
+    n_out = kernel.shape[3]
+    block = _block(n_out, 2 * _LANES) if n_out < _LANES else 1
     columns = x.shape[2] + sum(pads[1]) - kernel.shape[1] + 1
     extra = -columns % block
     y = _xla_conv(x, _widen(kernel, block), (1, block), (pads[0], (pads[1][0], pads[1][1] + extra)))
-    return y.reshape(*y.shape[:2], columns + extra, kernel.shape[3])[:, :, :columns]
+    return y.reshape(*y.shape[:2], columns + extra, n_out)[:, :, :columns]
 
 
 def _forward(x: jax.Array, kernel: jax.Array, pads: _Pads) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:

@@ -13,8 +13,10 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.sharding import PartitionSpec
 
 from kwsfeat import ConfigError
+from kwstrain.devices import mesh
 from kwstrain.models.layers import dense, glorot_uniform
 
 _CHUNK = 128  # most steps of one chunk
@@ -50,11 +52,20 @@ def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool)
     jax.Array
         ``(batch, n_frames, units)`` or, of the last step, ``(batch, units)``.
     """
+    real = jnp.ones(x.shape[:2], bool) if mask is None else mask
+    run = partial(_whole, every)
+    if len(x) % jax.local_device_count() == 0:
+        # Without this the compiler lets every device run the loop for the whole batch.
+        by_batch = PartitionSpec("batch")
+        run = jax.shard_map(run, mesh=mesh(), in_specs=(PartitionSpec(), by_batch, by_batch), out_specs=by_batch, check_vma=False)
+    return run(weights, x, real)
+
+
+def _whole(every: bool, weights: Weights, x: jax.Array, real: jax.Array) -> jax.Array:
     batch, n_frames, n_in = x.shape
     n_chunks = -(-n_frames // _CHUNK)
     chunk = -(-n_frames // n_chunks)
     spare = n_chunks * chunk - n_frames
-    real = jnp.ones((batch, n_frames), bool) if mask is None else mask
     steps = jnp.pad(x, ((0, 0), (0, spare), (0, 0))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, n_in)
     reals = jnp.pad(real, ((0, 0), (0, spare))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, 1).astype(x.dtype)
     zero = jnp.zeros((batch, weights.recurrent.shape[0]), x.dtype)
