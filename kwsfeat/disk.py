@@ -57,9 +57,10 @@ def read_at(fd: int, out: NDArray[Any], offset: int) -> None:
 def start_flush(fd: int, n_bytes: int, offset: int) -> None:
     """Have the system begin to write these bytes to the disk, without waiting: a later fsync finds little left to do.
 
-    On Linux this is what "not needed" does to bytes that are not on the disk yet; they stay in the page cache.
+    On Linux this is what "not needed" does to bytes that are not on the disk yet; they stay in the page cache. A few bytes are
+    left to the fsync, a call costs more than they do.
     """
-    if hasattr(os, "posix_fadvise"):  # not on macOS
+    if n_bytes >= _CACHED_BYTES and hasattr(os, "posix_fadvise"):  # not on macOS
         os.posix_fadvise(fd, offset, n_bytes, os.POSIX_FADV_DONTNEED)
 
 
