@@ -31,7 +31,7 @@ from kwsfeat.errors import AudioError, CorpusError, StoreError
 from kwsfeat.frontend import FrontEnd
 from kwsfeat.labels import apply_labels
 from kwsfeat.seal import FORMAT_VERSION
-from kwsfeat.splits import assign_splits
+from kwsfeat.splits import assign_splits, chosen_rule
 from kwsfeat.store import Reader
 from kwsfeat.writer import CLIP_FIELDS, Block, Writer
 
@@ -63,7 +63,7 @@ class Recordings:
     """Clips of a corpus, decoded as `config` says (of which only :data:`~kwsfeat.writer.CLIP_FIELDS` matter here).
 
     `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `trim_db`: see
-    :func:`~kwsfeat.audio.load_clip`.
+    :func:`~kwsfeat.audio.load_clip`. `split` is the rule that the clips' parts come from.
     """
 
     corpus: Corpus
@@ -72,6 +72,7 @@ class Recordings:
     config: FeatureConfig
     seed: int = 0
     trim_db: float | None = None
+    split: str = ""
 
     def columns(self) -> Columns:
         """What the corpus says of its clips."""
@@ -142,18 +143,24 @@ def plan_recordings(
     fold: int = 0,
     trim_db: float | None = None,
     seed: int = 0,
+    strict: bool = False,
 ) -> Recordings:
     """Find a corpus, give its clips their labels and splits: everything that is decided before a recording is opened.
 
     Parameters are those of :func:`~kwsfeat.corpus.find_corpus`, :func:`~kwsfeat.labels.apply_labels` and
-    :func:`~kwsfeat.splits.assign_splits`, which also say what they raise.
+    :func:`~kwsfeat.splits.assign_splits`, which also say what they raise. With `strict`, a file or folder that does not fit the
+    layout, such as a word without recordings, is a CorpusError instead of being left out.
     """
     corpus = find_corpus(source, layout)
+    if strict and corpus.skipped:
+        name, reason = corpus.skipped[0]
+        raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
     clips, names = apply_labels(
         corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, seed=seed
     )  # fmt: skip
+    split = chosen_rule(clips, split)
     clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold)
-    return Recordings(corpus, clips, names, config, seed, trim_db)
+    return Recordings(corpus, clips, names, config, seed, trim_db, split)
 
 
 class EarlierFile:

@@ -276,7 +276,7 @@ def _fsdd(source: Path, root: Path, files: _Files) -> Corpus:
             corpus.skipped.append((path, "is not called LABEL_SPEAKER_N"))
     if set(corpus.words) == set("0123456789") and 0 < sum(early) <= len(early) // 2:
         corpus.clips = [replace(clip, split="test") if test else clip for clip, test in zip(corpus.clips, early, strict=True)]
-        corpus.notes.append("recordings 0 to 4 of each digit and speaker are the official test part")
+        corpus.notes.append("its own test part: recordings 0 to 4 of each digit and speaker")
     return corpus
 
 

@@ -49,12 +49,7 @@ def assign_splits(clips: Sequence[Clip], rule: str = "auto", *, seed: int = 0, f
     CorpusError
         For an unknown rule, shares that do not add up to 100, or a corpus that a rule does not fit.
     """
-    name, shares = parse_rule(rule)
-    if name == "auto":
-        if any(clip.split for clip in clips):
-            name = "given"
-        else:
-            name = "speaker-hash" if sum("_nohash_" in clip.path for clip in clips) > len(clips) // 2 else "stratified"
+    name, shares = parse_rule(chosen_rule(clips, rule))
     if name == "given":
         if not any(clip.split for clip in clips):
             raise CorpusError(
@@ -74,6 +69,17 @@ def assign_splits(clips: Sequence[Clip], rule: str = "auto", *, seed: int = 0, f
         raise CorpusError(f"folds={folds} must be >= 2 and fold={fold} between 0 and folds - 1")
     part = {fold: "test", (fold + 1) % folds: "validation"} if folds > 2 else {fold: "test"}
     return [replace(clip, split=part.get(k, "train")) for clip, k in zip(clips, fold_numbers(clips, folds, seed=seed), strict=True)]
+
+
+def chosen_rule(clips: Sequence[Clip], rule: str) -> str:
+    """`rule`, or what "auto" means for these clips, with the same shares."""
+    if parse_rule(rule)[0] != "auto":
+        return rule
+    if any(clip.split for clip in clips):
+        name = "given"
+    else:
+        name = "speaker-hash" if sum("_nohash_" in clip.path for clip in clips) > len(clips) // 2 else "stratified"
+    return name + rule.removeprefix("auto")
 
 
 def parse_rule(rule: str) -> tuple[str, tuple[float, float, float]]:

@@ -202,6 +202,63 @@ def test_a_word_without_files_is_skipped_and_said(tiny_corpus: Path, tmp_path: P
     assert "maybe: a word without recordings" in capsys.readouterr().err
     assert Reader(tmp_path / "a.h5").n_clips == 72
 
+    wrong = failure(capsys, "build", tmp_path / "own", tmp_path / "b.h5", "--strict")
+    assert "own: maybe: a word without recordings: remove it, or build without strict" in wrong
+    assert not list(tmp_path.glob("b.h5*"))
+    (tmp_path / "own" / "maybe").rmdir()
+    assert main(["build", str(tmp_path / "own"), str(tmp_path / "b.h5"), "--strict"]) == 0
+
+
+def test_the_rule_of_the_split_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """FSDD's own test part is announced as the split only where it is the split."""
+    (tmp_path / "fsdd").mkdir()
+    for digit in range(10):
+        for take in range(10):
+            soundfile.write(tmp_path / "fsdd" / f"{digit}_ann_{take}.wav", tone_clip(0, take)[:800], 8000, subtype="PCM_16")
+    said = {}
+    for rule in ("auto", "stratified:50/50", "speaker-hash"):
+        out = tmp_path / f"{rule.partition(':')[0]}.h5"
+        assert main(["build", str(tmp_path / "fsdd"), str(out), "--split", rule]) == 0
+        (said[rule],) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("split "))
+    assert said["auto"].startswith("split given: the corpus's own parts")
+    assert said["stratified:50/50"] == "split stratified:50/50: the same share of every label, exact counts, random"
+    assert said["speaker-hash"].startswith("split speaker-hash: ")
+    own, cut = Reader(tmp_path / "auto.h5"), Reader(tmp_path / "stratified.h5")
+    assert {source for source, split in zip(own.source, own.split, strict=True) if split == "test"} == {
+        f"{digit}_ann_{take}.wav" for digit in range(10) for take in range(5)
+    }
+    assert (cut.split == "test").sum() == 50
+    assert (cut.split != own.split).any()
+
+
+def test_verbose_lists_everything(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The class table and every skipped recording of a build, every finding of a scan."""
+    (tmp_path / "own" / "up").mkdir(parents=True)
+    for word in ("yes", "no"):
+        (tmp_path / "own" / word).symlink_to(tiny_corpus / word)
+    for i in range(25):
+        (tmp_path / "own" / "up" / f"bad{i}.wav").write_text("no")
+
+    def said(*arguments: str) -> str:
+        assert main([*arguments]) == 3
+        printed = capsys.readouterr()
+        return printed.out + printed.err
+
+    source = str(tmp_path / "own")
+    brief = said("build", source, str(tmp_path / "a.h5"))
+    full = said("build", source, str(tmp_path / "b.h5"), "-v")
+    assert sum("bad" in line for line in brief.splitlines()) == 20
+    assert "and 5 more: -v or --json lists all" in brief
+    assert {f"bad{i}.wav" for i in range(25)} <= {Path(line.split(":")[0]).name for line in full.splitlines()}
+    assert "more: -v" not in full
+    table = [line.split() for line in full.splitlines() if line.endswith("%")]
+    assert table == [["up", "25", "34.25", "%"], ["no", "24", "32.88", "%"], ["yes", "24", "32.88", "%"], ["total", "73", "100.00", "%"]]
+    assert not [line for line in brief.splitlines() if line.endswith("%")]
+
+    brief, full = said("scan", source), said("scan", source, "--verbose")
+    assert sum("bad" in line for line in brief.splitlines()) == 10
+    assert sum("bad" in line for line in full.splitlines()) == 25
+
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> Path:

@@ -46,7 +46,7 @@ _LISTED = 20  # skipped recordings that are named without -v
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
 @click.option("--threads", type=click.IntRange(min=1), help="[default: one a core, at most 16]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
-@click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read, instead of leaving it out.")
+@click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.h5 if it exists.")
 @console_options
 def build(
@@ -89,7 +89,7 @@ def build(
     if source.is_file() and is_hdf5(source):
         rows = _earlier_file(source, configs, corpus_options)
     else:
-        rows, skipped = _recordings(source, configs, corpus_options, seed, console)
+        rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
     augmented = augment_source(rows, load_recipe(augment), next(iter(configs.values())), seed=seed)
     try:
         with console.progress("clips") as progress:
@@ -134,19 +134,22 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
 
 
 def _recordings(
-    source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, console: Console
+    source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
     from kwsfeat.build import plan_recordings
-    from kwsfeat.splits import SPLITS, speakers_in_several_splits
+    from kwsfeat.labels import class_table, format_class_table
+    from kwsfeat.splits import RULES, SPLITS, parse_rule, speakers_in_several_splits
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:
         chosen.setdefault("split", "folds")
-    rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed)
+    rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed, strict=strict)
     corpus = rows.corpus
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
         console.note(note)
+    console.note(f"split {rows.split}: {RULES[parse_rule(rows.split)[0]]}")
+    console.detail(format_class_table(class_table(clip.label or "(unlabelled)" for clip in rows.clips)))
     speakers = {clip.speaker for clip in rows.clips} - {""}
     if shared := speakers_in_several_splits(rows.clips):
         console.note(
