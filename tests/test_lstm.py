@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kwsfeat import ConfigError
 from kwstrain import models
 from kwstrain.models.lstm import Weights, lstm
 
@@ -130,3 +131,17 @@ def test_memory_of_a_long_gradient_is_that_of_a_chunk() -> None:
     used = gradient.lower(Weights(*map(jnp.asarray, weights))).compile().memory_analysis().temp_size_in_bytes
     one_array_of_all_steps = 17640 * 8 * 32 * 4
     assert used < one_array_of_all_steps
+
+
+def test_units_remember_for_as_long_as_memory_says() -> None:
+    """With no input a unit keeps the share f of its state each step: half of it is left after log(2) / (1 - f) steps or so."""
+    model = models.create("lstm-raw", input_shape=(50, 1), n_classes=2, units=400, memory=2000)
+    start, forget, *rest = np.split(np.asarray(model.lstm.bias[...]), 4)
+    np.testing.assert_array_equal(start, -forget)
+    assert not np.any(rest)
+    steps = 1 / (1 - 1 / (1 + np.exp(-forget.astype(np.float64))))  # a state's time constant
+    assert 2 <= steps.min() < 50
+    assert 1900 < steps.max() <= 2000
+    assert abs(np.mean(steps) - 1000) < 100
+    with pytest.raises(ConfigError, match="memory=2 must be >= 3"):
+        models.create("lstm-raw", input_shape=(50, 1), n_classes=2, memory=2)

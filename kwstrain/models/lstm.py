@@ -144,14 +144,22 @@ def _sigmoid(z: jax.Array) -> jax.Array:
 
 
 class LSTM(nnx.Module):
-    """The weights of one layer, as Keras makes them: orthogonal recurrent kernel, forget gates open."""
+    """The weights of one layer, as Keras makes them: orthogonal recurrent kernel, forget gates open.
 
-    def __init__(self, n_in: int, units: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
+    With `memory` the gates begin such that the units remember for 1 to `memory` steps (Tallec and Ollivier 2018,
+    arXiv:1804.11188, section 2): over thousands of steps Keras's would forget the beginning, and the gradient would not reach it.
+    """
+
+    def __init__(self, n_in: int, units: int, *, memory: int = 0, dtype: Any, rngs: nnx.Rngs) -> None:
         if units < 1:
             raise ConfigError(f"units={units} must be >= 1")
+        if memory and memory < 3:
+            raise ConfigError(f"memory={memory} must be >= 3 steps, or 0 for Keras's start")
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (n_in, 4 * units)))
         self.recurrent = nnx.Param(nnx.initializers.orthogonal()(rngs.params(), (units, 4 * units), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros(4 * units).at[units : 2 * units].set(1.0))
+        forget = jnp.log(jax.random.uniform(rngs.params(), (units,), minval=1.0, maxval=memory - 1.0)) if memory else jnp.ones(units)
+        start = -forget if memory else jnp.zeros(units)
+        self.bias = nnx.Param(jnp.concatenate([start, forget, jnp.zeros(2 * units)]))
         self.dtype = dtype
 
     def __call__(self, x: jax.Array, mask: jax.Array | None, *, every: bool) -> jax.Array:
@@ -202,7 +210,7 @@ class SpectrogramLSTM(nnx.Module):
 
 
 class RawLSTM(nnx.Module):
-    """System E.1: LSTM over the samples, its state at the last real one, Dense ReLU, Dropout, Dense."""
+    """System E.1: LSTM over the samples, its state at the last real one, Dense ReLU, Dropout, Dense. `memory`: see :class:`LSTM`."""
 
     def __init__(
         self,
@@ -212,10 +220,11 @@ class RawLSTM(nnx.Module):
         rngs: nnx.Rngs,
         units: int = 32,
         hidden: int = 64,
+        memory: int = 0,
         dropout: float = 0.3,
         dtype: Any = jnp.float32,
     ) -> None:
-        self.lstm = LSTM(input_shape[1], units, dtype=dtype, rngs=rngs)
+        self.lstm = LSTM(input_shape[1], units, memory=memory, dtype=dtype, rngs=rngs)
         self.dense = dense(units, hidden, dtype=dtype, rngs=rngs)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         self.out = dense(hidden, n_classes, dtype=dtype, rngs=rngs)
