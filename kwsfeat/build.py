@@ -63,7 +63,8 @@ class Recordings:
     """Clips of a corpus, decoded as `config` says (of which only :data:`~kwsfeat.writer.CLIP_FIELDS` matter here).
 
     `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `trim_db`: see
-    :func:`~kwsfeat.audio.load_clip`. `split` is the rule that the clips' parts come from.
+    :func:`~kwsfeat.audio.load_clip`. `split` is the rule that the clips' parts come from. `missing` are the
+    folders that a manifest names and that were never there.
     """
 
     corpus: Corpus
@@ -73,6 +74,7 @@ class Recordings:
     seed: int = 0
     trim_db: float | None = None
     split: str = ""
+    missing: frozenset[str] = frozenset()
 
     def columns(self) -> Columns:
         """What the corpus says of its clips."""
@@ -117,7 +119,7 @@ class Recordings:
     def _check_still_there(self, clip: Clip) -> None:
         """A bad recording is skipped, but a disk that went away must not turn into a file that lacks half of the words."""
         folder = os.path.dirname(os.path.join(self.corpus.root, clip.path))
-        if not os.path.isdir(folder):
+        if folder not in self.missing and not os.path.isdir(folder):
             raise CorpusError(f"{folder} is not there (any more): connect it again and repeat the command, it goes on where it stopped")
 
 
@@ -160,7 +162,9 @@ def plan_recordings(
     )  # fmt: skip
     split = chosen_rule(clips, split)
     clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold)
-    return Recordings(corpus, clips, names, config, seed, trim_db, split)
+    folders = {os.path.dirname(os.path.join(corpus.root, clip.path)) for clip in clips} if corpus.layout == "manifest" else ()
+    missing = frozenset(folder for folder in folders if not os.path.isdir(folder))
+    return Recordings(corpus, clips, names, config, seed, trim_db, split, missing)
 
 
 class EarlierFile:

@@ -21,7 +21,8 @@ def open_locked(partial: Path) -> int:
         try:
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise StoreError(f"cannot write {partial}: {error.strerror}") from None
+            cure = "choose an output elsewhere" if partial.parent.is_dir() else "make its folder, or choose an output elsewhere"
+            raise StoreError(f"cannot write {partial}: {error.strerror}: {cure}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -21,7 +21,7 @@ from kwsfeat.labels import hash_of
 SPLITS = ("train", "validation", "test")
 RULES = {
     "auto": "the corpus's own parts where it has them, else speaker-hash where names carry _nohash_, else stratified",
-    "given": "the corpus's own parts: its lists, its manifest's column, FSDD's official test part; what they leave open is cut stratified",
+    "given": "the corpus's own parts (lists, a manifest's column, FSDD's official test part); what they leave open is cut stratified",
     "speaker-hash": "Speech Commands' rule: a hash of the speaker (of the file's name where there is none) decides",
     "stratified": "the same share of every label, exact counts, random",
     "by-speaker": "whole speakers, random, until the share of clips is reached",

@@ -191,6 +191,16 @@ def test_strict_makes_a_bad_recording_an_error(spoiled_corpus: Path, tmp_path: P
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_a_folder_that_a_manifest_names_in_vain_is_left_out(tiny_corpus: Path, tmp_path: Path) -> None:
+    """It never was there, so nothing vanished."""
+    good = sorted(tiny_corpus.glob("yes/*.wav"))[:3]
+    rows = [f"{path},yes\n" for path in (*good, tmp_path / "nowhere" / "a.wav")]
+    (tmp_path / "list.csv").write_text("path,label\n" + "".join(rows))
+    report = build(plan_recordings(tmp_path / "list.csv", CONFIG), tmp_path / "a.h5", {"logmel": CONFIG})
+    assert report.n_clips == 3
+    assert report.skipped == ((str(tmp_path / "nowhere" / "a.wav"), f"{tmp_path / 'nowhere' / 'a.wav'}: no such file"),)
+
+
 def test_only_bad_recordings_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "c" / "yes").mkdir(parents=True)
     (tmp_path / "c" / "yes" / "a.wav").write_text("no")

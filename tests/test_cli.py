@@ -221,7 +221,9 @@ def test_the_rule_of_the_split_is_said(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["build", str(tmp_path / "fsdd"), str(out), "--split", rule]) == 0
         (said[rule],) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("split "))
     assert said["auto"].startswith("split given: the corpus's own parts")
-    assert said["stratified:50/50"] == "split stratified:50/50: the same share of every label, exact counts, random"
+    assert said["stratified:50/50"] == (
+        "split stratified:50/50: the same share of every label, exact counts, random; the corpus's own parts are not used"
+    )
     assert said["speaker-hash"].startswith("split speaker-hash: ")
     own, cut = Reader(tmp_path / "auto.h5"), Reader(tmp_path / "stratified.h5")
     assert {source for source, split in zip(own.source, own.split, strict=True) if split == "test"} == {
@@ -346,7 +348,7 @@ def test_an_output_that_exists(built: Path, tiny_corpus: Path, capsys: pytest.Ca
 
 
 def test_an_output_that_cannot_be_written(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "No such file or directory" in failure(capsys, "build", tiny_corpus, tmp_path / "missing" / "a.h5")
+    assert "No such file or directory: make its folder" in failure(capsys, "build", tiny_corpus, tmp_path / "missing" / "a.h5")
     assert "is a folder" in failure(capsys, "build", tiny_corpus, tmp_path)
 
 

@@ -148,7 +148,9 @@ def _recordings(
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
         console.note(note)
-    console.note(f"split {rows.split}: {RULES[parse_rule(rows.split)[0]]}")
+    rule = parse_rule(rows.split)[0]
+    ignored = rule != "given" and any(clip.split for clip in corpus.clips)
+    console.note(f"split {rows.split}: {RULES[rule]}" + ("; the corpus's own parts are not used" if ignored else ""))
     console.detail(format_class_table(class_table(clip.label or "(unlabelled)" for clip in rows.clips)))
     speakers = {clip.speaker for clip in rows.clips} - {""}
     if shared := speakers_in_several_splits(rows.clips):
