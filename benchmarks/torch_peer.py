@@ -1,6 +1,6 @@
 """PyTorch's training step of the same networks: ``python torch_peer.py light-cnn|raw-lstm BATCH N_STEPS`` prints JSON.
 
-Run by bench_models.py in a Python of its own ($TORCH_PYTHON), because PyTorch is no dependency, and two thread pools in one
+Run by bench_train.py in a Python of its own ($TORCH_PYTHON), because PyTorch is no dependency, and two thread pools in one
 process get in each other's way. Prints the best examples/s of each layout.
 """
 
@@ -31,7 +31,7 @@ class RawLSTM(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.lstm = nn.LSTM(1, 32, batch_first=True)
-        self.head = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 10))
+        self.head = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Dropout(0.3), nn.Linear(64, 12))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.lstm(x)[0][:, -1])
@@ -40,7 +40,7 @@ class RawLSTM(nn.Module):
 def examples_per_s(model: nn.Module, x: torch.Tensor, n_steps: int) -> float:
     """Of the fastest of `n_steps` steps with Adam, after one that warms up."""
     optimizer = torch.optim.Adam(model.parameters())
-    label = torch.arange(len(x)) % 10
+    label = torch.arange(len(x)) % 12
     seconds = []
     for _ in range(1 + n_steps):
         began = time.perf_counter()
