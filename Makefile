@@ -34,7 +34,7 @@ lint: .venv/test-installed
 	$(BIN)/mypy
 
 bench: .venv/bench-installed
-	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only -s
+	$(BIN)/python -m pytest benchmarks --benchmark-enable -s
 
 clean:
 	rm -rf .venv demo.h5 runs data/demo
