@@ -39,6 +39,15 @@ def _binary(x, y, out):
 
 
 @jit
+def _octet(x, y):
+    v = simd.load_octet(x, 0)
+    for i in range(8):
+        shifted = simd.shift_in(simd.fma(v, v, v * simd.splat_octet(f32(2))), simd.splat_octet(f32(7)))
+        y[i] = simd.last(shifted)
+        v = simd.shift_in(v, v)
+
+
+@jit
 def _partial(out, x, n):
     simd.store_first(out, 0, simd.load(x, 0), n)
 
@@ -82,6 +91,13 @@ def test_binary_operations():
     _binary(x, y, out)
     expected = np.stack([x + y, x - y, x * y, x / y, x * y + x, np.minimum(x, y)])
     np.testing.assert_allclose(out.reshape(6, LANES), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_eight_lanes_on_any_machine():
+    x, y = np.arange(8).astype(f32), np.zeros(8, f32)
+    _octet(x, y)  # turn by turn the last lane is what was two, three ... lanes from the end
+    v = np.roll(x, 1)[::-1]
+    np.testing.assert_array_equal(y, v * v + 2 * v)
 
 
 @pytest.mark.parametrize("n", range(1, LANES + 1))

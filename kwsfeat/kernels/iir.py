@@ -1,7 +1,8 @@
-"""Cascades of second-order sections (transposed direct form II), which are serial in time.
+"""Cascades of second-order sections (transposed direct form II), from rest. They are serial in time, so lanes are something else.
 
-Many clips: a lane is a clip. One clip: a lane is a section, and section s works on sample t - s while section 0 works on
-sample t, so that the cascade advances one sample a step. Both carry the state in and out.
+Many clips: a lane is a clip, and two sections advance together, because one alone waits for its own results half of the time.
+One clip: a lane is a section. Two samples at a time move up by one lane a turn: the second fills the waits of the first.
+Both do the same operations in the same order and give the same bits.
 Formula of a section: y = b0 x + z0; z0 = b1 x - a1 y + z1; z1 = b2 x - a2 y (Oppenheim & Schafer, section 6.3).
 """
 
@@ -15,49 +16,50 @@ from kwsfeat.kernels.simd import (
     fma,
     last,
     load,
+    load_octet,
     restore_denormals,
     shift_in,
-    splat,
+    splat_octet,
     store,
     transpose_block,
-    where_less,
 )
 
 f32 = np.float32
 
-PAIR = 2 * LANES  # sections that filter_clip runs side by side
+GROUP = 24  # sections that filter_clip runs side by side, in three octets
+DELAY = 2 * (GROUP - 1)  # samples until the first one has passed through a group
 
 
 @inlined
-def _section(x, z0, z1, b0, b1, b2, a1, a2):
-    """One step; every rounding is spelled out, so that both ways to run a cascade give the same bits. a1, a2 are negated."""
+def _section(x, z0, z1, coefficients):
+    """One step; every rounding is spelled out, so that both ways to run a cascade give the same bits."""
+    b0, b1, b2, a1, a2 = coefficients  # a1 and a2 are negated
     y = fma(b0, x, z0)
     return y, fma(a1, y, fma(b1, x, z1)), fma(a2, y, b2 * x)
 
 
 @jit
-def filter_clips(clips, scale, out, coefficients, state, tile):
+def filter_clips(clips, out, coefficients, state, tile):
     """LANES clips at once: clips (LANES, n_samples) int16 or float32 to out (LANES, n_samples) float32.
 
-    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2; state (n_sections * 2 * LANES,) carried in and out; tile (LANES * LANES,).
+    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2 of an even number of sections; scratch: state (n_sections * 2 * LANES,) and
+    tile (LANES * LANES,).
     """
     n = clips.shape[1]
     source, target = clips.reshape(-1), out.reshape(-1)
-    n_sections = coefficients.size // 5
     before = flush_denormals()
+    for i in range(state.size):
+        state[i] = f32(0)
     for t in range(0, n, LANES):
         width = min(LANES, n - t)
         if width == LANES:
             transpose_block(source, t, n, tile, 0, LANES)
         else:
             for i in range(LANES):
-                for k in range(LANES):
-                    tile[k * LANES + i] = f32(at(source, i * n + t + k)) if k < width else f32(0)
-        gain = splat(scale)
-        for k in range(width):
-            store(tile, k * LANES, load(tile, k * LANES) * gain)
-        for s in range(n_sections):
-            _section_over_tile(tile, width, coefficients, s * 5, state, s * 2 * LANES)
+                for k in range(width):
+                    tile[k * LANES + i] = f32(at(source, i * n + t + k))
+        for s in range(0, coefficients.size // 5, 2):
+            _two_sections_over_tile(tile, width, coefficients, s * 5, state, s * 2 * LANES)
         if width == LANES:
             transpose_block(tile, 0, LANES, target, t, n)
         else:
@@ -68,62 +70,65 @@ def filter_clips(clips, scale, out, coefficients, state, tile):
 
 
 @inlined
-def _section_over_tile(tile, width, coefficients, c, state, z):
-    """One section over `width` samples: state and coefficients stay in registers."""
-    b0, b1, b2 = broadcast(coefficients, c), broadcast(coefficients, c + 1), broadcast(coefficients, c + 2)
-    a1, a2 = broadcast(coefficients, c + 3), broadcast(coefficients, c + 4)
-    z0, z1 = load(state, z), load(state, z + LANES)
+def _two_sections_over_tile(tile, width, coefficients, c, state, z):
+    """Two sections over `width` samples: state and coefficients stay in registers."""
+    first, second = _in_every_lane(coefficients, c), _in_every_lane(coefficients, c + 5)
+    u0, u1, v0, v1 = load(state, z), load(state, z + LANES), load(state, z + 2 * LANES), load(state, z + 3 * LANES)
     for k in range(width):
-        y, z0, z1 = _section(load(tile, k * LANES), z0, z1, b0, b1, b2, a1, a2)
-        store(tile, k * LANES, y)
-    store(state, z, z0)
-    store(state, z + LANES, z1)
-
-
-@jit
-def filter_clip(y, scale, out, lanes, state, n_groups):
-    """One clip: y (n_samples,) int16 or float32 to out (n_samples,) float32, PAIR sections at a time.
-
-    lanes (n_groups * 6 * PAIR,): for each group the values b0, b1, b2, -a1, -a2 of its sections, sections that do nothing at the
-    end, and the lane numbers; state (n_groups * 2 * PAIR,) z0 and z1 of each group.
-    """
-    before = flush_denormals()
-    for i in range(y.size):
-        out[i] = f32(at(y, i)) * scale
-    for g in range(n_groups):
-        _group_over_clip(out, lanes, g * 6 * PAIR, state, g * 2 * PAIR)
-    restore_denormals(before)
-
-
-@jit
-def _group_over_clip(out, lanes, c, state, z):
-    n = out.size
-    p0, p1, p2, p3, p4 = c, c + PAIR, c + 2 * PAIR, c + 3 * PAIR, c + 4 * PAIR
-    ub0, ub1, ub2, ua1, ua2 = load(lanes, p0), load(lanes, p1), load(lanes, p2), load(lanes, p3), load(lanes, p4)
-    vb0, vb1, vb2 = load(lanes, p0 + LANES), load(lanes, p1 + LANES), load(lanes, p2 + LANES)
-    va1, va2 = load(lanes, p3 + LANES), load(lanes, p4 + LANES)
-    u_lane, v_lane = load(lanes, c + 5 * PAIR), load(lanes, c + 5 * PAIR + LANES)
-    u0, v0, u1, v1 = load(state, z), load(state, z + LANES), load(state, z + PAIR), load(state, z + PAIR + LANES)
-    u = v = splat(f32(0))
-    for t in range(n + PAIR - 1):
-        x = broadcast(out, t) if t < n else splat(f32(0))
-        v_in, u_in = shift_in(v, u), shift_in(u, x)
-        u, next_u0, next_u1 = _section(u_in, u0, u1, ub0, ub1, ub2, ua1, ua2)
-        v, next_v0, next_v1 = _section(v_in, v0, v1, vb0, vb1, vb2, va1, va2)
-        if t < PAIR or t >= n:  # lane s has samples from step s to step s + n - 1 only
-            low, high = splat(f32(t - n) + f32(0.5)), splat(f32(t) + f32(0.5))
-            next_u0, next_u1 = _kept(u_lane, low, high, next_u0, u0), _kept(u_lane, low, high, next_u1, u1)
-            next_v0, next_v1 = _kept(v_lane, low, high, next_v0, v0), _kept(v_lane, low, high, next_v1, v1)
-        u0, u1, v0, v1 = next_u0, next_u1, next_v0, next_v1
-        if t >= PAIR - 1:
-            out[t - (PAIR - 1)] = last(v)
+        u, u0, u1 = _section(load(tile, k * LANES), u0, u1, first)
+        v, v0, v1 = _section(u, v0, v1, second)
+        store(tile, k * LANES, v)
     store(state, z, u0)
-    store(state, z + LANES, v0)
-    store(state, z + PAIR, u1)
-    store(state, z + PAIR + LANES, v1)
+    store(state, z + LANES, u1)
+    store(state, z + 2 * LANES, v0)
+    store(state, z + 3 * LANES, v1)
 
 
 @inlined
-def _kept(lane, low, high, new, old):
-    """`new` in lanes between low and high, else `old`."""
-    return where_less(low, lane, where_less(lane, high, new, old), old)
+def _in_every_lane(coefficients, c):
+    b0, b1, b2 = broadcast(coefficients, c), broadcast(coefficients, c + 1), broadcast(coefficients, c + 2)
+    return b0, b1, b2, broadcast(coefficients, c + 3), broadcast(coefficients, c + 4)
+
+
+@jit
+def filter_clip(y, out, lanes, line):
+    """One clip: y (n_samples,) int16 or float32 to out (n_samples,) float32, GROUP sections at a time.
+
+    lanes (n_groups * 5 * GROUP,): for each group the values b0, b1, b2, -a1, -a2 of its sections. line
+    (n_samples + n_groups * DELAY + 1,): zeros; takes the clip, which falls DELAY samples behind in every group.
+    """
+    n, n_groups = y.size, lanes.size // (5 * GROUP)
+    before = flush_denormals()
+    for i in range(n):
+        line[i] = f32(at(y, i))
+    for g in range(n_groups):
+        _group_over_line(line, g * DELAY, n + (g + 1) * DELAY, lanes, g * 5 * GROUP)
+    for i in range(n):
+        out[i] = at(line, i + n_groups * DELAY)
+    restore_denormals(before)
+
+
+@inlined
+def _group_over_line(line, begin, end, lanes, start):
+    """GROUP sections over line[begin:end] in place: what comes out at t went in at t - DELAY. u, v and w are eight sections each."""
+    a, b, c = _of_eight_sections(lanes, start), _of_eight_sections(lanes, start + 8), _of_eight_sections(lanes, start + 16)
+    u0 = u1 = v0 = v1 = w0 = w1 = u = v = w = next_u = next_v = next_w = splat_octet(f32(0))
+    for t in range(begin, end, 2):
+        x, next_x = splat_octet(at(line, t)), splat_octet(at(line, t + 1))
+        w, next_w, w0, w1 = _two_steps(shift_in(w, v), shift_in(next_w, next_v), w0, w1, c)
+        v, next_v, v0, v1 = _two_steps(shift_in(v, u), shift_in(next_v, next_u), v0, v1, b)
+        u, next_u, u0, u1 = _two_steps(shift_in(u, x), shift_in(next_u, next_x), u0, u1, a)
+        line[t], line[t + 1] = last(w), last(next_w)
+
+
+@inlined
+def _of_eight_sections(lanes, c):
+    b0, b1, b2 = load_octet(lanes, c), load_octet(lanes, c + GROUP), load_octet(lanes, c + 2 * GROUP)
+    return b0, b1, b2, load_octet(lanes, c + 3 * GROUP), load_octet(lanes, c + 4 * GROUP)
+
+
+@inlined
+def _two_steps(x, next_x, z0, z1, coefficients):
+    y, z0, z1 = _section(x, z0, z1, coefficients)
+    next_y, z0, z1 = _section(next_x, z0, z1, coefficients)
+    return y, next_y, z0, z1

@@ -1,4 +1,4 @@
-"""A Numba type for explicit SIMD: LANES float32 values that live in one register.
+"""A Numba type for explicit SIMD: LANES float32 values that live in one register (`vec`), or 8 on any machine (`octet`).
 
 Loops over plain arrays are two to four times slower and change speed with every edit, because LLVM cannot prove that arrays
 do not alias and guards every index that might be negative. Here each operation is one LLVM instruction on a vector;
@@ -33,29 +33,30 @@ def aligned(n: int) -> NDArray[np.float32]:
 
 
 class _VecType(types.Type):
-    def __init__(self) -> None:
-        super().__init__(name=f"f32x{LANES}")
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(name=f"f32x{lanes}")
 
 
-vec = _VecType()
+vec, octet = _VecType(LANES), _VecType(8)
 
 
 @register_model(_VecType)
 class _VecModel(models.PrimitiveModel):
     def __init__(self, dmm, fe_type):
-        super().__init__(dmm, fe_type, _VEC)
+        super().__init__(dmm, fe_type, ir.VectorType(_F32, fe_type.lanes))
 
 
 def _address(context, builder, array_type, array, index):
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index], inbounds=True)
 
 
-def _read(context, builder, array_type, array, index):
-    """LANES values that start at array[index], as float32 whatever their type."""
+def _read(context, builder, array_type, array, index, lanes=LANES):
+    """`lanes` values that start at array[index], as float32 whatever their type."""
     element = context.get_data_type(array_type.dtype)
-    pointer = builder.bitcast(_address(context, builder, array_type, array, index), ir.VectorType(element, LANES).as_pointer())
+    pointer = builder.bitcast(_address(context, builder, array_type, array, index), ir.VectorType(element, lanes).as_pointer())
     value = builder.load(pointer, align=context.get_abi_sizeof(element))
-    return value if element == _F32 else builder.sitofp(value, _VEC)
+    return value if element == _F32 else builder.sitofp(value, ir.VectorType(_F32, lanes))
 
 
 def _write(context, builder, array_type, array, index, value):
@@ -64,7 +65,11 @@ def _write(context, builder, array_type, array, index, value):
 
 def _splat(builder, scalar, vector_type=_VEC):
     one = builder.insert_element(ir.Constant(vector_type, ir.Undefined), scalar, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(_INTS, [0] * LANES))
+    return _shuffle(builder, one, one, [0] * vector_type.count)
+
+
+def _shuffle(builder, low, high, order):
+    return builder.shuffle_vector(low, high, ir.Constant(ir.VectorType(_I32, len(order)), list(order)))
 
 
 def _constant(value: float) -> ir.Constant:
@@ -83,6 +88,16 @@ def load(typingctx, array, index):
         return _read(context, builder, sig.args[0], args[0], args[1])
 
     return vec(array, types.intp), codegen
+
+
+@intrinsic
+def load_octet(typingctx, array, index):
+    """The 8 float32 values that start at array[index]."""
+
+    def codegen(context, builder, sig, args):
+        return _read(context, builder, sig.args[0], args[0], args[1], octet.lanes)
+
+    return octet(array, types.intp), codegen
 
 
 @intrinsic
@@ -133,6 +148,16 @@ def splat(typingctx, scalar):
     return vec(types.float32), codegen
 
 
+@intrinsic
+def splat_octet(typingctx, scalar):
+    """One float32 in all 8 lanes."""
+
+    def codegen(context, builder, sig, args):
+        return _splat(builder, args[0], ir.VectorType(_F32, octet.lanes))
+
+    return octet(types.float32), codegen
+
+
 @inlined
 def broadcast(array, index):
     """array[index] in every lane."""
@@ -148,7 +173,7 @@ def lane_sum(typingctx, value):
         while width > 1:
             width //= 2
             order = [(i + width) % LANES if i < width else i for i in range(LANES)]
-            total = builder.fadd(total, builder.shuffle_vector(total, total, ir.Constant(_INTS, order)), flags=_FLAGS)
+            total = builder.fadd(total, _shuffle(builder, total, total, order), flags=_FLAGS)
         return builder.extract_element(total, ir.Constant(_I32, 0))
 
     return types.float32(vec), codegen
@@ -159,10 +184,10 @@ def shift_in(typingctx, value, source):
     """The last lane of `source` in lane 0, and lane i - 1 of `value` in every other lane i: one instruction."""
 
     def codegen(context, builder, sig, args):
-        order = [LANES - 1, *range(LANES, 2 * LANES - 1)]
-        return builder.shuffle_vector(args[1], args[0], ir.Constant(_INTS, order))
+        lanes = value.lanes
+        return _shuffle(builder, args[1], args[0], range(lanes - 1, 2 * lanes - 1))
 
-    return vec(vec, vec), codegen
+    return value(value, source), codegen
 
 
 @intrinsic
@@ -170,9 +195,9 @@ def last(typingctx, value):
     """The value in the last lane."""
 
     def codegen(context, builder, sig, args):
-        return builder.extract_element(args[0], ir.Constant(_I32, LANES - 1))
+        return builder.extract_element(args[0], ir.Constant(_I32, value.lanes - 1))
 
-    return types.float32(vec), codegen
+    return types.float32(value), codegen
 
 
 @intrinsic
@@ -199,8 +224,9 @@ def at_most(value, bound):
 
 def _intrinsic_call(builder, name, args):
     """llvm.<name> on whole vectors; llvmlite has no name for vector types, so it is spelled out."""
-    function_type = ir.FunctionType(_VEC, [_VEC] * len(args))
-    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}.v{LANES}f32", fnty=function_type), list(args))
+    vector = args[0].type
+    function_type = ir.FunctionType(vector, [vector] * len(args))
+    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}.v{vector.count}f32", fnty=function_type), list(args))
 
 
 @intrinsic
@@ -220,7 +246,7 @@ def fma(typingctx, a, b, c):
     def codegen(context, builder, sig, args):
         return _intrinsic_call(builder, "fma", args)
 
-    return vec(vec, vec, vec), codegen
+    return a(a, b, c), codegen
 
 
 @intrinsic
@@ -266,9 +292,7 @@ def transpose_block(typingctx, source, index, stride, out, out_index, out_stride
         low = [k // 2 + (LANES if k % 2 else 0) for k in range(LANES)]
         high = [half + k for k in low]
         for _ in range(LANES.bit_length() - 1):
-            rows = [
-                builder.shuffle_vector(rows[i // 2], rows[i // 2 + half], ir.Constant(_INTS, high if i % 2 else low)) for i in range(LANES)
-            ]
+            rows = [_shuffle(builder, rows[i // 2], rows[i // 2 + half], high if i % 2 else low) for i in range(LANES)]
         for row in rows:
             _write(context, builder, sig.args[3], out_, out_index_, row)
             out_index_ = builder.add(out_index_, out_stride_)
@@ -325,7 +349,7 @@ def _arithmetic(python_operator, instruction: str) -> None:
     @infer_global(python_operator)
     class _Typing(AbstractTemplate):
         def generic(self, args, kws):
-            return signature(vec, vec, vec) if args == (vec, vec) else None
+            return signature(args[0], *args) if args in ((vec, vec), (octet, octet)) else None
 
     @lower_builtin(python_operator, _VecType, _VecType)
     def _lower(context, builder, sig, args):
