@@ -15,10 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy_features
 from flax import nnx
 
-from kwsfeat import ConfigError, KwsError, StoreError, VerificationError
+from kwsfeat import ConfigError, FeatureConfig, KwsError, StoreError, VerificationError
 from kwstrain import models, pretrained
+from kwstrain.bundle import Bundle, weights_of
+from kwstrain.config import TrainConfig
+from kwstrain.fit import fit
 from kwstrain.models.transfer import preprocess_image
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -65,6 +69,24 @@ def test_forward_equals_keras(keras_network: tuple[str, Any, Path]) -> None:
         got = np.asarray(nnx.jit(lambda m, x: m.backbone(x))(model, image))
         assert expected.std() > 0.01
         np.testing.assert_allclose(got, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("keras_network", ["vgg16"], indirect=True)
+def test_fit_trains_the_head_on_a_frozen_backbone(keras_network: tuple[str, Any, Path], tmp_path: Path) -> None:
+    weights = keras_network[2]
+    features = FeatureConfig.from_partial({"n_samples": 3200}, toy_features.CONFIG)  # 40 x 33: VGG16 needs 32 x 32
+    data = toy_features.write_toy(tmp_path / "toy.h5", n_clips=30, config=features)
+    config = TrainConfig(
+        arch="vgg16", options={"head": "A"}, weights=str(weights), freeze="backbone", epochs=1, batch=9, gradient_histograms=False
+    )  # fmt: skip
+    trained = fit(data, config, tmp_path / "run").bundle
+    start = models.create("vgg16", input_shape=features.shape, n_classes=3, seed=config.seed, head="A")
+    pretrained.load_weights(start, weights)
+    before, after = weights_of([nnx.state(start)]), weights_of([nnx.state(Bundle.load(tmp_path / "run").model)])
+    assert before.keys() == after.keys()
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert changed == {"head/dense/kernel", "head/dense/bias", "head/out/kernel", "head/out/bias"}
+    assert trained.parameters["trainable"] == sum(before[name].size for name in changed)
 
 
 @pytest.mark.parametrize("name", KERAS_NAMES)
