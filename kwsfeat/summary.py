@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import textwrap
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
@@ -88,7 +89,8 @@ def format_summary(values: dict[str, Any]) -> str:
         ]
         if "float16_error" in feature:
             lines.append(f"  float16: each value is within {feature['float16_error']:.2g} of its float32 value")
-        lines.append("  " + ", ".join(f"{field}={value}" for field, value in feature["config"].items()))
+        config = ", ".join(f"{field}={value}" for field, value in feature["config"].items())
+        lines.append(textwrap.fill(config, 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False))
     table = [(c["label"], c["count"], c["percent"]) for c in values["classes"]]
     if values["unlabelled"]:
         table.append(("(unlabelled)", values["unlabelled"], 100.0 * values["unlabelled"] / values["n_clips"]))
