@@ -110,6 +110,16 @@ def test_bfloat16_is_near(name: str) -> None:
     assert 0 < difference < 0.05 * np.abs(logits[0]).max()
 
 
+@pytest.mark.parametrize("name", models.names())
+def test_every_network_has_a_gradient(name: str) -> None:
+    """By shapes alone, so that the large ones need not be compiled."""
+    shape = (500, 1) if name == "lstm-raw" else (99, 161)
+    graph, params, rest = nnx.split(nnx.eval_shape(lambda: models.create(name, input_shape=shape, n_classes=3)), nnx.Param, ...)
+    x = jax.ShapeDtypeStruct((2, *shape), jnp.float32)
+    gradient = jax.eval_shape(jax.grad(lambda params, rest, x: nnx.merge(graph, params, rest, copy=True)(x).sum()), params, rest, x)
+    assert jax.tree.map(jnp.shape, gradient) == jax.tree.map(jnp.shape, params)
+
+
 def test_shapes_without_weights() -> None:
     model = nnx.eval_shape(lambda: models.create("resnet50", input_shape=(99, 161), n_classes=12))
     assert model.head.out.kernel.shape == (1024, 12)

@@ -130,9 +130,5 @@ class InceptionV3(nnx.Module):
 
 def neighbour_mean(x: jax.Array) -> jax.Array:
     """Mean of each 3 x 3 neighbourhood, of which only the part inside the image counts."""
-    total, count = (
-        jax.lax.reduce_window(a, jnp.zeros((), x.dtype), jax.lax.add, (1, 3, 3, 1), (1, 1, 1, 1), "SAME")
-        for a in (x, jnp.ones_like(x[:1, ..., :1]))
-    )
-    mean: jax.Array = total / count
+    mean: jax.Array = nnx.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=False)
     return mean
