@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +103,8 @@ class _Classifier:
         whole = jax.default_backend() != "cpu" or n_devices > 1 or "lstm" in bundle.config.arch or self.n_rows % _IN_CACHE
         rows = np.arange(self.n_rows, dtype=np.int32).reshape(-1, self.n_rows if whole else _IN_CACHE)
         self.batches = replicated(Batches(rows, np.ones(rows.shape, np.float32)))
+        # Devices that wait for each other must be given their programs in one order.
+        self.turn = threading.Lock() if n_devices > 1 else nullcontext()
 
     def __call__(self, group: Sequence[Path]) -> list[Prediction]:
         bundle, config = self.bundle, self.bundle.feature_config
@@ -115,7 +119,8 @@ class _Classifier:
                 errors[i] = str(error)
         features = self.front_end.extract_batch(audio, lengths=length)
         block = replicated(Block(features, np.zeros(self.n_rows, np.int32), *frame_range(config, length)))
-        logits = np.asarray(self.forward(self.variables, block, self.batches)).reshape(self.n_rows, -1)
+        with self.turn:
+            logits = np.asarray(self.forward(self.variables, block, self.batches)).reshape(self.n_rows, -1)
         given = probabilities(logits, bundle.config.loss)
         best = given.argmax(axis=1)
         return [

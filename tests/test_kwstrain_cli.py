@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -124,6 +125,16 @@ def test_predict_gives_a_line_a_file_in_the_order_given(run: Path, clips: Path, 
     assert [line[0] for line in lines] == paths
     assert [line[1] for line in lines] == ["up", "up", "yes", "no"]
     assert all(1 / 3 < float(line[2]) <= 1 for line in lines)
+
+
+def test_predict_on_several_devices(run: Path, clips: Path) -> None:
+    """More groups than threads: none may wait for another's devices."""
+    paths = [str(clips / f"{name}.wav") for name in "abcd"] * 80
+    done = subprocess.run(
+        [*COMMAND, "predict", str(run), *paths], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "JAX_NUM_CPU_DEVICES": "2"},
+    )  # fmt: skip
+    assert [line.split("\t")[1] for line in done.stdout.splitlines()] == ["up", "yes", "no", "up"] * 80
 
 
 def test_predict_lists_what_it_cannot_read(run: Path, clips: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -130,3 +130,9 @@ def test_nothing_that_is_not_finite_gets_in_unasked(bad):
             with pytest.raises(AudioError, match="holds NaN or infinity: repair the recording, or pass check_finite=False"):
                 call()
             assert call(check_finite=False).shape
+
+
+def test_large_values_are_finite_though_their_sum_is_not():
+    np.testing.assert_allclose(kwsfeat.power_to_db(np.full(4, 3e38, np.float32)), 10 * np.log10(3e38), rtol=1e-6)
+    with pytest.raises(AudioError, match="S holds NaN or infinity"):
+        kwsfeat.power_to_db(np.float32([3e38, np.inf]))
