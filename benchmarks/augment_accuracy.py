@@ -17,14 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from kwsfeat import FeatureConfig, Reader, recipe_names, time_stretch
-from kwsfeat.audio import as_int16, fix_length
+from kwsfeat import FeatureConfig, Reader, policy_names, time_stretch
+from kwsfeat.audio.clip import fix_length
+from kwsfeat.audio.waveform import as_int16
 from kwsfeat.augment import real_part
-from kwsfeat.build import build, plan_recordings
-from kwsfeat.store import write_file
+from kwsfeat.pipeline.arrays import write_file
+from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.sources import plan_recordings
 from kwstrain.config import defaults
-from kwstrain.evaluate import evaluate
-from kwstrain.fit import fit
+from kwstrain.evaluation.evaluate import evaluate
+from kwstrain.training.fit import fit
 
 WORDS = ["bed", "bird", "cat", "down", "eight", "five", "four", "go", "happy", "left", "one", "right", "stop", "up", "zero"]
 RATES = (0.9, 1.1)
@@ -70,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recordings", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/augment"))
-    parser.add_argument("--recipes", default=",".join(["off", *(name for name in recipe_names() if name != "off")]))
+    parser.add_argument("--recipes", default=",".join(["off", *(name for name in policy_names() if name != "off")]))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=30)
     arguments = parser.parse_args()

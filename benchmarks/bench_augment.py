@@ -15,7 +15,7 @@ from race import compare, race
 
 from kwsfeat import FeatureConfig, FreshFeatures, Reader, pitch_shift, time_stretch
 from kwsfeat.augment import stretch_and_shift
-from kwsfeat.store import write_file
+from kwsfeat.pipeline.arrays import write_file
 
 SR, RATE, STEPS = 22050, 1.3, 1
 

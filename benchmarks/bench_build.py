@@ -25,9 +25,10 @@ import pytest
 import soundfile
 
 from kwsfeat import Reader, preset
-from kwsfeat.build import build, plan_recordings
-from kwsfeat.frontend import warm_up
-from kwsfeat.verify import verify_file
+from kwsfeat.dataset.verify import verify_file
+from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.sources import plan_recordings
+from kwsfeat.pipeline.warmup import warm_up
 
 CONFIG = preset("logmel")
 
@@ -157,7 +158,8 @@ GROWTH = """
 import re, sys, time
 from pathlib import Path
 from kwsfeat import preset
-from kwsfeat.build import build, plan_recordings
+from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.sources import plan_recordings
 config = preset("logmel")
 began = time.perf_counter()
 build(plan_recordings(sys.argv[1], config), sys.argv[2], {"logmel": config}, threads=2)

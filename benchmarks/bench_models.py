@@ -17,9 +17,11 @@ import pytest
 from flax import nnx
 
 from kwstrain.config import TrainConfig
-from kwstrain.models import conv, create, layers
-from kwstrain.optim import optimizer, schedule
-from kwstrain.step import Batches, Block, TrainStep
+from kwstrain.models import create
+from kwstrain.models.layers import common as layers
+from kwstrain.models.layers import conv
+from kwstrain.training.optim import optimizer, schedule
+from kwstrain.training.step import Batches, Block, TrainStep
 
 STEPS = 10
 

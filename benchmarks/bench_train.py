@@ -25,10 +25,10 @@ import pytest
 import soundfile
 
 from kwsfeat import FeatureConfig, Reader, preset
-from kwsfeat.store import write_file
+from kwsfeat.pipeline.arrays import write_file
 from kwstrain.config import TrainConfig
-from kwstrain.fit import fit
-from kwstrain.predict import predict
+from kwstrain.inference.predict import predict
+from kwstrain.training.fit import fit
 
 LABELS = [f"word{i}" for i in range(12)]
 
@@ -84,7 +84,7 @@ def test_raw_lstm(table: list[str], tmp_path: Path, is_benchmark: bool) -> None:
         config = FeatureConfig.from_partial({"n_samples": 500}, config)
     path = write_noise(tmp_path / "data.h5", config, 356 if is_benchmark else 180)
     code = (
-        "import sys; from kwstrain.config import TrainConfig; from kwstrain.fit import fit\n"
+        "import sys; from kwstrain.config import TrainConfig; from kwstrain.training.fit import fit\n"
         "train = TrainConfig(arch='lstm-raw', batch=64, epochs=3, steps_per_dispatch=1, gradient_histograms=False)\n"
         "fit(sys.argv[1], train, sys.argv[2])"
     )

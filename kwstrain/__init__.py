@@ -1,4 +1,4 @@
 """kwstrain: trains keyword spotters with JAX on the files that kwsfeat builds.
 
-``kwstrain.fit.fit``, ``kwstrain.evaluate.evaluate`` and ``kwstrain.predict.predict`` are what the commands call.
+``kwstrain.training.fit``, ``kwstrain.evaluation.evaluate`` and ``kwstrain.inference.predict`` are what the commands call.
 """

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from kwsfeat import ConfigError, FeatureConfig
-from kwsfeat.config import good_fft_sizes
+from kwsfeat.config.features import good_fft_sizes
 
 
 @st.composite

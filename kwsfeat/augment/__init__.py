@@ -1,10 +1,10 @@
-"""Augmentation: transforms of waveforms and features, and recipes made of them.
+"""Augmentation: transforms of waveforms and features, and policies made of them.
 
 Every transform is a frozen description with ``draw(rng) -> parameters`` and ``apply(y, parameters)``.
 """
 
-from kwsfeat.augment.noise import Noise, noise_of, synthetic_noise
-from kwsfeat.augment.recipe import Grid, Recipe, augmented, draw_variants, load_recipe, real_part, recipe_names, variants
+from kwsfeat.augment.noise import Noise, synthetic_noise
+from kwsfeat.augment.policy import Grid, Policy, augmented, draw_variants, load_policy, policy_names, real_part, variants
 from kwsfeat.augment.spectrogram import Mixup, SpecMasks
 from kwsfeat.augment.stretch import pitch_shift, stretch_and_shift, time_stretch
 from kwsfeat.augment.transform import Compose, OneOf, Parameters, Transform, uniforms
@@ -22,7 +22,7 @@ __all__ = [
     "OneOf",
     "Parameters",
     "PitchShift",
-    "Recipe",
+    "Policy",
     "Room",
     "SpecMasks",
     "Tanh",
@@ -31,11 +31,10 @@ __all__ = [
     "Transform",
     "augmented",
     "draw_variants",
-    "load_recipe",
-    "noise_of",
+    "load_policy",
     "pitch_shift",
+    "policy_names",
     "real_part",
-    "recipe_names",
     "stretch_and_shift",
     "synthetic_noise",
     "time_stretch",

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.errors import ConfigError
-
-if TYPE_CHECKING:
-    from kwsfeat.store import Reader
-
-NOISE_FOLDER = "_background_noise_"
 
 
 class Noise:
@@ -54,22 +48,6 @@ class Noise:
         n = min(n_samples, int(self.length[recording]))
         piece = self.samples[start : start + n].astype(np.float32) * np.float32(1 / 32768)
         return piece if n == n_samples else np.resize(piece, n_samples)
-
-
-def noise_of(reader: Reader) -> Noise | None:
-    """The noise in a dataset file: what its training rows hold of ``_background_noise_`` recordings; None without any.
-
-    The pieces that the build cut a recording into are joined again, so that mixed noise may begin anywhere in it.
-    """
-    training = reader.rows("train")
-    rows = training[[NOISE_FOLDER in source for source in reader.source[training]]]
-    if not rows.size:
-        return None
-    order = rows[np.lexsort((reader.start[rows], reader.source[rows]))]
-    joined: dict[str, list[NDArray[np.int16]]] = {}
-    for row in order:
-        joined.setdefault(str(reader.source[row]), []).append(reader.audio[row, : reader.length[row]])
-    return Noise(np.concatenate(pieces) for pieces in joined.values())
 
 
 def synthetic_noise(sr: int, seed: int = 0) -> Noise:

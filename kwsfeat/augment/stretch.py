@@ -15,15 +15,15 @@ import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.augment.clip import as_clips, each_clip
+from kwsfeat.augment.clips import as_clips, each_clip
 from kwsfeat.errors import ConfigError, nearest
-from kwsfeat.kernels import resample as _resample
-from kwsfeat.kernels import vocoder as _vocoder
-from kwsfeat.kernels import wsola as _wsola
 from kwsfeat.kernels._jit import LANES
-from kwsfeat.kernels.fft import FftPlan, fft_plan
-from kwsfeat.kernels.level import mean_square
+from kwsfeat.kernels.fft.real import FftPlan, fft_plan
 from kwsfeat.kernels.simd import aligned
+from kwsfeat.kernels.waveform import resample as _resample
+from kwsfeat.kernels.waveform import vocoder as _vocoder
+from kwsfeat.kernels.waveform import wsola as _wsola
+from kwsfeat.kernels.waveform.level import mean_square
 
 Method = Literal["wsola", "vocoder", "vocoder-locked", "speed"]
 Stretcher = Callable[[float], NDArray[np.float32]]
@@ -249,7 +249,7 @@ class Pieces(NamedTuple):
 
 
 class _Wsola:
-    """`kwsfeat.kernels.wsola` for one clip."""
+    """`kwsfeat.kernels.waveform.wsola` for one clip."""
 
     def __init__(self, y: NDArray[np.float32], pieces: Pieces) -> None:
         self.n, self.pieces, self.power = y.size, pieces, mean_square(y)
@@ -285,7 +285,7 @@ _N_COLS = -(-_N_BINS // LANES) * LANES
 
 
 class _Vocoder:
-    """`kwsfeat.kernels.vocoder` for one clip."""
+    """`kwsfeat.kernels.waveform.vocoder` for one clip."""
 
     def __init__(self, y: NDArray[np.float32], *, locked: bool) -> None:
         self.n, self.n_frames, self.locked = y.size, 1 + y.size // _HOP, locked

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.augment.clip import as_clips
+from kwsfeat.augment.clips import as_clips
 from kwsfeat.errors import ConfigError
 
 Parameters = dict[str, Any]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.augment.clip import as_clips
+from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.noise import Noise
 from kwsfeat.augment.stretch import MAX_RATE, MAX_STEPS, MIN_RATE, Method, pitch_shift, time_stretch
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
 from kwsfeat.errors import ConfigError
-from kwsfeat.filters import butter_sos, sosfilt
+from kwsfeat.features.filtering import butter_sos, sosfilt
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,32 @@ from kwsfeat.cli.console import Console, console_options
 
 @click.command()
 @click.argument("recording", type=click.Path(path_type=Path), metavar="FILE.wav")
-@click.option("--recipe", default="nine", show_default=True, metavar="NAME|FILE.toml", help="nine, bcresnet, kws-streaming, or your own.")
+@click.option(
+    "--policy",
+    "--recipe",
+    "policy",
+    default="nine",
+    show_default=True,
+    metavar="NAME|FILE.toml",
+    help="nine, bcresnet, kws-streaming, or your own.",
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Where the files go.")
-@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Variants to draw, where the recipe is random.")
+@click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Variants to draw, where the policy is random.")
 @click.option("--noise", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Noise to mix in; repeatable.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random recipes.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random policies.")
 @console_options
-def augment(recording: Path, recipe: str, out: Path, count: int, noise: tuple[Path, ...], seed: int, console: Console) -> None:
+def augment(recording: Path, policy: str, out: Path, count: int, noise: tuple[Path, ...], seed: int, console: Console) -> None:
     """Write the variants of a recording, to listen to, and a picture of their spectrograms.
 
     \b
-    kwsfeat augment seven.wav --recipe nine --out variants/
-    kwsfeat augment seven.wav --recipe bcresnet --noise _background_noise_/pink_noise.wav --out variants/
+    kwsfeat augment seven.wav --policy nine --out variants/
+    kwsfeat augment seven.wav --policy bcresnet --noise _background_noise_/pink_noise.wav --out variants/
     """
-    from kwsfeat.audition import audition
-    from kwsfeat.augment import load_recipe
+    from kwsfeat.augment import load_policy
+    from kwsfeat.report.preview import preview
 
-    loaded = load_recipe(recipe)
+    loaded = load_policy(policy)
     if loaded.needs_noise and not noise:
         console.note("no --noise given: mixing in white, pink and brown noise")
-    paths = audition(recording, loaded, out, count=count, seed=seed, noise=noise)
+    paths = preview(recording, loaded, out, count=count, seed=seed, noise=noise)
     console.data("\n".join(map(str, paths)), [str(path) for path in paths])

@@ -11,8 +11,9 @@ import click
 from kwsfeat.cli.console import Console, console_options
 
 if TYPE_CHECKING:
-    from kwsfeat.build import BuildReport, EarlierFile, Recordings
-    from kwsfeat.config import FeatureConfig
+    from kwsfeat.config.features import FeatureConfig
+    from kwsfeat.pipeline.build import BuildReport
+    from kwsfeat.pipeline.sources import FromDataset, Recordings
 
 SKIPPED = 3
 _LISTED = 20  # skipped recordings that are named without -v
@@ -40,7 +41,7 @@ _LISTED = 20  # skipped recordings that are named without -v
     "--trim", "trim_db", type=click.FloatRange(min=0, min_open=True), metavar="DB", help="Cut off ends this far below the loudest 20 ms."
 )
 @click.option(
-    "--augment", default="off", metavar="RECIPE|FILE.toml", help="Store variants of the training clips: nine, bcresnet, kws-streaming."
+    "--augment", default="off", metavar="POLICY|FILE.toml", help="Store variants of the training clips: nine, bcresnet, kws-streaming."
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
@@ -79,18 +80,18 @@ def build(
     """
     from h5py import is_hdf5
 
-    from kwsfeat.augment import load_recipe
-    from kwsfeat.augmented import augment_source
-    from kwsfeat.build import build as build_file
+    from kwsfeat.augment import load_policy
+    from kwsfeat.pipeline.build import build as build_file
+    from kwsfeat.pipeline.variants import augment_source
 
     configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
     skipped: list[tuple[str, str]] = []
-    rows: Recordings | EarlierFile
+    rows: Recordings | FromDataset
     if source.is_file() and is_hdf5(source):
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
-    augmented = augment_source(rows, load_recipe(augment), next(iter(configs.values())), seed=seed)
+    augmented = augment_source(rows, load_policy(augment), next(iter(configs.values())), seed=seed)
     try:
         with console.progress("clips") as progress:
             report = build_file(
@@ -111,8 +112,8 @@ def _n_cores() -> int:
 
 
 def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, FeatureConfig]:
-    from kwsfeat.config import FeatureConfig
-    from kwsfeat.config_file import named_config
+    from kwsfeat.config.features import FeatureConfig
+    from kwsfeat.config.toml import named_config
 
     configs: dict[str, FeatureConfig] = {}
     for text in features:
@@ -123,22 +124,22 @@ def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, Fe
     return configs
 
 
-def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> EarlierFile:
-    from kwsfeat.build import EarlierFile
-    from kwsfeat.store import Reader
+def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> FromDataset:
+    from kwsfeat.dataset.reader import Reader
+    from kwsfeat.pipeline.sources import FromDataset
 
     if given := [name for name, value in corpus_options.items() if value is not None]:
         option = "--" + given[0].removesuffix("_db").replace("_", "-")
         raise click.UsageError(f"{option} cannot change the rows of {source}: build from the recordings")
-    return EarlierFile(Reader(source), next(iter(configs.values())))
+    return FromDataset(Reader(source), next(iter(configs.values())))
 
 
 def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
-    from kwsfeat.build import plan_recordings
-    from kwsfeat.labels import class_table, format_class_table
-    from kwsfeat.splits import RULES, SPLITS, parse_rule, speakers_in_several_splits
+    from kwsfeat.corpus.labels import class_table, format_class_table
+    from kwsfeat.corpus.splits import RULES, SPLITS, parse_rule, speakers_in_several_splits
+    from kwsfeat.pipeline.sources import plan_recordings
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:

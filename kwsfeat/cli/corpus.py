@@ -27,7 +27,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
     kwsfeat synth data/mine --words words.txt --voices 200 --takes 3
     """
-    from kwsfeat.synth import read_words, synth_corpus
+    from kwsfeat.corpus.synth import read_words, synth_corpus
 
     names = read_words(words)
     with console.progress("clips") as progress:
@@ -54,8 +54,8 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
     kwsfeat fetch fsdd data/fsdd
     kwsfeat fetch speech-commands-v2 data/sc --url https://mirror.example/speech_commands_v0.02.tar.gz
     """
-    from kwsfeat.fetch import CORPORA
-    from kwsfeat.fetch import fetch as fetch_corpus
+    from kwsfeat.corpus.fetch import CORPORA
+    from kwsfeat.corpus.fetch import fetch as fetch_corpus
 
     if name in CORPORA:
         console.note(CORPORA[name].about)
@@ -84,9 +84,9 @@ def scan(source: Path, layout: str | None, labels: str | None, limit: int | None
 
     Exit code 3: some recordings cannot be read.
     """
-    from kwsfeat.corpus import find_corpus
-    from kwsfeat.labels import apply_labels, class_table, format_class_table
-    from kwsfeat.scan import format_scan, scan_corpus
+    from kwsfeat.corpus.find import find_corpus
+    from kwsfeat.corpus.labels import apply_labels, class_table, format_class_table
+    from kwsfeat.corpus.scan import format_scan, scan_corpus
 
     corpus = find_corpus(source, layout)
     clips = apply_labels(corpus, labels)[0] if labels else corpus.clips

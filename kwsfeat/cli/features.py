@@ -22,8 +22,8 @@ def presets(name: str | None, out: Path | None, console: Console) -> None:
     kwsfeat presets --write mfcc            writes mfcc.toml
     kwsfeat build recordings/ out.h5 --features mfcc.toml
     """
-    from kwsfeat.config_file import write_toml
-    from kwsfeat.presets import PRESETS, preset
+    from kwsfeat.config.presets import PRESETS, preset
+    from kwsfeat.config.toml import write_toml
 
     if name is not None:
         path = out or Path(f"{name}.toml")
@@ -46,8 +46,8 @@ def warmup(names: tuple[str, ...], console: Console) -> None:
     kwsfeat warmup
     kwsfeat warmup logmel mfcc
     """
-    from kwsfeat.frontend import warm_up
-    from kwsfeat.presets import PRESETS, preset
+    from kwsfeat.config.presets import PRESETS, preset
+    from kwsfeat.pipeline.warmup import warm_up
 
     chosen = names or tuple(PRESETS)
     configs = [preset(name) for name in chosen]

@@ -19,8 +19,8 @@ def info(path: Path, console: Console) -> None:
     kwsfeat info out.h5
     kwsfeat info out.h5 --json
     """
-    from kwsfeat.store import Reader
-    from kwsfeat.summary import format_summary, summary
+    from kwsfeat.dataset.reader import Reader
+    from kwsfeat.report.summary import format_summary, summary
 
     with Reader(path) as reader:
         values = summary(reader)
@@ -39,8 +39,8 @@ def verify(path: Path, console: Console) -> int:
 
     Exit code 0 when all of it is intact, 4 when it is not.
     """
+    from kwsfeat.dataset.verify import verify_file
     from kwsfeat.errors import VerificationError
-    from kwsfeat.verify import verify_file
 
     with console.progress("block") as progress:
         report = verify_file(path, progress=progress)

@@ -25,7 +25,7 @@ def report(source: Path, output: Path, layout: str | None, limit: int, threads: 
     kwsfeat report speech_commands/ report.html
     kwsfeat report out.h5 report.html
     """
-    from kwsfeat.report import write_report
+    from kwsfeat.report.report import write_report
 
     with console.progress("steps") as progress:
         path = write_report(source, output, layout=layout, limit=limit, threads=threads, progress=progress)
@@ -45,8 +45,8 @@ def show(recording: Path, output: Path | None, console: Console) -> None:
     kwsfeat show yes.wav
     kwsfeat show yes.wav --out pictures/yes.png
     """
-    from kwsfeat.audio import read_samples
-    from kwsfeat.pictures import clip_picture
+    from kwsfeat.audio.read import read_samples
+    from kwsfeat.report.figures import clip_picture
 
     y, sr = read_samples(recording)
     path = output or Path(recording.stem + ".png")

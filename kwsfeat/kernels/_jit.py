@@ -49,8 +49,8 @@ LANES = _lanes()
 def cache_key() -> str:
     """What the compiled code depends on, as 16 hexadecimal digits."""
     digest = hashlib.sha256(repr((sorted(FASTMATH), LANES, numba.__version__, llvmlite.__version__, sys.version_info[:2], cpu())).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.relative_to(Path(__file__).parent).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 

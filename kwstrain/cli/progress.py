@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from kwstrain.fit import Tick
+    from kwstrain.training.fit import Tick
 
 
 class TrainingProgress:

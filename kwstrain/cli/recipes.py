@@ -19,7 +19,7 @@ _SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.
 @click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON.")
 def recipes(as_json: bool) -> None:
     """List the recipes: one for each training of the five systems."""
-    from kwstrain import recipes as library
+    from kwstrain.recipes import run as library
 
     loaded = [library.load(name) for name in library.names()]
     if as_json:
@@ -63,7 +63,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
     kwstrain run logspec-cnn speech_commands/ --out runs/c
     kwstrain run mel-lstm fsdd/ -s epochs=5 -s options.units=64
     """
-    from kwstrain import recipes as library
+    from kwstrain.recipes import run as library
 
     chosen = library.load(recipe).changed(assignments(changes))
     out = out or Path("runs") / chosen.name
@@ -85,8 +85,8 @@ def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[
 
     Needs Optuna: pip install 'kwsfeat[tune]'.
     """
-    from kwstrain import recipes as library
-    from kwstrain.tune import tune as search
+    from kwstrain.recipes import run as library
+    from kwstrain.training.tune import tune as search
 
     chosen = library.load(recipe).changed(assignments(changes))
     out = out or Path("runs") / f"tune-{chosen.name}"

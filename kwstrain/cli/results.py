@@ -13,8 +13,8 @@ import click
 from kwsfeat import ConfigError, CorpusError, nearest
 
 if TYPE_CHECKING:
-    from kwstrain.evaluate import Evaluation
-    from kwstrain.predict import Prediction
+    from kwstrain.evaluation.evaluate import Evaluation
+    from kwstrain.inference.predict import Prediction
 
 SKIPPED = 3
 
@@ -30,8 +30,8 @@ def evaluate(run: Path, path: Path | None, split: str, as_json: bool) -> None:
     Without OUT.h5 it is the file that RUN was trained on. RUN gets SPLIT.json, a picture of the confusion matrix and a page
     with the mistakes to hear and see.
     """
-    from kwstrain.evaluate import evaluate as evaluate_run
-    from kwstrain.evaluate import save
+    from kwstrain.evaluation.evaluate import evaluate as evaluate_run
+    from kwstrain.evaluation.evaluate import save
 
     evaluation = evaluate_run(run, path, split=split)
     save(evaluation)
@@ -87,9 +87,9 @@ def predict(run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: s
     kwstrain predict runs/cnn a.wav b.wav
     kwstrain predict runs/cnn test/audio --csv submission.csv --on-error silence
     """
-    from kwstrain.bundle import Bundle
-    from kwstrain.predict import predict as predict_clips
-    from kwstrain.predict import recordings
+    from kwstrain.inference.bundle import Bundle
+    from kwstrain.inference.predict import predict as predict_clips
+    from kwstrain.inference.predict import recordings
 
     labels = Bundle.load(run).labels
     if on_error is not None and on_error not in labels:
@@ -146,7 +146,7 @@ def _write_table(table: Path, folder: Path | None, rows: Iterator[tuple[Path, st
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a self-contained page with curves.")
 def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None) -> None:
     """Put runs side by side: parameters, accuracy, loss and seconds, at the best epoch and after the first."""
-    from kwstrain import compare as comparison
+    from kwstrain.evaluation import compare as comparison
 
     rows = [comparison.row(run) for run in runs]
     click.echo(comparison.text(rows))

@@ -13,7 +13,7 @@ import click
 from kwstrain.cli.progress import TrainingProgress
 
 if TYPE_CHECKING:
-    from kwstrain.fit import FitResult
+    from kwstrain.training.fit import FitResult
 
 _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 
@@ -46,8 +46,8 @@ def fit(
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     """
     from kwstrain.config import changed, defaults
-    from kwstrain.fit import fit as fit_run
-    from kwstrain.folds import cross_validate
+    from kwstrain.training.fit import fit as fit_run
+    from kwstrain.training.folds import cross_validate
 
     given = {name: value for name, value in options.items() if value is not None}
     config = changed(defaults(arch), {**given, **assignments(changes)})

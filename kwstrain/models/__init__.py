@@ -11,10 +11,10 @@ import jax
 from flax import nnx
 
 from kwsfeat import ConfigError, nearest
-from kwstrain.models.cnn import DeepCNN, ImageCNN, LightCNN, MnistCNN
+from kwstrain.models.five_systems.cnn import DeepCNN, ImageCNN, LightCNN, MnistCNN
+from kwstrain.models.five_systems.lstm import RawLSTM, SpectrogramLSTM
 from kwstrain.models.freeze import trainable
-from kwstrain.models.lstm import RawLSTM, SpectrogramLSTM
-from kwstrain.models.transfer import TransferInceptionV3, TransferResNet50, TransferVGG16
+from kwstrain.models.imagenet.transfer import TransferInceptionV3, TransferResNet50, TransferVGG16
 
 __all__ = ["ModelRow", "create", "names", "table", "trainable"]
 

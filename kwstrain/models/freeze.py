@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers import BatchNorm
+from kwstrain.models.layers.common import BatchNorm
 
 Path = tuple[str | int, ...]
 

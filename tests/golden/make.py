@@ -20,10 +20,10 @@ import soundfile
 from flax import nnx
 
 from kwsfeat import PRESETS, FrontEnd, Reader
-from kwstrain.bundle import Bundle
-from kwstrain.data import frame_range
+from kwstrain.data.clips import frame_range
+from kwstrain.inference.bundle import Bundle
 from kwstrain.models import create, names
-from kwstrain.step import Batches, Block, forward_function
+from kwstrain.training.step import Batches, Block, forward_function
 
 SR = 16000
 EVERY = 5  # of the features of a preset, every fifth frame is kept

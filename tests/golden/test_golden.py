@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kwsfeat import PRESETS, FrontEnd, Reader, verify_file
-from kwstrain.bundle import Bundle
+from kwstrain.inference.bundle import Bundle
 from kwstrain.models import create
 
 HERE = Path(__file__).parent

@@ -1,0 +1,151 @@
+"""A recording as a clip of fixed rate and length: trim, resample, pad or crop. Thin enough for thousands of small files."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.audio.faults import Source
+from kwsfeat.audio.read import read_samples
+from kwsfeat.audio.waveform import Samples, as_float32, as_int16
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.errors import AudioError
+
+
+def load_clip(
+    source: Source,
+    config: FeatureConfig,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    seed: tuple[int, ...] = (0,),
+    trim_db: float | None = None,
+    out: NDArray[np.int16] | None = None,
+) -> tuple[NDArray[np.int16], int]:
+    """Read a recording as the clip that `config` describes.
+
+    Channels are averaged, another sample rate is resampled to ``config.sr``, the length becomes ``config.n_samples``. A mono
+    16-bit source at the right rate passes through bit for bit; everything else is rounded to 16 bits, and clipped.
+
+    Parameters
+    ----------
+    source : path or binary file object
+        Anything libsndfile reads.
+    config : FeatureConfig
+        Its `sr`, `n_samples`, `pad`, `crop`, `resample` and `resample_from_hz` are used.
+    start, stop : int, samples at the source's own rate, ``0 <= start < stop``
+        The part to read; None is the end.
+    seed : tuple of int
+        For ``crop="random"``.
+    trim_db : float > 0 or None
+        Drop what lies before the first and after the last 20 ms that are within this many dB of the loudest 20 ms.
+    out : ndarray, int16, shape (n_samples,), optional
+        Written in place and returned.
+
+    Returns
+    -------
+    y : ndarray, int16, shape (n_samples,)
+    length : int, 1 to n_samples
+        Samples that come from the recording; the others are padding.
+
+    Raises
+    ------
+    AudioError
+        One line with the name and what is wrong: missing, not a recording, truncated, no samples, NaN or infinite samples.
+    """
+    y, sr = read_samples(source, start=start, stop=stop)
+    if trim_db is not None:
+        y = trim_silence(y, sr, trim_db)
+    fixed, length = _fixed_at_rate(y, sr, config, seed)
+    if out is None:
+        out = np.empty(config.n_samples, np.int16)
+    out[:] = as_int16(fixed)
+    return out, length
+
+
+def fix_length(y: Samples, config: FeatureConfig, *, seed: tuple[int, ...] = (0,), n_samples: int | None = None) -> tuple[Samples, int]:
+    """Pad with zeros or crop to ``config.n_samples``, as ``config.pad`` and ``config.crop`` say.
+
+    Parameters
+    ----------
+    y : ndarray, any dtype, shape (n,)
+    config : FeatureConfig
+    seed : tuple of int
+        For ``crop="random"``: the crop starts at ``default_rng(seed).integers(n - n_samples + 1)``.
+    n_samples : int, optional
+        Another length than ``config.n_samples``.
+
+    Returns
+    -------
+    y : ndarray, same dtype, shape (n_samples,)
+        The array itself when it has the right length, a view when it is longer.
+    length : int
+        ``min(n, n_samples)``.
+    """
+    wanted = config.n_samples if n_samples is None else n_samples
+    n = len(y)
+    if n == wanted:
+        return y, n
+    if n > wanted:
+        first = _crop_start(y, wanted, config, seed)
+        return y[first : first + wanted], wanted
+    padded = np.zeros(wanted, y.dtype)
+    first = {"end": 0, "front": wanted - n, "center": (wanted - n) // 2}[config.pad]
+    padded[first : first + n] = y
+    return padded, n
+
+
+def _crop_start(y: Samples, wanted: int, config: FeatureConfig, seed: tuple[int, ...]) -> int:
+    spare = len(y) - wanted
+    if config.crop == "start":
+        return 0
+    if config.crop == "center":
+        return spare // 2
+    if config.crop == "random":
+        return int(np.random.default_rng(seed).integers(spare + 1))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
+    return int(np.argmax(energy[wanted:] - energy[:-wanted]))
+
+
+def trim_silence(y: Samples, sr: int, top_db: float) -> Samples:
+    """The part of `y` from the first to the last 20 ms frame whose power is within `top_db` (> 0) dB of the loudest frame's."""
+    frame = max(1, sr // 50)
+    starts = np.arange(0, len(y), frame)
+    power = np.add.reduceat(np.square(y, dtype=np.float64), starts) / np.diff([*starts, len(y)])
+    if power.max() == 0.0:
+        return y
+    loud = np.flatnonzero(power >= power.max() * 10.0 ** (-top_db / 10.0))
+    return y[loud[0] * frame : (loud[-1] + 1) * frame]
+
+
+def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[np.float32]:
+    """`y` (n,) at `sr` Hz as float32 at `new_sr` Hz, ``ceil(n * new_sr / sr)`` samples for ``fft``, nearest for ``soxr`` (HQ)."""
+    y = as_float32(y)
+    if sr == new_sr:
+        return y
+    if method == "fft":
+        from scipy.signal import resample as fft_resample
+
+        return np.asarray(fft_resample(y, ceil(len(y) * new_sr / sr)), np.float32)
+    import soxr
+
+    return np.asarray(soxr.resample(y, sr, new_sr, quality="HQ"), np.float32)
+
+
+def _fixed_at_rate(y: Samples, sr: int, config: FeatureConfig, seed: tuple[int, ...]) -> tuple[Samples, int]:
+    """`y` at ``config.sr`` with ``config.n_samples``; untouched int16 stays int16."""
+    if config.resample_from_hz:
+        # System C fixes the clip at its recorded rate and resamples the result, so that the FFT sees the zeros too.
+        between = config.resample_from_hz
+        if sr != between:
+            y = resample(y, sr, between)
+        fixed, length = fix_length(y, config, seed=seed, n_samples=ceil(config.n_samples * between / config.sr))
+        resampled = resample(fixed, between, config.sr, config.resample)
+        return fix_length(resampled, config)[0], min(config.n_samples, ceil(length * config.sr / between))
+    if sr != config.sr:
+        y = resample(y, sr, config.sr, config.resample)
+        if not len(y):
+            raise AudioError(f"a recording of less than one sample at {config.sr} Hz: record it again or remove it")
+    return fix_length(y, config, seed=seed)

@@ -1,0 +1,1 @@
+"""Every choice that changes a sample or a feature."""

@@ -1,0 +1,1 @@
+"""Which clips there are, before a recording is opened."""

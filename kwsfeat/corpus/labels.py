@@ -1,0 +1,205 @@
+"""From the words of a corpus to the classes of a file: which words, what becomes `unknown`, where `silence` comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import product
+from math import ceil
+
+import numpy as np
+
+from kwsfeat.audio.read import openable
+from kwsfeat.corpus.find import SYNTHETIC_SILENCE, Clip, Corpus
+from kwsfeat.errors import CorpusError, nearest
+
+SILENCE = "silence"
+UNKNOWN = "unknown"
+COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SCHEMES = {
+    "all": "every word of the corpus",
+    "commands12": "yes no up down left right on off stop go, silence, and every other word as unknown",
+    "digits": "zero to nine, or 0 to 9 where the corpus writes them so",
+}
+
+
+def apply_labels(
+    corpus: Corpus,
+    scheme: str | Sequence[str] = "all",
+    *,
+    unknown: str | None = None,
+    unknown_share: float | None = None,
+    silence_share: float | None = None,
+    seed: int = 0,
+) -> tuple[list[Clip], tuple[str, ...]]:
+    """Give every clip its final label, leave out what no class wants, and cut the noise files into silence.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    scheme : str or sequence of str
+        One of SCHEMES, or a list of words ("yes,no,stop" or a sequence), whose order becomes the order of the classes.
+    unknown : {"other", "drop"}, optional
+        What becomes of the words outside `scheme`: the class ``unknown``, or left out. The default is ``other`` for
+        ``commands12``, for a list that names ``unknown``, and with `unknown_share`; else ``drop``.
+    unknown_share : float >= 0, optional
+        At most this many unknown clips, as a share of the clips of the chosen words; all of them by default.
+    silence_share : float >= 0, optional
+        This many silence clips, as a share of the clips of the chosen words; 0 is none. The default is every noise file cut
+        into pieces of 1 s, the last short piece kept. With more asked for than that, pieces from random places follow; without
+        noise files the silence is synthesised.
+    seed : int
+        Decides which unknown clips and which pieces of noise are taken.
+
+    Returns
+    -------
+    clips : list of Clip
+        In the order of the corpus, the silence last. A corpus without any label keeps its clips, with label "".
+    labels : tuple of str
+        The classes.
+
+    Raises
+    ------
+    CorpusError
+        For a word that the corpus does not have, with the nearest ones that it has.
+    """
+    for name, share in (("unknown_share", unknown_share), ("silence_share", silence_share)):
+        if share is not None and not 0 <= share <= 100:
+            raise CorpusError(f"{name}={share:g} must be between 0 and 100: 0.1 is a tenth of the clips of the chosen words")
+    if unknown not in (None, "other", "drop"):
+        raise CorpusError(f"unknown={unknown!r} must be 'other' (they become one class) or 'drop'")
+    if not corpus.words:
+        return list(corpus.clips), ()
+    words, names_unknown, names_silence = _chosen_words(corpus, scheme)
+    if unknown is None:
+        unknown = "other" if names_unknown or unknown_share is not None else "drop"
+
+    chosen = set(words)
+    keep_unknown = set()
+    if unknown == "other":
+        others = [clip for clip in corpus.clips if clip.label and clip.label not in chosen]
+        n_known = sum(clip.label in chosen for clip in corpus.clips)
+        n_unknown = len(others) if unknown_share is None else round(unknown_share * n_known)
+        keep_unknown = {clip for _, clip in sorted((clip_hash(seed, clip), clip) for clip in others)[:n_unknown]}
+    clips = []
+    for clip in corpus.clips:
+        if clip.label in chosen:
+            clips.append(clip)
+        elif clip in keep_unknown:
+            clips.append(replace(clip, label=UNKNOWN))
+    if not clips:
+        raise CorpusError(f"no recordings of {', '.join(words)}: the corpus has {_listed(corpus.words)}")
+    n_words = sum(clip.label in chosen for clip in clips)
+    silence = _silence(corpus, None if silence_share is None else round(silence_share * n_words), seed) if SILENCE not in chosen else []
+
+    labels = list(words)
+    if silence or names_silence:
+        labels.append(SILENCE)
+    if (keep_unknown or names_unknown) and UNKNOWN not in chosen:
+        labels.append(UNKNOWN)
+    return clips + silence, tuple(labels)
+
+
+def clip_hash(seed: int, clip: Clip) -> str:
+    """A number for a clip that depends on the seed, its path and its start only: an order that other files do not change."""
+    key = f"{seed}\0{clip.path}\0{clip.start}"
+    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def class_table(labels: Iterable[str]) -> list[tuple[str, int, float]]:
+    """(name, count, percentage) for each label, most frequent first, names in order where counts are equal."""
+    counts = Counter(labels)
+    total = sum(counts.values())
+    return [(name, n, 100.0 * n / total) for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def format_class_table(table: Sequence[tuple[str, int, float]]) -> str:
+    """The lines of :func:`class_table`, aligned, with a total."""
+    rows = [(name, f"{n:,}", f"{percent:.2f} %") for name, n, percent in table]
+    rows.append(("total", f"{sum(n for _, n, _ in table):,}", "100.00 %"))
+    wide, counts = (max(len(row[i]) for row in rows) for i in (0, 1))
+    return "\n".join(f"{name:<{wide}}  {n:>{counts}}  {percent:>8}" for name, n, percent in rows)
+
+
+def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str], bool, bool]:
+    """The words of `scheme`, and whether it names the classes unknown and silence."""
+    have = corpus.words
+    if isinstance(scheme, str) and scheme in SCHEMES:
+        if scheme == "all":
+            return have, False, False
+        words = list(COMMANDS if scheme == "commands12" else DIGITS)
+        if scheme == "digits" and set(have) & set("0123456789"):
+            words = list("0123456789")
+        if missing := [word for word in words if word not in have]:
+            if len(missing) == len(words):
+                raise CorpusError(f"labels {scheme!r} need {', '.join(words)}, and the corpus has none of them: it has {_listed(have)}")
+            corpus.notes.append(f"no recordings of {', '.join(missing)}: the classes stay, empty")
+        return words, scheme == "commands12", scheme == "commands12"
+    asked = list(dict.fromkeys(name.strip() for name in (scheme.split(",") if isinstance(scheme, str) else scheme) if name.strip()))
+    words = [name for name in asked if name in have or name not in (SILENCE, UNKNOWN)]
+    if not words:
+        raise CorpusError(f"labels {scheme!r} name no word: give {', '.join(SCHEMES)} or a list such as {','.join(have[:3])}")
+    for word in words:
+        if word not in have:
+            if any(path.rsplit("/", 1)[-1] == word for path, _ in corpus.skipped):
+                raise CorpusError(f"no recordings of {word!r}: its folder is empty")
+            near = nearest(word, [*have, *(SCHEMES if len(asked) == 1 else ())])
+            hint = f"did you mean {', '.join(near)}?" if near else "there is nothing like it;"
+            raise CorpusError(f"no word {word!r} in the corpus: {hint} it has {_listed(have)}")
+    return words, UNKNOWN in asked, SILENCE in asked
+
+
+def _silence(corpus: Corpus, n_wanted: int | None, seed: int) -> list[Clip]:
+    """Pieces of 1 s of the noise files; `n_wanted` of them, or all."""
+    if n_wanted == 0:
+        return []
+    lengths = _noise_lengths(corpus)
+    pieces = [
+        Clip(path, SILENCE, start=start, stop=min(start + sr, n))
+        for path, (n, sr) in lengths.items()
+        for start in range(0, n, sr)
+    ]  # fmt: skip
+    if n_wanted is None:
+        return pieces
+    if n_wanted <= len(pieces):
+        chosen = {piece for _, piece in sorted((clip_hash(seed, piece), piece) for piece in pieces)[:n_wanted]}
+        return [piece for piece in pieces if piece in chosen]
+    n_more = n_wanted - len(pieces)
+    if not pieces:
+        return [Clip(f"{SYNTHETIC_SILENCE}{i}", SILENCE) for i in range(n_more)]
+    taken = set(pieces)
+    rng = np.random.default_rng((seed, 0x51EE))
+    for _, (path, (n, sr)) in product(range(20 * ceil(n_more / len(lengths))), lengths.items()):
+        start = int(rng.integers(max(1, n - sr + 1)))
+        piece = Clip(path, SILENCE, start=start, stop=min(start + sr, n))
+        if piece not in taken:
+            taken.add(piece)
+            pieces.append(piece)
+        if len(pieces) == n_wanted:
+            return pieces
+    raise CorpusError(f"the noise files are too short for {n_wanted:,} different pieces of silence: lower silence_share")
+
+
+def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
+    """(samples, rate) of each noise file that can be read; the others are skipped and said."""
+    import soundfile
+
+    lengths = {}
+    for path in corpus.noise:
+        try:
+            info = soundfile.info(openable(corpus.root / path))
+        except (soundfile.LibsndfileError, OSError) as error:
+            corpus.skipped.append((path, f"noise that cannot be read ({error})"))
+            continue
+        if info.frames:
+            lengths[path] = (info.frames, info.samplerate)
+        else:
+            corpus.skipped.append((path, "noise without samples"))
+    return lengths
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:40]) + (f" and {len(words) - 40} more" if len(words) > 40 else "")

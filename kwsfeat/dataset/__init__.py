@@ -1,0 +1,1 @@
+"""The HDF5 file: its format, writing, reading and verifying."""

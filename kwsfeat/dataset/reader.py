@@ -1,0 +1,231 @@
+"""The dataset file: HDF5 whose large arrays are contiguous, so that every reader can map them into memory.
+
+``docs/file-format.md`` describes it field by field. :class:`Reader` maps a finished file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.dataset.checksum import checksum
+from kwsfeat.dataset.format import SPLITS, block_slices, extents, map_rows
+from kwsfeat.dataset.seal import FORMAT, FORMAT_VERSION, stored_seal
+from kwsfeat.errors import StoreError, nearest
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Reader:
+    """A finished file, read-only; the large arrays are memory maps and take no memory until they are used.
+
+    The HDF5 library is used only while the constructor runs: the maps need no lock and may be shared by threads and
+    by forked processes.
+
+    Parameters
+    ----------
+    path : str or path
+        A file written by ``kwsfeat build``.
+
+    Attributes
+    ----------
+    attrs : dict
+        The attributes of the file's root.
+    labels : tuple of str
+        Class names; ``label`` indexes them.
+    feature_names : tuple of str
+        The feature sets, the first is the default.
+    n_clips, n_samples, sr, block_rows : int
+        Rows; samples in a row of ``audio``; their rate in Hz; rows that share a checksum.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, unfinished, of another format or version, or has another layout.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file = _open_bytes(self.path)  # stays the same file when another one takes its name
+        with _open(self.path) as file:
+            self.attrs: dict[str, Any] = dict(file.attrs)
+            _check_format(self.path, self.attrs)
+            self.extents = extents(file)
+            names = [str(name) for name in self.attrs["feature_names"]]
+            if missing := [name for name in names if f"features/{name}" not in self.extents]:
+                raise StoreError(f"{self.path}: /features/{missing[0]} is missing: the file was changed, build it again")
+            self._feature_attrs = {name: dict(file["features"][name].attrs) for name in names}
+        self.labels: tuple[str, ...] = tuple(str(name) for name in self.attrs["labels"])
+        self.feature_names: tuple[str, ...] = tuple(self._feature_attrs)
+        self.n_clips = self.extents["length"].shape[0]
+        self.sr = int(self.attrs["sr"])
+        self.n_samples = int(self.attrs["n_samples"])
+        self.block_rows = int(self.attrs["block_rows"])
+        self._configs: dict[str, FeatureConfig] = {}
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; arrays that were handed out stay valid."""
+        self._file.close()
+
+    @property
+    def seal(self) -> str:
+        """Hexadecimal digest of everything but the large arrays, and of their checksums: equal files have equal seals."""
+        return stored_seal(self._file.fileno())
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether the file holds the recordings themselves."""
+        return "audio" in self.extents
+
+    @cached_property
+    def audio(self) -> NDArray[np.int16]:
+        """Samples, int16, shape (n_clips, n_samples)."""
+        if not self.has_audio:
+            raise StoreError(f"{self.path} holds no audio: it was built with --no-audio")
+        return self.map("audio")
+
+    @cached_property
+    def length(self) -> NDArray[np.int32]:
+        """Real samples of each clip before padding, int32, shape (n_clips,)."""
+        return self.map("length")
+
+    @cached_property
+    def label(self) -> NDArray[np.int32]:
+        """Index into ``labels`` of each clip, -1 is unlabelled; int32, shape (n_clips,)."""
+        return self.map("label")
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """``train``, ``validation`` or ``test`` for each clip, shape (n_clips,)."""
+        return self._strings("split")
+
+    @cached_property
+    def speaker(self) -> NDArray[np.str_]:
+        """Speaker of each clip, empty where it is not known; shape (n_clips,)."""
+        return self._strings("speaker")
+
+    @cached_property
+    def source(self) -> NDArray[np.str_]:
+        """Path of each clip's recording, relative to the corpus; shape (n_clips,)."""
+        return self._strings("source")
+
+    @cached_property
+    def start(self) -> NDArray[np.int64]:
+        """First sample of each clip in its recording, at the recording's rate; int64, shape (n_clips,)."""
+        return self.map("start")
+
+    @cached_property
+    def variant(self) -> NDArray[np.int32]:
+        """Augmented copy that each row is, 0 is the recording itself; int32, shape (n_clips,)."""
+        return self.map("variant")
+
+    @cached_property
+    def augmentation(self) -> NDArray[np.str_]:
+        """Parameters that each row was augmented with, as JSON; empty for a recording itself; shape (n_clips,)."""
+        return self._strings("augmentation")
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of one split, ascending, int64."""
+        if split not in SPLITS:
+            raise StoreError(f"no split called {split!r}: there are {', '.join(SPLITS)}")
+        return np.flatnonzero(self.split == split)
+
+    def features(self, name: str | None = None) -> NDArray[Any]:
+        """Features `name` (the first set without one): float32 or float16, shape (n_clips, n_frames, n_features)."""
+        return self.map(f"features/{self._feature_name(name)}")
+
+    def config(self, name: str | None = None) -> FeatureConfig:
+        """The configuration that the feature set was computed with."""
+        name = self._feature_name(name)
+        if name not in self._configs:
+            config = FeatureConfig.from_json(self._feature_attrs[name]["config"])
+            if config.fingerprint != self._feature_attrs[name]["fingerprint"]:
+                raise StoreError(f"{self.path}: the configuration of {name!r} does not match its fingerprint: the file is damaged")
+            self._configs[name] = config
+        return self._configs[name]
+
+    def statistics(self, name: str | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and standard deviation of each feature over the frames of the training rows, float32, shape (n_features,)."""
+        attrs = self._feature_attrs[self._feature_name(name)]
+        return attrs["mean"], attrs["std"]
+
+    def feature_attrs(self, name: str | None = None) -> dict[str, Any]:
+        """All attributes of a feature set's dataset."""
+        return dict(self._feature_attrs[self._feature_name(name)])
+
+    def _feature_name(self, name: str | None) -> str:
+        if name is None:
+            return self.feature_names[0]
+        if name not in self.feature_names:
+            near = nearest(name, self.feature_names)
+            raise StoreError(f"{self.path} has no features {name!r}: it holds {', '.join(near or self.feature_names)}")
+        return name
+
+    def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
+        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it."""
+        if self._file.closed:
+            raise StoreError(f"{self.path}: this reader is closed")
+        return map_rows(self._file, self.extents[path], rows)
+
+    def checked(self, path: str, rows: slice) -> NDArray[Any]:
+        """As :meth:`map` for ``audio``, ``length`` or ``features/<name>``, after comparing the checksums of the blocks it touches.
+
+        Raises
+        ------
+        StoreError
+            If the data are not what was written.
+        """
+        sums = self.map(f"checksum/{path}")
+        first = rows.start - rows.start % self.block_rows
+        data = self.map(path, slice(first, min(self.n_clips, -(-rows.stop // self.block_rows) * self.block_rows)))
+        for block in block_slices(len(data), self.block_rows):
+            if checksum(data[block]) != sums[(first + block.start) // self.block_rows]:
+                raise StoreError(f"{self.path}: /{path} is damaged near row {first + block.start}: kwsfeat verify says more")
+        return data[rows.start - first : rows.stop - first]
+
+    def _strings(self, path: str) -> NDArray[np.str_]:
+        return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)
+
+
+def _open_bytes(path: Path) -> BinaryIO:
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    try:
+        return open(path, "rb")
+    except PermissionError:
+        raise StoreError(f"{path}: not readable: check its permissions") from None
+
+
+def _open(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except BlockingIOError:
+        raise StoreError(f"{path} is open for writing in another program: close it there") from None
+    except OSError as error:
+        raise StoreError(f"{path} is not an HDF5 file, or damaged ({str(error).splitlines()[0]})") from None
+
+
+def _check_format(path: Path, attrs: Mapping[str, Any]) -> None:
+    if attrs.get("format") != FORMAT:
+        raise StoreError(f"{path} is an HDF5 file, but not one made by kwsfeat build")
+    if attrs["format_version"] != FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format version {attrs['format_version']}, this program reads version {FORMAT_VERSION}: build it again"
+        )
+    if not attrs["complete"]:
+        raise StoreError(f"{path} is unfinished: run the build that was writing it again, it goes on where it stopped")

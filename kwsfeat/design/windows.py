@@ -1,0 +1,46 @@
+"""Analysis windows in every library's convention."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.errors import ConfigError
+
+Window = Literal["hann", "hann-symmetric", "hann-offset", "hamming", "hamming-symmetric", "povey", "blackman", "rectangular"]
+
+
+def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
+    """The `win_length` (>= 1) values of a window.
+
+    Parameters
+    ----------
+    name : str
+        ``hann``, ``hamming``, ``blackman``: periodic, as librosa, torchaudio and TensorFlow use them (period `win_length`).
+        ``hann-symmetric``, ``hamming-symmetric``: period ``win_length - 1`` (Kaldi's hanning and hamming). ``hann-offset``:
+        periodic, shifted by half a sample (TensorFlow's micro_frontend). ``povey``: symmetric Hann to the power 0.85 (Kaldi).
+        ``rectangular``: ones.
+    win_length : int, >= 1
+        Length in samples.
+
+    Returns
+    -------
+    window : ndarray, float64, shape (win_length,)
+    """
+    if name not in get_args(Window):
+        raise ConfigError(f"window={name!r} must be one of {', '.join(get_args(Window))}")
+    if win_length < 1:
+        raise ConfigError(f"win_length={win_length} must be >= 1")
+    n = np.arange(win_length) + (0.5 if name == "hann-offset" else 0.0)
+    symmetric = name in ("hann-symmetric", "hamming-symmetric", "povey")
+    turn = 2.0 * np.pi * n / max(1, win_length - 1 if symmetric else win_length)
+    if win_length == 1 or name == "rectangular":
+        return np.ones(win_length)
+    if name == "blackman":
+        return 0.42 - 0.5 * np.cos(turn) + 0.08 * np.cos(2.0 * turn)
+    if name in ("hamming", "hamming-symmetric"):
+        return 0.54 - 0.46 * np.cos(turn)
+    hann = 0.5 - 0.5 * np.cos(turn)
+    return np.maximum(hann, 0.0) ** 0.85 if name == "povey" else hann

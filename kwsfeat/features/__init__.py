@@ -1,0 +1,1 @@
+"""Samples to features: the checked functions and classes over the kernels."""

@@ -1,0 +1,327 @@
+"""Spectra of one clip, for use without a FeatureConfig. They run on the kernels that FrontEnd runs on.
+
+Arrays are frames first: librosa's results are the transposes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kwsfeat.audio.waveform import require_finite
+from kwsfeat.config.features import Edges, FeatureConfig
+from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights
+from kwsfeat.design.windows import Window, analysis_window
+from kwsfeat.errors import AudioError, ConfigError
+from kwsfeat.features.front_end import FrontEnd
+from kwsfeat.features.plan import make_plan
+from kwsfeat.kernels._jit import LANES
+from kwsfeat.kernels.fft.real import fft_plan
+from kwsfeat.kernels.spectrum import front_end as kernel
+from kwsfeat.kernels.spectrum import stft as stft_kernel
+
+
+def stft(
+    y: ArrayLike,
+    *,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Window = "hann",
+    edges: Edges = "zero",
+    check_finite: bool = True,
+) -> NDArray[np.complex64]:
+    """Short-time Fourier transform.
+
+    Parameters
+    ----------
+    y : array_like, shape (n_samples,)
+        Mono waveform, n_samples >= 1.
+    n_fft : int, >= 4
+        FFT length in samples; prime factors 2, 3 and 5.
+    hop_length : int, >= 1, optional
+        Samples between frames; ``n_fft // 4`` by default.
+    win_length : int, in 1 .. n_fft, optional
+        Window length in samples, centred inside n_fft; `n_fft` by default.
+    window : str
+        See :func:`kwsfeat.analysis_window`.
+    edges : {"zero", "reflect", "none"}
+        Frames centred with zero or reflected padding of ``n_fft // 2``, or whole frames only.
+    check_finite : bool
+        Refuse NaN and infinity.
+
+    Returns
+    -------
+    S : ndarray, complex64, shape (n_frames, n_fft // 2 + 1)
+        ``n_frames = 1 + n_samples // hop_length`` (even n_fft), or ``1 + (n_samples - n_fft) // hop_length`` with edges none.
+
+    Raises
+    ------
+    ConfigError
+        If a length is out of bounds.
+    AudioError
+        If `y` is empty, not one-dimensional, or not finite.
+
+    Notes
+    -----
+    ``S[t, k] = sum_n window[n] y[t hop_length + n - n_fft // 2] exp(-2 pi i k n / n_fft)``: librosa 0.11's ``stft``, transposed.
+    """
+    samples = as_clip(y)
+    if edges not in ("zero", "reflect", "none"):
+        raise ConfigError(f"edges={edges!r} must be zero, reflect or none")
+    config = FeatureConfig(
+        n_samples=samples.size,
+        n_fft=n_fft,
+        hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft,
+        window=window,
+        edges=edges,
+        kind="spectrum",
+        log="none",
+    )
+    plan = make_plan(config)
+    re, im = np.empty(config.shape, np.float32), np.empty(config.shape, np.float32)
+    finite = stft_kernel.stft(samples, re, im, plan, kernel.scratch_for(plan, 1))
+    if not finite:
+        require_finite(samples, "y", check_finite)
+    out = np.empty(config.shape, np.complex64)
+    out.real, out.imag = re, im
+    return out
+
+
+def istft(
+    S: ArrayLike,
+    *,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Window = "hann",
+    edges: Literal["zero", "reflect", "none"] = "zero",
+    n_samples: int | None = None,
+    n_fft: int | None = None,
+    check_finite: bool = True,
+) -> NDArray[np.float32]:
+    """Inverse of :func:`stft` by weighted overlap-add.
+
+    Parameters
+    ----------
+    S : array_like, complex, shape (n_frames, n_fft // 2 + 1)
+    hop_length, win_length, window, edges
+        As given to :func:`stft`.
+    n_samples : int, >= 0, optional
+        Length of the result in samples, cut or filled with zeros; by default what the frames cover.
+    n_fft : int, optional
+        Needed only when it is odd; ``2 * (n_bins - 1)`` by default.
+    check_finite : bool
+        Refuse NaN and infinity.
+
+    Returns
+    -------
+    y : ndarray, float32, shape (n_samples,)
+        Within 1e-5 of the input of `stft` wherever the windows overlap to more than nothing; zero elsewhere.
+
+    Notes
+    -----
+    ``y = sum_t w x_t / sum_t w^2``: Griffin & Lim 1984, equation 6; librosa 0.11's ``istft``.
+    """
+    spectrum = np.asarray(S, np.complex64)
+    if spectrum.ndim != 2 or spectrum.shape[0] < 1 or spectrum.shape[1] < 2:
+        raise AudioError(f"S has shape {spectrum.shape} and must have (n_frames, n_fft // 2 + 1)")
+    require_finite(spectrum.view(np.float32), "S", check_finite)
+    n_frames, n_bins = spectrum.shape
+    length = 2 * (n_bins - 1) if n_fft is None else n_fft
+    if length // 2 + 1 != n_bins:
+        raise ConfigError(f"n_fft={length} has {length // 2 + 1} bins and S has {n_bins}")
+    hop = hop_length or length // 4
+    config = FeatureConfig(
+        n_samples=n_frames * hop + length, n_fft=length, hop_length=hop, win_length=win_length or length, window=window, kind="spectrum"
+    )
+    padded = np.zeros(length, np.float32)
+    left = (length - config.win_length) // 2
+    padded[left : left + config.win_length] = analysis_window(window, config.win_length)
+    n_groups = -(-n_frames // LANES)
+    lanes = np.zeros((n_groups * LANES, n_bins), np.complex64)
+    lanes[:n_frames] = spectrum
+    lanes = lanes.reshape(n_groups, LANES, n_bins).transpose(0, 2, 1)
+    y = np.zeros((n_groups * LANES - 1) * hop + length, np.float32)
+    stft_kernel.istft(np.ascontiguousarray(lanes.real), np.ascontiguousarray(lanes.imag), padded, hop, y, fft_plan(length))
+    covered = (n_frames - 1) * hop + length
+    weight = _window_sum(padded, hop, n_frames)
+    np.divide(y[:covered], weight, out=y[:covered], where=weight > 1e-10)
+    start = 0 if edges == "none" else length // 2
+    end = covered if edges == "none" else covered - length // 2
+    wanted = end - start if n_samples is None else n_samples
+    result = np.zeros(wanted, np.float32)
+    part = y[start : min(start + wanted, covered)]
+    result[: part.size] = part
+    return result
+
+
+def spectrogram(
+    y: ArrayLike,
+    *,
+    sr: int = 16000,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Window = "hann",
+    edges: Edges = "zero",
+    spectrum: Literal["power", "magnitude"] = "power",
+    norm: Literal["none", "window", "win_length", "n_fft", "density"] = "none",
+    check_finite: bool = True,
+) -> NDArray[np.float32]:
+    """Power or magnitude spectrogram.
+
+    Parameters
+    ----------
+    y, n_fft, hop_length, win_length, window, check_finite
+        As for :func:`stft`; `edges` may be any of FeatureConfig's.
+    sr : int, >= 1
+        Sampling rate in Hz; matters for ``norm="density"`` only.
+    spectrum : {"power", "magnitude"}
+    norm : {"none", "window", "win_length", "n_fft", "density"}
+        Divisor of the power; ``density`` is ``scipy.signal.spectrogram``'s one-sided density with detrend=False, in 1/Hz.
+
+    Returns
+    -------
+    S : ndarray, float32, shape (n_frames, n_fft // 2 + 1)
+    """
+    samples = as_clip(y)
+    config = FeatureConfig(
+        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft, window=window, edges=edges,
+        kind="spectrum", spectrum=spectrum, spectrum_norm=norm, log="none",
+    )  # fmt: skip
+    return cached_front_end(config).extract(samples, check_finite=check_finite)
+
+
+def melspectrogram(
+    y: ArrayLike,
+    *,
+    sr: int = 16000,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Window = "hann",
+    edges: Edges = "zero",
+    spectrum: Literal["power", "magnitude"] = "power",
+    n_mels: int = 128,
+    fmin_hz: float = 0.0,
+    fmax_hz: float | None = None,
+    formula: MelFormula = "slaney",
+    weights: MelWeights = "hz",
+    norm: MelNorm = "slaney",
+    check_finite: bool = True,
+) -> NDArray[np.float32]:
+    """Mel spectrogram (no logarithm: see :func:`power_to_db`).
+
+    Parameters
+    ----------
+    y, sr, n_fft, hop_length, win_length, window, edges, spectrum, check_finite
+        As for :func:`spectrogram`.
+    n_mels, fmin_hz, fmax_hz, formula, weights, norm
+        As for :func:`kwsfeat.mel_filterbank`.
+
+    Returns
+    -------
+    S : ndarray, float32, shape (n_frames, n_mels)
+        The transpose of librosa 0.11's ``feature.melspectrogram`` with the defaults.
+    """
+    samples = as_clip(y)
+    config = FeatureConfig(
+        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft, window=window, edges=edges,
+        spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_formula=formula, mel_weights=weights,
+        mel_norm=norm, log="none",
+    )  # fmt: skip
+    return cached_front_end(config).extract(samples, check_finite=check_finite)
+
+
+def power_to_db(
+    S: ArrayLike, *, ref: float | Literal["max"] = 1.0, amin: float = 1e-10, top_db: float | None = 80.0, check_finite: bool = True
+) -> NDArray[np.float32]:
+    """Power to decibels.
+
+    Parameters
+    ----------
+    S : array_like, any shape
+        Power, >= 0.
+    ref : float > 0, or "max"
+        Power that becomes 0 dB; ``max`` is the largest of `S`.
+    amin : float, > 0
+        Smaller powers count as this.
+    top_db : float > 0, optional
+        Values further than this below the largest are raised to it; None switches it off.
+    check_finite : bool
+        Refuse NaN and infinity; without it NaN stays NaN.
+
+    Returns
+    -------
+    S_db : ndarray, float32, the shape of `S`
+        ``10 log10(max(S, amin) / max(ref, amin))``: librosa 0.11's ``power_to_db``.
+    """
+    power = np.asarray(S, np.float32)
+    require_finite(power, "S", check_finite)
+    if amin <= 0:
+        raise ConfigError(f"amin={amin} must be > 0: silence has no logarithm")
+    if top_db is not None and top_db < 0:
+        raise ConfigError(f"top_db={top_db} must be >= 0, or None to switch it off")
+    reference = (float(power.max()) if power.size else 1.0) if ref == "max" else abs(float(ref))
+    db = 10.0 * np.log10(np.maximum(power, np.float32(amin))) - np.float32(10.0 * np.log10(max(reference, amin)))
+    if top_db is not None and db.size:
+        db = np.maximum(db, db.max() - np.float32(top_db))
+    return np.asarray(db, np.float32)
+
+
+def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """One-sided amplitude spectrum of a whole clip, as system C looks at it.
+
+    Parameters
+    ----------
+    y : array_like, shape (n_samples,)
+        n_samples >= 1; any length.
+    sr : int, >= 1
+        Sampling rate in Hz.
+    check_finite : bool
+        Refuse NaN and infinity.
+
+    Returns
+    -------
+    frequency_hz : ndarray, float64, shape (n_samples // 2,)
+    amplitude : ndarray, float32, shape (n_samples // 2,)
+        ``2 / n |FFT(y)|``: a sine of amplitude a that fits the clip shows as a.
+    """
+    samples = as_clip(y)
+    if sr < 1:
+        raise ConfigError(f"sr={sr} must be >= 1")
+    require_finite(samples, "y", check_finite)
+    n = samples.size
+    amplitude = 2.0 / n * np.abs(np.fft.rfft(samples.astype(np.float64)))[: n // 2]
+    frequency_hz: NDArray[np.float64] = np.arange(n // 2, dtype=np.float64) * (sr / n)
+    return frequency_hz, amplitude.astype(np.float32)
+
+
+def as_clip(y: ArrayLike) -> NDArray[np.float32]:
+    """`y` as (n_samples,) float32 in [-1, 1]; int16 is divided by 32768."""
+    samples = np.asarray(y)
+    if samples.dtype == np.int16:
+        samples = samples / np.float32(32768.0)
+    if samples.ndim != 1 or samples.size == 0:
+        raise AudioError(f"y has shape {samples.shape} and must be one-dimensional with at least one sample")
+    return np.ascontiguousarray(samples, np.float32)
+
+
+@lru_cache(maxsize=32)
+def cached_front_end(config: FeatureConfig) -> FrontEnd:
+    """The tables of the last calls: a function called in a loop builds them once."""
+    return FrontEnd(config)
+
+
+def _window_sum(window: NDArray[np.float32], hop: int, n_frames: int) -> NDArray[np.float32]:
+    """Sum of the squared windows of the frames that exist."""
+    total = np.zeros((n_frames - 1) * hop + window.size, np.float32)
+    for t in range(n_frames):
+        total[t * hop : t * hop + window.size] += window**2
+    return total

@@ -1,0 +1,1 @@
+"""The real FFT over LANES frames: small transforms, passes, forward and inverse."""

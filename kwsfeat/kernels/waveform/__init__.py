@@ -1,0 +1,1 @@
+"""Kernels on samples: filters, resampling, stretching, mixing."""

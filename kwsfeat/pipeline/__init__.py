@@ -1,0 +1,1 @@
+"""Where corpus, audio, augmentation, features and dataset meet."""

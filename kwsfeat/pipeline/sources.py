@@ -1,0 +1,194 @@
+"""Where the rows of a new file come from: recordings of a corpus, or a file that was built before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.audio.clip import load_clip
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.corpus.find import Clip, Corpus, find_corpus
+from kwsfeat.corpus.labels import apply_labels
+from kwsfeat.corpus.splits import assign_splits, chosen_rule
+from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.reader import Reader
+from kwsfeat.dataset.writer import CLIP_FIELDS
+from kwsfeat.errors import AudioError, CorpusError, StoreError
+
+
+class ClipSource(Protocol):
+    """Where the rows of a new file come from: :class:`Recordings` or :class:`FromDataset`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+
+    def columns(self) -> Columns:
+        """What is known of the rows before their samples are read."""
+
+    def attributes(self) -> Mapping[str, str]:
+        """What the file's root says about where its rows came from."""
+
+    def identity(self) -> bytes:
+        """Changes whenever the samples may have changed."""
+
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+        """Fill `audio` (n, n_samples) and `length` (n,); returns the reason for each position that could not be read."""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Clips of a corpus, decoded as `config` says (of which only :data:`~kwsfeat.dataset.writer.CLIP_FIELDS` matter here).
+
+    `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `trim_db`: see
+    :func:`~kwsfeat.audio.clip.load_clip`. `split` is the rule that the clips' parts come from. `missing` are the
+    folders that a manifest names and that were never there.
+    """
+
+    corpus: Corpus
+    clips: Sequence[Clip]
+    labels: tuple[str, ...]
+    config: FeatureConfig
+    seed: int = 0
+    trim_db: float | None = None
+    split: str = ""
+    missing: frozenset[str] = frozenset()
+
+    def columns(self) -> Columns:
+        """What the corpus says of its clips."""
+        index = {label: i for i, label in enumerate(self.labels)}
+        return Columns.of(
+            [index.get(clip.label, -1) for clip in self.clips],
+            [clip.split for clip in self.clips],
+            speaker=[clip.speaker for clip in self.clips],
+            source=[clip.path for clip in self.clips],
+            start=[clip.start for clip in self.clips],
+        )
+
+    def attributes(self) -> Mapping[str, str]:
+        """Nothing."""
+        return {}
+
+    def identity(self) -> bytes:
+        """Sizes and modification times of all recordings (of the archive, for one), and what is cut out of them."""
+        digest = hashlib.sha256(json.dumps([self.seed, self.trim_db]).encode())
+        if self.corpus.unpacked:
+            digest.update(_stamp(self.corpus.source))
+        else:
+            root = os.fspath(self.corpus.root)
+            digest.update(b"".join([_stamp(os.path.join(root, path)) for path in dict.fromkeys(clip.path for clip in self.clips)]))
+        digest.update("".join([f"{clip.start}:{clip.stop}\n" for clip in self.clips]).encode())
+        return digest.digest()
+
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+        """Decode the clips of some rows."""
+        bad = {}
+        for i, clip in enumerate(self.clips[rows]):
+            seed = (self.seed, zlib.crc32(os.fsencode(clip.path)), clip.start)
+            try:
+                _, length[i] = load_clip(
+                    self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, trim_db=self.trim_db, out=audio[i]
+                )
+            except AudioError as error:
+                self._check_still_there(clip)
+                bad[i] = str(error)
+        return bad
+
+    def _check_still_there(self, clip: Clip) -> None:
+        """A bad recording is skipped, but a disk that went away must not turn into a file that lacks half of the words."""
+        folder = os.path.dirname(os.path.join(self.corpus.root, clip.path))
+        if folder not in self.missing and not os.path.isdir(folder):
+            raise CorpusError(f"{folder} is not there (any more): connect it again and repeat the command, it goes on where it stopped")
+
+
+def _stamp(path: str | os.PathLike[str]) -> bytes:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return b"missing\n"
+    return f"{status.st_size}:{status.st_mtime_ns}\n".encode()
+
+
+def plan_recordings(
+    source: str | os.PathLike[str],
+    config: FeatureConfig,
+    *,
+    layout: str | None = None,
+    labels: str | Sequence[str] = "all",
+    unknown: str | None = None,
+    unknown_share: float | None = None,
+    silence_share: float | None = None,
+    split: str = "auto",
+    folds: int = 5,
+    fold: int = 0,
+    trim_db: float | None = None,
+    seed: int = 0,
+    strict: bool = False,
+) -> Recordings:
+    """Find a corpus, give its clips their labels and splits: everything that is decided before a recording is opened.
+
+    Parameters are those of :func:`~kwsfeat.corpus.find.find_corpus`, :func:`~kwsfeat.corpus.labels.apply_labels` and
+    :func:`~kwsfeat.corpus.splits.assign_splits`, which also say what they raise. With `strict`, a file or folder that does not fit the
+    layout, such as a word without recordings, is a CorpusError instead of being left out.
+    """
+    corpus = find_corpus(source, layout)
+    if strict and corpus.skipped:
+        name, reason = corpus.skipped[0]
+        raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
+    clips, names = apply_labels(
+        corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, seed=seed
+    )  # fmt: skip
+    split = chosen_rule(clips, split)
+    clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold)
+    folders = {os.path.dirname(os.path.join(corpus.root, clip.path)) for clip in clips} if corpus.layout == "manifest" else ()
+    missing = frozenset(folder for folder in folders if not os.path.isdir(folder))
+    return Recordings(corpus, clips, names, config, seed, trim_db, split, missing)
+
+
+class FromDataset:
+    """The rows of a file that was built before: new features of its audio, without decoding anything.
+
+    Raises
+    ------
+    StoreError
+        If the file holds no audio, or audio that was cut otherwise than `config` says.
+    """
+
+    def __init__(self, reader: Reader, config: FeatureConfig) -> None:
+        self.reader = reader
+        self.labels = reader.labels
+        earlier = reader.config()
+        for name in CLIP_FIELDS:
+            if getattr(earlier, name) != getattr(config, name):
+                raise StoreError(
+                    f"{reader.path} holds audio with {name}={getattr(earlier, name)!r}, these features need {getattr(config, name)!r}: "
+                    "build from the recordings"
+                )
+        if not reader.has_audio:
+            raise StoreError(f"{reader.path} holds no audio, it was built with --no-audio: build from the recordings")
+
+    def columns(self) -> Columns:
+        """The columns of the earlier file."""
+        return Columns(**{f.name: np.array(self.reader.map(f.name)) for f in fields(Columns)})
+
+    def attributes(self) -> Mapping[str, str]:
+        """The policy of the earlier file, where it was augmented."""
+        return {name: str(self.reader.attrs[name]) for name in ("recipe", "recipe_toml") if name in self.reader.attrs}
+
+    def identity(self) -> bytes:
+        """The seal of the earlier file, which covers the checksums of its arrays."""
+        return self.reader.seal.encode()
+
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+        """Copy the samples of some rows, if they are what was once written."""
+        audio[:] = self.reader.checked("audio", rows)
+        length[:] = self.reader.checked("length", rows)
+        return {}

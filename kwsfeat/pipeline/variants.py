@@ -1,0 +1,129 @@
+"""Stored augmentation: the rows of a new file, with every training clip in several variants."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat.audio.clip import resample
+from kwsfeat.audio.read import read_samples
+from kwsfeat.augment import Noise, Parameters, Policy, draw_variants, synthetic_noise, variants
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.corpus.find import Corpus
+from kwsfeat.dataset.columns import Columns
+from kwsfeat.errors import AudioError, StoreError
+from kwsfeat.pipeline.noise import noise_of
+from kwsfeat.pipeline.sources import ClipSource, FromDataset, Recordings
+
+
+class WithVariants:
+    """A :class:`~kwsfeat.pipeline.build.ClipSource` made of another one: training clips become all variants of a policy, the others stay.
+
+    Variant k >= 1 of a clip is number k of the policy's list; 0 is a recording itself. What a variant is depends on
+    the seed, the policy and the clip's row before augmentation, so it is the same for any number of threads.
+
+    Parameters
+    ----------
+    source : ClipSource
+    policy : Policy
+    config : FeatureConfig
+        Says what a clip is.
+    seed : int
+    noise : Noise, optional
+        For policies that mix noise.
+
+    Raises
+    ------
+    StoreError
+        If the rows of `source` are augmented already.
+    """
+
+    def __init__(self, source: ClipSource, policy: Policy, config: FeatureConfig, seed: int, noise: Noise | None = None) -> None:
+        self._source, self._policy, self._config, self._seed = source, policy, config, seed
+        self.labels = source.labels
+        self._transform = policy.bind(config.sr, noise)
+        self._noise = noise
+        self._before = source.columns()
+        if self._before.variant.any():
+            raise StoreError("the earlier file is augmented already: build from the recordings, or from a file without augmentation")
+        counts = np.where(self._before.split == b"train", policy.n_variants, 1)
+        self._clip = np.repeat(np.arange(counts.size), counts)  # the row of the clip that a new row comes from
+        self._first = np.cumsum(counts) - counts  # the first new row of each clip
+
+    def columns(self) -> Columns:
+        """Those of the source, repeated, with the number and the parameters of each variant."""
+        variant, texts = [], []
+        for clip, split in enumerate(self._before.split):
+            drawn = self._draw(clip) if split == b"train" else [None]
+            variant += np.cumsum([parameters is not None for parameters in drawn]).tolist()
+            texts += ["" if parameters is None else json.dumps(parameters) for parameters in drawn]
+        return replace(
+            self._before.take(self._clip), variant=np.array(variant, "<i4"), augmentation=np.array([text.encode() for text in texts], "S")
+        )
+
+    def attributes(self) -> Mapping[str, str]:
+        """The policy, by name and as TOML."""
+        return {"recipe": self._policy.name, "recipe_toml": self._policy.text}
+
+    def identity(self) -> bytes:
+        """Changes with the source, the policy, the seed and the noise."""
+        digest = hashlib.sha256(self._source.identity() + json.dumps([self._policy.text, self._seed]).encode())
+        if self._noise is not None:
+            digest.update(self._noise.samples.tobytes())
+        return digest.digest()
+
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+        """Load the clips of some rows and make their variants."""
+        first, last = int(self._clip[rows.start]), int(self._clip[rows.stop - 1])
+        y, n = np.zeros((last - first + 1, self._config.n_samples), np.int16), np.zeros(last - first + 1, np.int32)
+        unreadable = self._source.load(slice(first, last + 1), y, n)
+        bad: dict[int, str] = {}
+        for clip in range(first, last + 1):
+            made = self._variants(clip, y[clip - first], int(n[clip - first]), readable=clip - first not in unreadable)
+            begin = int(self._first[clip]) - rows.start
+            for i in range(max(begin, 0), min(begin + len(made), len(length))):
+                audio[i], length[i] = made[i - begin]
+                if clip - first in unreadable:
+                    bad[i] = unreadable[clip - first]
+        return bad
+
+    def _draw(self, clip: int) -> list[Parameters | None]:
+        return draw_variants(self._policy, self._transform, seed=self._seed, index=clip)
+
+    def _variants(self, clip: int, y: NDArray[np.int16], length: int, *, readable: bool) -> list[tuple[NDArray[np.int16], int]]:
+        if self._before.split[clip] != b"train":
+            return [(y, length)]
+        if not readable:
+            return [(y, length)] * self._policy.n_variants
+        return variants(self._transform, self._draw(clip), y, length, self._config)
+
+
+def augment_source(source: Recordings | FromDataset, policy: Policy, config: FeatureConfig, *, seed: int) -> ClipSource:
+    """`source` augmented by `policy`, with the corpus's own noise where it is needed; `source` itself for ``off``.
+
+    In a corpus without noise recordings, white, pink and brown noise are mixed instead.
+    """
+    if policy.is_off:
+        return source
+    noise = None
+    if policy.needs_noise:
+        noise = corpus_noise(source.corpus, config.sr) if isinstance(source, Recordings) else noise_of(source.reader)
+        noise = noise or synthetic_noise(config.sr)
+    return WithVariants(source, policy, config, seed, noise)
+
+
+def corpus_noise(corpus: Corpus, sr: int) -> Noise | None:
+    """The noise recordings of a corpus at `sr` Hz; None without any that can be read."""
+    recordings = []
+    for path in corpus.noise:
+        with contextlib.suppress(AudioError):  # the build lists it, for silence is cut from the same files
+            y, recorded_sr = read_samples(os.path.join(corpus.root, path))
+            recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
+    return Noise(recordings) if recordings else None

@@ -1,0 +1,1 @@
+"""Clips of a file as batches on the devices."""

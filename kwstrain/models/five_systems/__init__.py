@@ -1,0 +1,1 @@
+"""The networks of the five systems that are trained from scratch."""

@@ -1,0 +1,1 @@
+"""Networks that can begin with ImageNet weights."""

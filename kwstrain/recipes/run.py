@@ -1,0 +1,176 @@
+"""Recipes: one TOML a system, from recordings to an evaluated run."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from kwsfeat import ConfigError, FeatureConfig, Reader, augment_source, build_file, load_policy, named_config, nearest, plan_recordings
+from kwstrain.config import TrainConfig, changed
+from kwstrain.evaluation.evaluate import Evaluation, evaluate, save
+from kwstrain.training.fit import FitResult, Tick, fit
+
+BUILD_FIELDS = {
+    "features", "labels", "unknown", "unknown_share", "silence_share", "split", "augment", "layout", "pad", "crop", "trim_db", "seed",
+}  # fmt: skip
+_PARTS = {"about", "build", "train", "search"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`build`: options of ``kwsfeat build``. `search`: what ``kwstrain tune`` varies, by the full name of a field."""
+
+    name: str
+    about: str
+    build: dict[str, Any]
+    train: TrainConfig
+    search: dict[str, Any]
+
+    @property
+    def training(self) -> TrainConfig:
+        """`train`, on the feature set that `build` names."""
+        return replace(self.train, features=named_config(self.build["features"])[0]) if "features" in self.build else self.train
+
+    def changed(self, changes: Mapping[str, Any]) -> Recipe:
+        """This recipe with some fields replaced.
+
+        `changes` maps names to values: ``build.labels``, ``train.lr``, ``train.options.units``; without a table a name is that
+        of a field of `build` if there is one, else of `train`; a plain ``seed`` is both.
+
+        Raises
+        ------
+        ConfigError
+            For a name that is no field.
+        """
+        build, train = dict(self.build), {}
+        for name, value in changes.items():
+            table, _, field = name.partition(".")
+            if name == "seed":
+                build["seed"] = train["seed"] = value
+            elif table == "build" and field in BUILD_FIELDS:
+                build[field] = value
+            elif name in BUILD_FIELDS:
+                build[name] = value
+            elif table == "build":
+                raise ConfigError(f"build has no field {field!r}: {' or '.join(nearest(field, BUILD_FIELDS) or sorted(BUILD_FIELDS))}")
+            else:
+                train[name.removeprefix("train.")] = value
+        return replace(self, build=build, train=changed(self.train, train))
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """`evaluation` is of the test split, or of the validation split where the recipe has no test split."""
+
+    file: Path
+    fit: FitResult
+    evaluation: Evaluation
+
+
+def names() -> list[str]:
+    """The recipes that come with the package, sorted."""
+    return sorted(_shipped())
+
+
+def load(name: str | os.PathLike[str]) -> Recipe:
+    """A recipe by name, or from a ``.toml`` file.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, with the nearest; or a file that is missing or no recipe.
+    """
+    name = os.fspath(name)
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise ConfigError(f"{name}: no such recipe file")
+        text = Path(name).read_text(encoding="utf-8")
+    elif name in names():
+        text = _shipped()[os.fspath(name)].read_text(encoding="utf-8")
+    else:
+        raise ConfigError(f"no recipe {name!r}: choose {' or '.join(nearest(name, names()) or names())}, or give a .toml file")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"recipe {name} is not TOML: {error}") from None
+    if unknown := values.keys() - _PARTS:
+        raise ConfigError(f"recipe {name} has an unknown part {sorted(unknown)[0]!r}: it may have {', '.join(sorted(_PARTS))}")
+    if unknown := values.get("build", {}).keys() - BUILD_FIELDS:
+        raise ConfigError(f"recipe {name}: build has no field {sorted(unknown)[0]!r}: it may have {', '.join(sorted(BUILD_FIELDS))}")
+    train = TrainConfig.from_partial(values.get("train", {}))
+    return Recipe(Path(name).stem, values.get("about", ""), values.get("build", {}), train, values.get("search", {}))
+
+
+def run(
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    on_build: Callable[[int, int], None] | None = None,
+    on_tick: Callable[[Tick], None] | None = None,
+) -> RunResult:
+    """Build the file ``<out>.h5``, train, evaluate.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : path
+        A corpus that ``kwsfeat build`` understands, or a file that it wrote, which is then used as it is.
+    out : path
+        The run folder.
+    overwrite : bool
+        Replace the run folder and the file.
+    on_build : callable, optional
+        Called with (clips done, clips in all).
+    on_tick : callable, optional
+        See :func:`~kwstrain.training.fit`.
+
+    Raises
+    ------
+    KwsError
+        What building, training and evaluating raise.
+    """
+    out = Path(out)
+    file = build(recipe, data, out.with_name(out.name + ".h5"), overwrite=overwrite, progress=on_build)
+    result = fit(file, recipe.training, out, overwrite=overwrite, progress=on_tick)
+    with Reader(file) as reader:
+        split = "test" if len(reader.rows("test")) else "validation"
+    evaluation = evaluate(out, split=split)
+    save(evaluation)
+    return RunResult(file, result, evaluation)
+
+
+def build(
+    recipe: Recipe,
+    data: str | os.PathLike[str],
+    file: Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Make the recipe's feature file; gives `data` itself when that is one already."""
+    data = Path(data)
+    if data.suffix == ".h5":
+        return data
+    options = {name: value for name, value in recipe.build.items() if name not in ("features", "augment", "pad", "crop")}
+    seed = options.get("seed", 0)
+    name, config = named_config(recipe.build.get("features", "logmel"))
+    config = FeatureConfig.from_partial({key: recipe.build[key] for key in ("pad", "crop") if key in recipe.build}, config)
+    rows = plan_recordings(data, config, **options)
+    source = augment_source(rows, load_policy(recipe.build.get("augment", "off")), config, seed=seed)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    build_file(source, file, {name: config}, seed=seed, threads=os.cpu_count() or 1, overwrite=overwrite, progress=progress)
+    return file
+
+
+def _shipped() -> dict[str, Traversable]:
+    """The file of each recipe of the package; their folders are for the reader alone."""
+    folders = [entry for entry in resources.files("kwstrain.recipes").iterdir() if entry.is_dir()]
+    return {path.name.removesuffix(".toml"): path for folder in folders for path in folder.iterdir() if path.name.endswith(".toml")}

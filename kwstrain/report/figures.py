@@ -1,0 +1,151 @@
+"""Pictures of a run, and the HTML page of its mistakes. Figures are made without pyplot: no display, no global state."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import wave
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from kwsfeat import Reader
+
+if TYPE_CHECKING:
+    from kwstrain.evaluation.evaluate import Evaluation, Mistake
+
+
+def curves_figure(records: list[dict[str, Any]]) -> Figure:
+    """Loss and accuracy of both sets against epochs."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    epochs = [record["epoch"] for record in records]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for split, title in (("train", "training"), ("val", "validation")):
+            values = [record[f"{split}_{name}"] for record in records]
+            if not np.isnan(values).all():
+                axes.plot(epochs, values, marker="." if len(epochs) < 60 else None, label=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel=name + (" (nats)" if name == "loss" else ""))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return figure
+
+
+def confusion_figure(confusion: NDArray[np.int64], labels: tuple[str, ...]) -> Figure:
+    """Counts in cells, shaded by the share of the true class."""
+    n = len(labels)
+    size = max(4.0, 0.45 * n + 2)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    share = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.argwhere(confusion > 0):
+        axes.text(j, i, str(confusion[i, j]), ha="center", va="center", fontsize=8, color="white" if share[i, j] > 0.5 else "black")
+    axes.set_xticks(range(n), labels, rotation=90)
+    axes.set_yticks(range(n), labels)
+    axes.set(xlabel="predicted", ylabel="true")
+    return figure
+
+
+def mistakes_figure(mistakes: list[Mistake], labels: tuple[str, ...]) -> Figure:
+    """The features of up to 12 mistakes."""
+    shown = mistakes[:12]
+    n_rows = -(-len(shown) // 4)
+    figure = Figure(figsize=(12, 2.6 * n_rows), layout="constrained")
+    for axes, mistake in zip(figure.subplots(n_rows, 4, squeeze=False).flat, shown, strict=False):
+        _draw(axes, mistake.features)
+        axes.set_title(f"{labels[mistake.label]} taken for {labels[mistake.predicted]} ({mistake.probability:.2f})", fontsize=9)
+    return figure
+
+
+def save_curves(records: list[dict[str, Any]], path: Path) -> None:
+    """Write :func:`curves_figure` as PNG."""
+    path.write_bytes(png(curves_figure(records)))
+
+
+def save_confusion(confusion: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> None:
+    """Write :func:`confusion_figure` as PNG."""
+    path.write_bytes(png(confusion_figure(confusion, labels)))
+
+
+def save_mistakes(evaluation: Evaluation, path: Path) -> None:
+    """Write one self-contained HTML page: the scores, and each mistake with its recording and its features."""
+    scores, labels = evaluation.scores, evaluation.bundle.labels
+    low, high = scores.interval
+    with Reader(evaluation.path) as reader:
+        rows = "\n".join(_mistake_row(mistake, labels, reader) for mistake in evaluation.mistakes)
+    path.write_text(
+        page(
+            f"Mistakes of {evaluation.bundle.folder.name} on {evaluation.split}",
+            f"<p>{scores.n_clips} clips of {html.escape(str(evaluation.path.name))}, accuracy {scores.accuracy:.4f} "
+            f"(95 % interval {low:.4f} to {high:.4f}), macro F1 {scores.macro_f1:.4f}. The most confident mistakes first.</p>"
+            f"<table><tr><th>spoken</th><th>taken for</th><th>probability</th><th>recording</th><th>features</th></tr>\n{rows}</table>"
+            f"<h2>Confusion matrix</h2>{image(confusion_figure(scores.confusion, labels))}",
+        )
+    )
+
+
+def _mistake_row(mistake: Mistake, labels: tuple[str, ...], reader: Reader) -> str:
+    figure = Figure(figsize=(3.2, 1.6), layout="constrained")
+    _draw(figure.subplots(), mistake.features)
+    audio = f'<audio controls preload="none" src="{_wav(reader, mistake.row)}"></audio>' if reader.has_audio else ""
+    source = html.escape(str(reader.source[mistake.row]))
+    return (
+        f"<tr><td>{html.escape(labels[mistake.label])}</td><td>{html.escape(labels[mistake.predicted])}</td>"
+        f"<td>{mistake.probability:.3f}</td><td>{source}<br>{audio}</td><td>{image(figure)}</td></tr>"
+    )
+
+
+def page(title: str, body: str) -> str:
+    """A self-contained HTML page."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>'
+        "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
+        "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:middle}"
+        f"td.number{{text-align:right}}img{{max-width:100%}}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+    )
+
+
+def image(figure: Figure) -> str:
+    """`figure` as an ``img`` element that holds its own data."""
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png(figure)).decode()}">'
+
+
+def png(figure: Figure) -> bytes:
+    """`figure` as PNG."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110)
+    return out.getvalue()
+
+
+def pixels(figure: Figure) -> NDArray[np.uint8]:
+    """`figure` as uint8, shape (height, width, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _draw(axes: Any, features: NDArray[np.float32]) -> None:
+    """Time to the right; a waveform as a line, anything else as an image with low features at the bottom."""
+    if features.shape[1] == 1:
+        axes.plot(features[:, 0], linewidth=0.5)
+    else:
+        axes.imshow(features.T, origin="lower", aspect="auto", cmap="magma")
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _wav(reader: Reader, row: int) -> str:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(reader.sr)
+        file.writeframes(np.asarray(reader.audio[row], "<i2").tobytes())
+    return f"data:audio/wav;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -1,0 +1,1 @@
+"""From a file and a TrainConfig to a run folder."""

@@ -1,0 +1,61 @@
+"""TensorBoard event files, written without TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tensorboardX import SummaryWriter
+
+from kwstrain.evaluation.evaluate import Mistake
+from kwstrain.evaluation.metrics import Scores
+from kwstrain.report import figures as report
+
+_SCALARS = {
+    "lr": "learning_rate",
+    "train_loss": "loss/train",
+    "val_loss": "loss/validation",
+    "train_accuracy": "accuracy/train",
+    "val_accuracy": "accuracy/validation",
+    "val_micro_f1": "micro-F1/validation",
+    "val_macro_f1": "macro-F1/validation",
+    "examples_per_s": "examples_per_s",
+}
+
+
+class Events:
+    """The event file of one run; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = SummaryWriter(str(folder))
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._writer.close()
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """A row of ``metrics.csv`` as scalars."""
+        for name, title in _SCALARS.items():
+            if record[name] == record[name]:
+                self._writer.add_scalar(title, record[name], record["epoch"])
+        self._writer.flush()
+
+    def gradients(self, epoch: int, gradients: dict[str, NDArray[Any]]) -> None:
+        """One histogram a parameter."""
+        for name, values in gradients.items():
+            self._writer.add_histogram(f"gradients/{name}", values.astype(np.float32).ravel(), epoch)
+
+    def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
+        """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""
+        self._image("confusion", report.confusion_figure(scores.confusion, labels), epoch)
+        if mistakes:
+            self._image("mistakes", report.mistakes_figure(mistakes, labels), epoch)
+
+    def _image(self, title: str, figure: Figure, epoch: int) -> None:
+        self._writer.add_image(title, report.pixels(figure), epoch, dataformats="HWC")

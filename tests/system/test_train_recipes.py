@@ -1,0 +1,248 @@
+"""Recipes with the systems' numbers, running one, comparing runs, cross-validation, search."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from toy_features import compiled_once, write_toy
+
+pytest.importorskip("jax")
+
+from kwsfeat import Reader, load_policy, preset
+from kwsfeat.errors import ConfigError
+from kwstrain.cli import main
+from kwstrain.config import defaults
+from kwstrain.evaluation import compare
+from kwstrain.models import names as networks
+from kwstrain.models import table
+from kwstrain.recipes import run as recipes
+from kwstrain.training.fit import fit
+from kwstrain.training.folds import cross_validate, fold_numbers
+
+QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 8}, gradient_histograms=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with compiled_once(tmp_path_factory.mktemp("compiled")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy(tmp_path_factory.mktemp("toy") / "toy.h5")
+
+
+A = {"optimizer": "adam", "lr": 1e-4, "batch": 64, "loss": "softmax"}
+B = {"batch": 32, "patience": 3, "monitor": "loss", "loss": "softmax"}
+SYSTEMS: dict[str, dict[str, Any]] = {
+    "mel-cnn": {**A, "arch": "cnn-deep", "epochs": 30, "features": "mel75", "split": "stratified:90/10/0"},
+    "mfcc-cnn": {**A, "arch": "cnn-deep", "epochs": 100, "features": "mfcc75", "split": "stratified:90/10/0"},
+    "mel-resnet50": {**A, "arch": "resnet50", "weights": "imagenet", "freeze": "none", "options": {"head": "A"}},
+    "mel-inception": {**A, "arch": "inception-v3", "weights": "imagenet", "freeze": "none", "options": {"head": "A"}},
+    "light-cnn": {**B, "arch": "cnn", "features": "logspec16k", "labels": "commands12", "split": "stratified:80/20/0"},
+    "mnist": {**B, "arch": "cnn-mnist"},
+    **{name: {**B, "arch": name, "weights": ""} for name in ("vgg16", "inception-v3", "resnet50")},
+    **{f"{name}-pretrained": {**B, "arch": name, "weights": "imagenet"} for name in ("vgg16", "inception-v3", "resnet50")},
+    "logspec-cnn": {
+        "arch": "cnn", "features": "logspec8k", "labels": "commands12", "split": "stratified:75/25/0", "optimizer": "adam",
+        "loss": "sigmoid", "batch": 16, "epochs": 3, "seed": 2017,
+    },
+    "vgg-160": {"arch": "vgg-160", "optimizer": "adam", "lr": 1e-3, "batch": 32, "steps": 9000, "loss": "softmax"},
+    "raw-lstm": {"arch": "lstm-raw", "features": "waveform22k", "augment": "off", "split": "stratified:80/0/20"},
+    "raw-lstm-nine": {"arch": "lstm-raw", "features": "waveform22k", "augment": "nine", "split": "stratified:80/0/20"},
+    "mel-lstm": {"arch": "lstm", "features": "logmel64", "augment": "off", "gradient_histograms": True},
+    "mel-lstm-nine": {"arch": "lstm", "features": "logmel64", "augment": "nine", "gradient_histograms": True},
+}  # fmt: skip
+
+
+def test_there_is_a_recipe_for_each_training_of_the_systems() -> None:
+    assert recipes.names() == sorted(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_a_recipe_has_the_numbers_of_its_system_and_refers_to_what_exists(name: str) -> None:
+    recipe = recipes.load(name)
+    fields = {**recipe.train.to_dict(), **recipe.build}
+    assert {key: fields[key] for key in SYSTEMS[name]} == SYSTEMS[name]
+    assert recipe.about
+    preset(recipe.build["features"])
+    load_policy(recipe.build.get("augment", "off"))
+    assert recipe.train.arch in networks()
+
+
+def test_any_field_can_be_overridden() -> None:
+    recipe = recipes.load("mel-lstm").changed(
+        {
+            "train.lr": 0.5,
+            "epochs": 2,
+            "labels": "yes,no",
+            "build.split": "80/10/10",
+            "options.units": 7,
+            "train.options.hidden": 9,
+            "seed": 3,
+        }
+    )
+    assert (recipe.train.lr, recipe.train.epochs, recipe.train.options) == (0.5, 2, {"units": 7, "hidden": 9})
+    assert (recipe.build["labels"], recipe.build["split"]) == ("yes,no", "80/10/10")
+    assert recipe.build["seed"] == recipe.train.seed == 3
+
+
+@pytest.mark.parametrize(("change", "message"), [("train.epoch", "epochs"), ("build.label", "labels"), ("learning", "no field 'learning'")])
+def test_a_field_that_does_not_exist_is_refused(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        recipes.load("mel-lstm").changed({change: 1})
+
+
+def test_unknown_recipes_are_answered_with_the_near_ones(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="mel-cnn"):
+        recipes.load("mel-cn")
+    (tmp_path / "mine.toml").write_text("[trian]\n")
+    with pytest.raises(ConfigError, match="unknown part 'trian'"):
+        recipes.load(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_text("[build]\nlabel = 1\n")
+    with pytest.raises(ConfigError, match="no field 'label'"):
+        recipes.load(tmp_path / "mine.toml")
+
+
+def test_run_goes_from_recordings_to_an_evaluated_run(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    arguments = [
+        "run",
+        "mel-lstm",
+        str(tiny_corpus),
+        "--out",
+        str(out),
+        "-s",
+        "split=stratified:70/15/15",
+        "-s",
+        "epochs=2",
+        "-s",
+        "batch=8",
+    ]
+    assert main([*arguments, "-s", "augment=nine", "-s", "options.units=8", "-s", "labels=yes,no", "-q"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("test accuracy")
+    with Reader(out.with_suffix(".h5")) as reader:
+        assert reader.labels == ("yes", "no", "silence")
+        assert reader.config() == preset("logmel64")
+        assert (reader.variant[reader.rows("train")] > 0).any()
+        assert json.loads((out / "test.json").read_text())["n_clips"] == len(reader.rows("test")) > 0
+    assert main(arguments) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_fresh_augmentation_changes_the_training_and_repeats_with_its_seed(tmp_path: Path, tiny_corpus: Path) -> None:
+    recipe = recipes.load("mel-lstm").changed({"build.split": "stratified:70/15/15", "features": "logmel", "labels": "yes,no"})
+    path = recipes.build(recipe, tiny_corpus, tmp_path / "words.h5")
+    losses = []
+    for name, augment in (("plain", "off"), ("fresh", "bcresnet"), ("again", "bcresnet")):
+        result = fit(path, replace(QUICK, augment=augment, dtype="float32"), tmp_path / name)
+        losses.append([record["train_loss"] for record in result.records])
+    assert losses[0] != losses[1] == losses[2]
+
+
+def test_bfloat16_computes_and_stores_float32(toy: Path, tmp_path: Path) -> None:
+    result = fit(toy, replace(QUICK, dtype="bfloat16", epochs=3), tmp_path / "run")
+    assert result.best["val_accuracy"] == 1.0
+    with np.load(tmp_path / "run" / "weights.npz") as arrays:
+        assert {arrays[name].dtype for name in arrays.files} == {np.dtype(np.float32)}
+
+
+def test_compare_gives_the_tables_of_system_b(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [tmp_path / "small", tmp_path / "large"]
+    for run, units in zip(runs, (4, 16), strict=True):
+        fit(toy, replace(QUICK, options={"units": units}), run)
+    assert main(["evaluate", str(runs[0])]) == 0
+    capsys.readouterr()
+    assert main(["compare", *map(str, runs), "--csv", str(tmp_path / "t.csv"), "--html", str(tmp_path / "t.html")]) == 0
+    text = capsys.readouterr().out
+    for title in ("Complexity", "Best epoch", "After the first epoch"):
+        assert title in text
+    small, large = csv.DictReader(io.StringIO((tmp_path / "t.csv").read_text()))
+    assert (small["run"], large["run"]) == ("small", "large")
+    assert int(small["total"]) < int(large["total"])
+    assert float(small["first_seconds"]) < float(small["seconds"])
+    assert small["test_accuracy"] != ""
+    assert large["test_accuracy"] == ""
+    page = (tmp_path / "t.html").read_text()
+    assert page.count("data:image/png") == 4
+    assert "http" not in page
+    assert compare.row(runs[0]).values["input"] == "26 x 33"
+
+
+def test_compare_needs_runs_that_came_to_an_end(tmp_path: Path, toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit(toy, replace(QUICK, epochs=1), tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()
+    assert main(["compare", str(tmp_path / "run")]) == 1
+    assert "not finished" in capsys.readouterr().err
+
+
+def test_folds_keep_speakers_together_and_use_every_clip_once(toy: Path) -> None:
+    with Reader(toy) as reader:
+        number = fold_numbers(reader, 5, seed=0)
+        assert np.bincount(number).tolist() == [24] * 5
+        for speaker in set(reader.speaker.tolist()):
+            assert len(set(number[reader.speaker == speaker])) == 1
+        by_recording = fold_numbers(reader, 30, seed=0)  # 20 speakers: too few
+        for label in range(3):
+            counts = np.bincount(by_recording[reader.label == label], minlength=30)
+            assert counts.max() - counts.min() <= 1
+        with pytest.raises(ConfigError, match="folds=121"):
+            fold_numbers(reader, 121, seed=0)
+
+
+def test_cross_validation_reports_mean_and_spread(toy: Path, tmp_path: Path) -> None:
+    result = cross_validate(toy, replace(QUICK, epochs=1), tmp_path / "run", folds=3)
+    saved = json.loads((tmp_path / "run" / "folds.json").read_text())
+    assert saved["mean"] == pytest.approx(np.mean(saved["accuracy"])) == result.mean
+    assert saved["spread"] == pytest.approx(np.std(saved["accuracy"], ddof=1))
+    held = [json.loads((tmp_path / "run" / f"fold-{k}" / "summary.json").read_text())["n_clips"] for k in (1, 2, 3)]
+    assert sum(held) == 96  # all that are not in the test split
+
+
+def test_tune_searches_and_goes_on(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("optuna")
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(
+        '[train]\narch = "lstm"\nepochs = 1\nbatch = 16\ngradient_histograms = false\n'
+        '[search]\n"train.lr" = { low = 1e-4, high = 1e-1, log = true }\n"train.options.units" = [4, 8]\n'
+    )
+    arguments = ["tune", str(recipe), str(toy), "--out", str(tmp_path / "tune"), "-q", "--trials"]
+    assert main([*arguments, "1"]) == 0
+    assert main([*arguments, "3"]) == 0
+    out = capsys.readouterr().out
+    assert "best      trial" in out
+    assert f"kwstrain run {recipe} {toy} -s train.lr=" in out
+    assert sorted(path.name for path in (tmp_path / "tune").glob("trial-*")) == ["trial-0", "trial-1", "trial-2"]
+    assert (tmp_path / "tune" / "accuracy-against-time.png").read_bytes().startswith(b"\x89PNG")
+    rates = {json.loads((run / "bundle.json").read_text())["train"]["lr"] for run in (tmp_path / "tune").glob("trial-*")}
+    assert len(rates) == 3
+
+
+def test_tune_without_a_search_space_says_how_to_add_one(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("optuna")
+    assert main(["tune", "vgg-160", str(toy), "--out", str(tmp_path / "tune"), "-q"]) == 1
+    assert "[search]" in capsys.readouterr().err
+
+
+def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kwstrain.models.table", cache(table))  # shapes of the large networks take seconds
+    assert main(["recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == recipes.names()
+    assert main(["recipes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["vgg-160"]["train"]["steps"] == 9000
+    assert main(["models"]) == 0
+    assert "723,968      723,454       514" in capsys.readouterr().out
+    assert main(["models", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["resnet50"]["total"] == 75_182_988
+    assert rows["resnet50"]["input_shape"] == [99, 161]

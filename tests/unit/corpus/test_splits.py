@@ -1,0 +1,188 @@
+"""Splits: exact counts, stable when files are added, no speaker in two parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kwsfeat.cli import main
+from kwsfeat.corpus.find import Clip, find_corpus
+from kwsfeat.corpus.labels import apply_labels
+from kwsfeat.corpus.splits import assign_splits, fold_numbers, parse_rule, speakers_in_several_splits, which_set
+from kwsfeat.dataset.reader import Reader
+from kwsfeat.errors import CorpusError
+
+
+def clips_of(n_words: int = 10, n_speakers: int = 20, n_takes: int = 2, nohash: bool = False) -> list[Clip]:
+    name = "{s:08x}_nohash_{t}.wav" if nohash else "s{s}-{t}.wav"
+    return [
+        Clip(f"w{w}/{name.format(s=s, t=t)}", f"w{w}", f"{s:08x}" if nohash else f"s{s}")
+        for w in range(n_words)
+        for s in range(n_speakers)
+        for t in range(n_takes)
+    ]
+
+
+def parts(clips: list[Clip]) -> dict[str, int]:
+    return dict(Counter(clip.split for clip in clips))
+
+
+def test_which_set_is_the_rule_of_speech_commands(kws_data: Path) -> None:
+    for split, name in (("validation", "validation_list.txt"), ("test", "testing_list.txt")):
+        listed = (kws_data / "speech_commands" / name).read_text().split()
+        assert {which_set(path) for path in listed} == {split}
+    assert all(which_set(clip.path) == clip.split for clip in find_corpus(kws_data / "speech_commands").clips)
+
+
+def test_which_set_on_known_names() -> None:
+    """From the published validation and testing lists of v0.02."""
+    assert which_set("bed/0c40e715_nohash_0.wav") == "test"
+    assert which_set("0c40e715_nohash_5.flac") == "test"
+    assert which_set("anything/00f0204f_nohash_0.wav") == "train"
+
+
+def test_auto_takes_lists_then_the_hash_then_stratified() -> None:
+    hashed = clips_of(nohash=True)
+    assert [clip.split for clip in assign_splits(hashed)] == [which_set(clip.path) for clip in hashed]
+    assert parts(assign_splits(clips_of())) == {"train": 320, "validation": 40, "test": 40}
+    given = [Clip("a.wav", "a", split="test"), Clip("b.wav", "a", split="train"), Clip("c.wav", "a", split="validation")]
+    assert assign_splits(given) == given
+
+
+EXACT = {
+    "stratified": (320, 40, 40),
+    "80/20": (320, 0, 80),
+    "75/25": (300, 0, 100),
+    "90/10": (360, 0, 40),
+    "stratified:60/20/20": (240, 80, 80),
+}
+
+
+@pytest.mark.parametrize(("rule", "expected"), EXACT.items())
+def test_stratified_counts_are_exact_in_every_label(rule: str, expected: tuple[int, int, int]) -> None:
+    clips = assign_splits(clips_of(), rule, seed=2017)
+    assert tuple(parts(clips).get(split, 0) for split in ("train", "validation", "test")) == expected
+    for w in range(10):
+        of_word = parts([clip for clip in clips if clip.label == f"w{w}"])
+        assert tuple(10 * of_word.get(split, 0) for split in ("train", "validation", "test")) == expected
+
+
+def test_the_seed_decides_and_the_order_does_not() -> None:
+    clips = clips_of()
+    for rule in ("stratified", "by-speaker", "folds"):
+        first = {clip.path: clip.split for clip in assign_splits(clips, rule, seed=1)}
+        assert first == {clip.path: clip.split for clip in assign_splits(clips[::-1], rule, seed=1)}
+        assert first != {clip.path: clip.split for clip in assign_splits(clips, rule, seed=2)}
+
+
+def test_added_files_move_at_most_the_clips_at_the_borders() -> None:
+    before = {clip.path: clip.split for clip in assign_splits(clips_of(n_words=1, n_speakers=100), "stratified")}
+    after = assign_splits([*clips_of(n_words=1, n_speakers=100), Clip("w0/new.wav", "w0", "new")], "stratified")
+    moved = [clip.path for clip in after if clip.path in before and clip.split != before[clip.path]]
+    assert len(moved) <= 2
+
+
+def test_added_files_never_move_a_hashed_clip() -> None:
+    before = {clip.path: clip.split for clip in assign_splits(clips_of(nohash=True, n_speakers=50), "speaker-hash")}
+    after = assign_splits(clips_of(nohash=True, n_speakers=60), "speaker-hash")
+    assert all(clip.split == before[clip.path] for clip in after if clip.path in before)
+
+
+def test_the_hash_rule_takes_the_speaker_of_any_layout() -> None:
+    clips = assign_splits(clips_of(n_speakers=300, n_takes=1), "speaker-hash")
+    assert speakers_in_several_splits(clips) == []
+    share = np.array([parts(clips)[split] for split in ("train", "validation", "test")]) / len(clips)
+    np.testing.assert_allclose(share, (0.8, 0.1, 0.1), atol=0.06)
+
+
+def test_no_speaker_is_in_two_parts_by_speaker() -> None:
+    for rule, expected in (
+        ("by-speaker", (0.8, 0.1, 0.1)),
+        ("by-speaker:80/20", (0.8, 0, 0.2)),
+        ("by-speaker:50/25/25", (0.5, 0.25, 0.25)),
+    ):
+        clips = assign_splits(clips_of(n_speakers=40), rule, seed=3)
+        assert speakers_in_several_splits(clips) == []
+        share = [parts(clips).get(split, 0) / len(clips) for split in ("train", "validation", "test")]
+        np.testing.assert_allclose(share, expected, atol=0.03)
+
+
+def test_by_speaker_gives_every_part_a_speaker() -> None:
+    clips = assign_splits(clips_of(n_speakers=3), "by-speaker")
+    assert set(parts(clips)) == {"train", "validation", "test"}
+    with pytest.raises(CorpusError, match="at least 3 known speakers, and the corpus has 2"):
+        assign_splits(clips_of(n_speakers=2), "by-speaker")
+
+
+def test_shared_speakers_are_named() -> None:
+    clips = [
+        Clip("a.wav", "a", "ann", "train"),
+        Clip("b.wav", "a", "ann", "test"),
+        Clip("c.wav", "a", "bob", "test"),
+        Clip("d.wav", "a", "", "train"),
+    ]
+    assert speakers_in_several_splits(clips) == ["ann"]
+
+
+@pytest.mark.parametrize("n_speakers", [20, 3])
+def test_folds_cover_every_clip_once(n_speakers: int) -> None:
+    clips = clips_of(n_speakers=n_speakers, n_takes=10)
+    numbers = fold_numbers(clips, 5, seed=1)
+    sizes = np.bincount(numbers, minlength=5)
+    assert sizes.sum() == len(clips)
+    assert sizes.max() - sizes.min() <= 0.25 * len(clips) / 5
+    tested = [clip.path for k in range(5) for clip in assign_splits(clips, "folds", folds=5, fold=k, seed=1) if clip.split == "test"]
+    assert sorted(tested) == sorted(clip.path for clip in clips)
+    one = assign_splits(clips, "folds", folds=5, fold=0, seed=1)
+    assert set(parts(one)) == {"train", "validation", "test"}
+    if n_speakers >= 5:
+        assert speakers_in_several_splits(one) == []
+
+
+def test_folds_on_the_command_line(tiny_corpus: Path, tmp_path: Path) -> None:
+    tested = []
+    for fold in range(4):
+        path = tmp_path / f"{fold}.h5"
+        assert main(["build", str(tiny_corpus), str(path), "--folds", "4", "--fold", str(fold), "--silence-share", "0", "--quiet"]) == 0
+        with Reader(path) as reader:
+            tested += reader.source[reader.rows("test")].tolist()
+    assert len(tested) == len(set(tested)) == 72
+
+
+def test_two_folds_have_no_validation_part() -> None:
+    assert set(parts(assign_splits(clips_of(), "folds", folds=2))) == {"train", "test"}
+    with pytest.raises(CorpusError, match="fold=5 between 0 and folds - 1"):
+        assign_splits(clips_of(), "folds", folds=5, fold=5)
+
+
+def test_what_the_corpus_leaves_open_is_cut(tmp_path: Path) -> None:
+    """A label with a test part gets a validation part from the rest; a label without one is cut in three."""
+    clips = [Clip(f"a/{i}.wav", "a", split="test" if i < 10 else "") for i in range(100)] + [Clip(f"b/{i}.wav", "b") for i in range(100)]
+    out = assign_splits(clips)
+    assert parts([clip for clip in out if clip.label == "a"]) == {"test": 10, "validation": 9, "train": 81}
+    assert parts([clip for clip in out if clip.label == "b"]) == {"test": 10, "validation": 10, "train": 80}
+    assert all(clip.split == "test" for clip in out[:10])
+
+
+def test_rules_and_shares_are_checked() -> None:
+    assert parse_rule("by-speaker:80/10/10") == ("by-speaker", (0.8, 0.1, 0.1))
+    with pytest.raises(CorpusError, match=r"no split rule 'speaker': did you mean by-speaker"):
+        parse_rule("speaker")
+    for shares in ("80/30", "80", "a/b", "80/30/-10", "20/20/20/40"):
+        with pytest.raises(CorpusError, match="add up to 100"):
+            parse_rule(f"stratified:{shares}")
+    with pytest.raises(CorpusError, match="split 'given' needs"):
+        assign_splits(clips_of(), "given")
+
+
+def test_system_e_and_the_official_digits(kws_data: Path) -> None:
+    clips, _ = apply_labels(find_corpus(kws_data / "fsdd"))
+    stratified = assign_splits(clips, "80/20")
+    assert parts(stratified) == {"train": 1600, "test": 400}
+    assert set(Counter((clip.label, clip.split) for clip in stratified).values()) == {160, 40}
+    official = assign_splits(clips)
+    assert parts(official) == {"train": 1620, "validation": 180, "test": 200}
+    assert all((clip.split == "test") == (int(clip.path.rsplit("_", 1)[1][:-4]) < 5) for clip in official)

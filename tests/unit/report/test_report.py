@@ -1,0 +1,213 @@
+"""The page is whole, needs nothing from outside, and says what is in the corpus or file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import soundfile
+
+from kwsfeat.cli import main
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.errors import CorpusError, MissingExtraError
+from kwsfeat.pipeline.arrays import write_file
+from kwsfeat.report import figures as pictures
+from kwsfeat.report import report
+from kwsfeat.report.report import write_report
+
+matplotlib_image = pytest.importorskip("matplotlib.image", reason="pictures need matplotlib")
+
+
+class Page(HTMLParser):
+    """Tags, addresses and text of a page; fails on tags that do not match."""
+
+    VOID = ("meta", "img", "br", "link", "input")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.attributes: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        self.addresses += [value for name, value in attrs if name in ("src", "href") and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def is_inside(page: Page, path: Path) -> None:
+    """No scripts, nothing from the network, every link to a file that exists."""
+    assert "script" not in page.tags
+    assert "iframe" not in page.tags
+    assert not [name for name in page.attributes if name.startswith("on")]
+    for address in page.addresses:
+        if not address.startswith(("data:", "#")):
+            assert (path.parent / unquote(address)).exists(), address
+    assert "url(" not in path.read_text(encoding="utf-8")
+
+
+def media(page: Page, kind: str) -> list[bytes]:
+    prefix = f"data:{kind};base64,"
+    return [base64.b64decode(address.removeprefix(prefix)) for address in page.addresses if address.startswith(prefix)]
+
+
+@pytest.fixture(scope="module")
+def corpus_page(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Path]:
+    root = tmp_path_factory.mktemp("report") / "corpus & <co>"
+    shutil.copytree(tiny_corpus, root)
+    soundfile.write(root / "yes" / "ünï kode_nohash_0.wav", np.zeros(12000, np.int16), 16000)
+    (root / "no" / "text_nohash_0.wav").write_text("text")
+    path = write_report(root, root.parent / "report.html", threads=2)
+    return Page(path), path
+
+
+def test_the_page_of_a_corpus_needs_nothing_from_outside(corpus_page: tuple[Page, Path]) -> None:
+    is_inside(*corpus_page)
+
+
+def test_the_page_of_a_corpus_says_what_is_in_it(corpus_page: tuple[Page, Path]) -> None:
+    text = corpus_page[0].text
+    assert "corpus & <co>" in text
+    assert "74 clips · 3 labels · 14 speakers" in text
+    assert "yes 25 33.78 %" in text
+    assert "4.0 %" in text  # 1 of 25 is not 1 s
+    for title in ("Classes", "Splits and speakers", "Lengths and levels", "Anomalies", "Recordings"):
+        assert title in text
+    assert "not a recording that can be read" in text
+    assert "yes/ünï kode_nohash_0.wav" in text
+    assert "1 · Silent: below -60 dB" in text
+    assert "speaker clips splits" in text
+    assert "No speaker is in two splits (14 speakers)." in text
+
+
+def test_every_label_has_pictures_and_sound(corpus_page: tuple[Page, Path]) -> None:
+    page, _ = corpus_page
+    assert len(media(page, "audio/wav")) == 3 * 3 + 1
+    assert len(media(page, "image/png")) == 4 + 2
+    for data in media(page, "image/png"):
+        image = matplotlib_image.imread(io.BytesIO(data))
+        assert image.std() > 0.02
+    for data in media(page, "audio/wav"):
+        y, sr = soundfile.read(io.BytesIO(data))
+        assert (sr, 0 < len(y) <= 48000) == (16000, True)
+
+
+def test_the_page_of_a_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.h5"
+    write_file(
+        path,
+        audio=rng.integers(-5000, 5000, (12, 16000)).astype(np.int16),
+        length=[16000] * 9 + [8000] * 3,
+        label=[0, 1, -1] * 4,
+        split=["train"] * 6 + ["validation"] * 3 + ["test"] * 3,
+        labels=("yes", "no"),
+        configs={"logmel": FeatureConfig(), "mfcc": FeatureConfig(kind="mfcc")},
+        speaker=["ann", "bob"] * 6,
+    )
+    page = Page(write_report(path, tmp_path / "report.html"))
+    is_inside(page, tmp_path / "report.html")
+    assert "12 clips · 2 labels · 2 speakers" in page.text
+    assert "2 of 2 speakers are in more than one split: ann, bob" in page.text
+    assert "(unlabelled)" in page.text
+    assert FeatureConfig().fingerprint in page.text
+    assert FeatureConfig(kind="mfcc").fingerprint in page.text
+    assert "kind mfcc" in page.text
+    assert len(media(page, "audio/wav")) == 9
+
+
+def test_a_large_corpus_is_sampled(tiny_corpus: Path, tmp_path: Path) -> None:
+    page = Page(write_report(tiny_corpus, tmp_path / "report.html", limit=10))
+    assert "72 clips" in page.text
+    assert "from a sample of 10" in page.text
+
+
+def test_many_labels_are_cut_with_a_note(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_PICTURED", 2)
+    page = Page(write_report(tiny_corpus, tmp_path / "report.html"))
+    assert "The 2 most frequent labels; 2 are left out." in page.text
+
+
+def test_twelve_classes_are_shown_where_the_words_are_those(tmp_path: Path) -> None:
+    for word in ("yes", "no", "up", "down", "left", "cat"):
+        (tmp_path / "c" / word).mkdir(parents=True)
+        soundfile.write(tmp_path / "c" / word / "a.wav", np.arange(8000, dtype=np.int16), 16000)
+    page = Page(write_report(tmp_path / "c", tmp_path / "report.html"))
+    assert "Reduced to twelve classes" in page.text
+    assert "unknown 1 16.67 %" in page.text
+
+
+def test_a_folder_is_not_a_page(tiny_corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"is a folder: give the name of an \.html file"):
+        write_report(tiny_corpus, tmp_path)
+    with pytest.raises(CorpusError, match=r"gone: no such folder"):
+        write_report(tiny_corpus, tmp_path / "gone" / "report.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_show_draws_one_recording(
+    tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recording = next((tiny_corpus / "yes").glob("*.wav"))
+    assert main(["show", str(recording)]) == 0
+    assert capsys.readouterr().out == f"{recording.stem}.png\n"
+    image = matplotlib_image.imread(tmp_path / f"{recording.stem}.png")
+    assert image.shape[:2] == (416, 880)
+    assert main(["show", str(tmp_path / "missing.wav")]) == 1
+    assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("n", "sr"), [(1, 16000), (300, 8000), (5000, 11025), (44100, 44100), (30000, 48000)])
+def test_every_length_and_rate_can_be_drawn(n: int, sr: int) -> None:
+    y = np.random.default_rng(n).normal(0, 0.1, n).astype(np.float32)
+    image = matplotlib_image.imread(io.BytesIO(pictures.clip_picture(y, sr, "Wörter 言葉")))
+    assert image.shape[:2] == (416, 880)
+
+
+def test_without_matplotlib_it_says_so_before_it_reads(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'kwsfeat\[report\]'"):
+        write_report(tiny_corpus, tmp_path / "report.html", progress=lambda done, total: pytest.fail("it read something"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_opens_in_a_browser(corpus_page: tuple[Page, Path], tmp_path: Path) -> None:
+    browser = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("no chromium on this machine")
+    shot = tmp_path / "shot.png"
+    subprocess.run(
+        [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
+         "--window-size=1100,1600", f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", corpus_page[1].as_uri()],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    image = matplotlib_image.imread(shot)
+    assert image.shape[1] == 1100
+    blue = (np.abs(image[..., :3] - np.array([0x2A, 0x5D, 0x9F]) / 255) < 0.02).all(axis=2)
+    assert blue.sum() > 5000  # the bars of the class table

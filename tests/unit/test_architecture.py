@@ -1,0 +1,139 @@
+"""The architecture, read from the imports: arrows point one way, heavy libraries stay out of `import kwsfeat`, folders stay small."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A package imports only itself and what stands before it; docs/architecture.md shows the same order.
+ORDER = {
+    "kwsfeat": ["errors", "kernels", "design", "config", "audio", "features", "augment", "dataset", "corpus", "pipeline", "report", "cli"],
+}
+# Folders inside a package that have an order of their own.
+INNER = {
+    "kwsfeat/kernels": ["_jit", "simd", "pointer_table", "crc", "statistics", "fft", "spectrum", "waveform"],
+}
+MOST_FILES = 12
+MOST_LINES = 400
+COMMENTED = ("kwsfeat", "kwstrain", "tests", "benchmarks", "docs", "examples")
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names that a file imports anywhere in it, `from a import b` as a.b."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def upward(path: Path, inside: str, order: list[str]) -> list[str]:
+    """The imports of `path` that point to a later part of `inside` than its own."""
+    prefix = inside.replace("/", ".") + "."
+    mine = path.relative_to(ROOT / inside).parts[0].removesuffix(".py")
+    parts = {name: name.removeprefix(prefix).split(".")[0] for name in imports(path) if name.startswith(prefix)}
+    return [name for name, part in parts.items() if part in order and order.index(part) > order.index(mine)]
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_every_part_has_its_place_in_the_order(package: str) -> None:
+    """A new folder or file at the top of a package is written into the order, or this fails."""
+    parts = {p.name.removesuffix(".py") for p in (ROOT / package).iterdir() if p.suffix == ".py" or (p.is_dir() and any(p.glob("*.py")))}
+    assert parts - {"__init__"} == set(ORDER[package])
+
+
+@pytest.mark.parametrize("path", [p for package in ORDER for p in modules(package)], ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    if path.parent != ROOT / package or path.name != "__init__.py":
+        assert not upward(path, package, ORDER[package])
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"), [(f, p) for f in INNER for p in modules(f)], ids=lambda x: x if isinstance(x, str) else name_of(x)
+)
+def test_imports_inside_a_package_point_one_way(folder: str, path: Path) -> None:
+    if path.parent != ROOT / folder or path.name != "__init__.py":
+        assert not upward(path, folder, INNER[folder])
+
+
+@pytest.mark.parametrize("path", modules("kwsfeat"), ids=name_of)
+def test_kwsfeat_never_imports_the_trainer_or_jax(path: Path) -> None:
+    assert not {n for n in imports(path) if n.split(".")[0] in ("kwstrain", "jax", "flax", "optax")}
+
+
+@pytest.mark.parametrize("path", modules("kwstrain"), ids=name_of)
+def test_kwstrain_uses_only_what_kwsfeat_exports(path: Path) -> None:
+    import kwsfeat
+
+    public = {*kwsfeat.__all__, "__version__"}
+    assert not {n for n in imports(path) if n.startswith("kwsfeat.") and n.removeprefix("kwsfeat.") not in public}
+
+
+@pytest.mark.parametrize("path", modules("kwsfeat/kernels"), ids=name_of)
+def test_kernels_import_numpy_numba_and_each_other_only(path: Path) -> None:
+    allowed = {"numpy", "numba", "llvmlite", *sys.stdlib_module_names}
+    assert not {n for n in imports(path) if n.split(".")[0] not in allowed and not n.startswith("kwsfeat.kernels")}
+
+
+@pytest.mark.parametrize("path", modules("kwsfeat") + modules("kwstrain"), ids=name_of)
+def test_click_appears_in_the_command_lines_only(path: Path) -> None:
+    if "cli" not in path.relative_to(ROOT).parts:
+        assert not {n for n in imports(path) if n.split(".")[0] == "click"}
+
+
+@pytest.mark.parametrize("path", modules("kwsfeat/kernels"), ids=name_of)
+def test_one_decorator_compiles_everything(path: Path) -> None:
+    if path.name != "_jit.py":
+        assert "njit" not in path.read_text()
+        assert "fastmath" not in path.read_text()
+
+
+def test_importing_kwsfeat_loads_nothing_heavy() -> None:
+    heavy = ("numba", "h5py", "scipy", "soundfile", "matplotlib", "jax")
+    code = f"import sys, kwsfeat, kwsfeat.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_exists_and_is_documented() -> None:
+    import kwsfeat
+
+    for name in kwsfeat.__all__:
+        value = getattr(kwsfeat, name)
+        assert name in dir(kwsfeat)
+        if callable(value):
+            assert value.__doc__
+    with pytest.raises(AttributeError, match="no attribute 'spectogram'"):
+        kwsfeat.spectogram  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["kwsfeat", "kwstrain"])
+def test_the_files_stay_readable(package: str) -> None:
+    long = {name_of(p): n for p in modules(package) if (n := len(p.read_text().splitlines())) > MOST_LINES}
+    assert not long
+
+
+@pytest.mark.parametrize("root", [root for root in COMMENTED if (ROOT / root).is_dir()])
+def test_no_folder_has_more_than_a_dozen_files(root: str) -> None:
+    """What lies side by side can be read as a list; more than that needs folders."""
+    folders = [ROOT / root, *(p for p in (ROOT / root).rglob("*") if p.is_dir())]
+    counted = {name_of(f): sum(p.is_file() and p.suffix not in (".pyc", ".nbi", ".nbc") for p in f.iterdir()) for f in folders}
+    assert not {name: n for name, n in counted.items() if n > MOST_FILES}
