@@ -1,4 +1,4 @@
-"""Policys: which transforms, with which ranges, in a TOML file that users can copy and edit.
+"""Policies: which transforms, with which ranges, in a TOML file that users can copy and edit.
 
 A policy has one of two tables. ``[grid]`` lists rates and semitones, and every pair of them is a variant. ``[chain]`` is a list of
 transforms drawn anew each time, ``[[chain.parts]]`` with a ``kind``, its fields and, where it is not 1, its own ``p``.
@@ -8,71 +8,20 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.clip import fix_length
-from kwsfeat.audio.waveform import as_int16
-from kwsfeat.augment.clips import as_clips
+from kwsfeat.augment.compose import Compose, OneOf
+from kwsfeat.augment.grid import Grid
 from kwsfeat.augment.noise import Noise
-from kwsfeat.augment.stretch import MAX_RATE, MAX_STEPS, MIN_RATE, Method, pitch_shift, stretch_and_shift, time_stretch
-from kwsfeat.augment.transform import Compose, OneOf, Parameters, Transform, check_bounds, uniforms
-from kwsfeat.augment.waveform import Clip, Filter, Gain, MixNoise, PitchShift, Room, Tanh, TimeShift, TimeStretch
-from kwsfeat.config.features import FeatureConfig
+from kwsfeat.augment.transform import Transform
+from kwsfeat.augment.transforms import transform_kinds
 from kwsfeat.errors import ConfigError, nearest
-
-_KINDS: dict[str, type[Transform]] = {
-    "time_stretch": TimeStretch,
-    "pitch_shift": PitchShift,
-    "time_shift": TimeShift,
-    "mix_noise": MixNoise,
-    "gain": Gain,
-    "room": Room,
-    "filter": Filter,
-    "clip": Clip,
-    "tanh": Tanh,
-}
-_NOT_IN_TOML = {"sr", "noise", "responses"}  # known when a policy meets a corpus
-
-
-@dataclass(frozen=True)
-class Grid(Transform):
-    """Every rate with every number of semitones, rates outermost; a draw takes one of them."""
-
-    rates: tuple[float, ...]
-    steps: tuple[float, ...]
-    method: Method = "wsola"
-    sr: int = 16000
-    n_uniform = 1
-
-    def __post_init__(self) -> None:
-        if not self.rates or not self.steps:
-            raise ConfigError("a grid needs at least one rate and one number of steps")
-        check_bounds("rates", (min(self.rates), max(self.rates)), MIN_RATE, MAX_RATE)
-        check_bounds("steps", (min(self.steps), max(self.steps)), -MAX_STEPS, MAX_STEPS)
-        if self.method not in set(get_args(Method)) - {"speed"}:
-            raise ConfigError(f"method={self.method!r} must be wsola, vocoder or vocoder-locked")
-
-    def all(self) -> list[Parameters]:
-        """The parameters of every variant, in order."""
-        return [{"rate": rate, "n_steps": n_steps} for rate in self.rates for n_steps in self.steps]
-
-    def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"rate", "n_steps"}``."""
-        return self.all()[int(u[0] * len(self.rates) * len(self.steps))]
-
-    def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:
-        """Shape (..., round(n_samples / rate))."""
-        if np.ndim(y) == 1:
-            return stretch_and_shift(as_clips(y), self.sr, (parameters["rate"],), (parameters["n_steps"],), self.method)[0]
-        stretched = time_stretch(y, parameters["rate"], sr=self.sr, method=self.method)
-        return pitch_shift(stretched, self.sr, parameters["n_steps"], method=self.method)
 
 
 @dataclass(frozen=True)
@@ -98,7 +47,7 @@ class Policy:
     @property
     def needs_noise(self) -> bool:
         """Whether :meth:`bind` wants noise."""
-        return "mix_noise" in str(self.table.get("chain", ""))
+        return any("noise" in _fields(kind) for kind in _kinds_in(self.table.get("chain", {})))
 
     @property
     def n_variants(self) -> int:
@@ -154,77 +103,6 @@ def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
     return loaded
 
 
-def augmented(
-    transform: Transform, parameters: Parameters, y: NDArray[Any], length: int, config: FeatureConfig
-) -> tuple[NDArray[np.float32], int]:
-    """One clip of ``config.n_samples`` changed, and brought back to that length.
-
-    Parameters
-    ----------
-    transform : Transform
-        From :meth:`Policy.bind`.
-    parameters : dict
-        Drawn by it.
-    y : ndarray, int16 or float32, shape (n_samples,)
-    length : int
-        Samples of `y` that are real. A grid stretches these only; a chain changes the whole clip, so that noise fills it.
-
-    Returns
-    -------
-    y : ndarray, float32, shape (n_samples,)
-    length : int
-        Real samples of the result.
-    """
-    if isinstance(transform, Grid):
-        return fix_length(transform.apply(real_part(y, length, config), parameters), config)
-    changed = transform.apply(y, parameters)
-    untouched = isinstance(transform, Compose) and not parameters["parts"]
-    return fix_length(changed, config)[0], length if untouched else config.n_samples
-
-
-def draw_variants(policy: Policy, transform: Transform, *, seed: int, index: int) -> list[Parameters | None]:
-    """What ``kwsfeat build`` makes of a training clip, ``policy.n_variants`` entries; None is the recording itself.
-
-    A grid gives all its pairs in order. Otherwise the recording comes first, and copy k draws from ``(seed, k, index)``, see
-    :func:`~kwsfeat.augment.transform.uniforms`; `index` is the clip's row before augmentation.
-    """
-    if isinstance(transform, Grid):
-        return list(transform.all())
-    copies = range(1, policy.n_variants)
-    drawn = [uniforms(seed, copy, index, 1, transform.n_uniform)[0].tolist() for copy in copies]
-    return [None, *(transform.parameters(u) for u in drawn)]
-
-
-def variants(
-    transform: Transform, drawn: Sequence[Parameters | None], y: NDArray[np.int16], length: int, config: FeatureConfig
-) -> list[tuple[NDArray[np.int16], int]]:
-    """The variants of one clip, as they are stored: samples (n_samples,) and how many of them are real.
-
-    Parameters
-    ----------
-    transform : Transform
-        From :meth:`Policy.bind`.
-    drawn : sequence of dict or None
-        From :func:`draw_variants`.
-    y : ndarray, int16, shape (n_samples,)
-    length : int
-        Samples of `y` that are real.
-    """
-    if isinstance(transform, Grid):  # all at once, because they share work
-        real = as_clips(real_part(y, length, config))
-        changed = stretch_and_shift(real, transform.sr, transform.rates, transform.steps, transform.method)
-        rows = [fix_length(variant, config) for variant in changed]
-    else:
-        rows = [(y, length) if p is None else augmented(transform, p, y, length, config) for p in drawn]
-    return [(as_int16(variant), n) for variant, n in rows]
-
-
-def real_part(y: NDArray[Any], length: int, config: FeatureConfig) -> NDArray[Any]:
-    """`y` without the zeros that padding put at its end, its front, or both."""
-    first = {"end": 0, "front": len(y) - length, "center": (len(y) - length) // 2}[config.pad]
-    return y[first : first + length]
-
-
 def _shipped() -> Any:
     return resources.files("kwsfeat.augment") / "policies"
 
@@ -255,27 +133,45 @@ def _compose(table: Mapping[str, Any], sr: int, noise: Noise | None) -> Compose:
 
 
 def _part(table: Mapping[str, Any], sr: int, noise: Noise | None) -> Transform:
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items() if key not in ("kind", "p")}
-    kind = table.get("kind")
+    kind = str(table.get("kind"))
     if kind == "one_of":
         part: Transform = OneOf(tuple(_part(choice, sr, noise) for choice in table.get("parts", [])), tuple(table.get("weights", ())))
     elif kind == "compose":
         part = _compose({"parts": table.get("parts", [])}, sr, noise)
-    elif kind in _KINDS:
-        kinds = _KINDS[kind]
-        known = {f.name for f in fields(kinds)}  # type: ignore[arg-type]
-        if wrong := sorted(values.keys() - (known - _NOT_IN_TOML)):
-            near = nearest(wrong[0], known - _NOT_IN_TOML) or sorted(known - _NOT_IN_TOML)
-            raise ConfigError(f"{kind} has no field {wrong[0]!r}: did you mean {', '.join(near)}?")
-        if kind == "mix_noise" and noise is None:
-            raise ConfigError("mix_noise needs noise: give recordings of it")
-        values |= {"sr": sr} if "sr" in known else {}
-        values |= {"noise": noise} if "noise" in known else {}
-        try:
-            part = kinds(**values)
-        except TypeError as error:
-            raise ConfigError(f"{kind}: {error}") from None
     else:
-        near = nearest(str(kind), [*_KINDS, "one_of", "compose"]) or [*_KINDS, "one_of", "compose"]
-        raise ConfigError(f"no transform of kind {kind!r}: did you mean {', '.join(near)}?")
+        part = _transform(kind, {key: value for key, value in table.items() if key not in ("kind", "p")}, sr, noise)
     return Compose((part,), float(table["p"])) if "p" in table else part
+
+
+def _transform(kind: str, values: Mapping[str, Any], sr: int, noise: Noise | None) -> Transform:
+    known = _fields(kind)
+    given = {"sr": sr, "noise": noise}
+    from_toml = [name for name, field in known.items() if name not in given and field.metadata.get("toml", True)]
+    if wrong := sorted(values.keys() - set(from_toml)):
+        near = nearest(wrong[0], from_toml) or from_toml
+        raise ConfigError(f"{kind} has no field {wrong[0]!r}: did you mean {', '.join(near)}?")
+    if "noise" in known and noise is None:
+        raise ConfigError(f"{kind} needs noise: give recordings of it")
+    written = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    try:
+        return transform_kinds()[kind](**written, **{name: value for name, value in given.items() if name in known})
+    except TypeError as error:
+        raise ConfigError(f"{kind}: {error}") from None
+
+
+def _fields(kind: str) -> dict[str, Field[Any]]:
+    """What a transform of this kind is made of, by name."""
+    kinds = transform_kinds()
+    if kind not in kinds:
+        names = [*kinds, "one_of", "compose"]
+        raise ConfigError(f"no transform of kind {kind!r}: did you mean {', '.join(nearest(kind, names) or names)}?")
+    return {field.name: field for field in fields(kinds[kind])}  # type: ignore[arg-type]  # each is a dataclass
+
+
+def _kinds_in(table: Mapping[str, Any]) -> Iterator[str]:
+    """The kind of every transform in a chain, the parts of parts too."""
+    for part in table.get("parts", []):
+        if "parts" in part:
+            yield from _kinds_in(part)
+        else:
+            yield str(part.get("kind"))

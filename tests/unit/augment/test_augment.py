@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kwsfeat.augment import (
-    Clip,
+    Clipping,
     Compose,
     Filter,
     Gain,
@@ -19,17 +19,20 @@ from kwsfeat.augment import (
     Noise,
     OneOf,
     PitchShift,
+    Policy,
     Room,
     SpecMasks,
     Tanh,
     TimeShift,
     TimeStretch,
+    Transform,
     load_policy,
     pitch_shift,
     policy_names,
     stretch_and_shift,
     synthetic_noise,
     time_stretch,
+    transform_kinds,
     uniforms,
 )
 from kwsfeat.errors import AudioError, ConfigError
@@ -45,7 +48,7 @@ TRANSFORMS = {
     "gain": Gain(),
     "room": Room(),
     "filter": Filter(),
-    "clip": Clip(),
+    "clip": Clipping(),
     "tanh": Tanh(),
     "grid": Grid((0.7, 1.0), (-1.0, 0.0)),
     "compose": Compose((TimeShift(), Gain()), p=0.5),
@@ -205,7 +208,7 @@ def test_filters_take_away_what_they_say():
 
 def test_distortions_keep_the_peak_or_cut_it():
     y = speech()
-    clipped = Clip().apply(y, {"level": 0.3})
+    clipped = Clipping().apply(y, {"level": 0.3})
     assert np.abs(clipped).max() == pytest.approx(0.3 * np.abs(y).max(), rel=1e-6)
     soft = Tanh().apply(y, {"drive": 4.0})
     assert np.abs(soft).max() == pytest.approx(np.abs(y).max(), rel=1e-5)
@@ -224,7 +227,7 @@ def test_compose_tosses_one_coin_for_all_parts():
 
 
 def test_one_of_follows_its_weights():
-    choice = OneOf((Gain(), TimeShift(), Clip()), weights=(1.0, 0.0, 3.0))
+    choice = OneOf((Gain(), TimeShift(), Clipping()), weights=(1.0, 0.0, 3.0))
     counts = np.bincount([choice.draw(np.random.default_rng(i))["choice"] for i in range(1000)], minlength=3)
     assert counts[1] == 0
     assert counts[2] / 1000 == pytest.approx(0.75, abs=0.05)
@@ -316,7 +319,7 @@ def test_a_recipe_from_a_file(tmp_path):
     assert recipe.text == path.read_text()
     assert recipe.bind(8000) == Compose(
         (
-            OneOf((Gain((-3, 3)), Compose((Clip(), Tanh((1, 2))))), weights=(1, 2)),
+            OneOf((Gain((-3, 3)), Compose((Clipping(), Tanh((1, 2))))), weights=(1, 2)),
             Compose((Filter(kinds=("low-pass",), sr=8000),), p=0.5),
         ),
         p=0.9,
@@ -346,3 +349,52 @@ def test_a_wrong_recipe_is_refused_by_name(tmp_path, text, message):
         load_policy(path)
     with pytest.raises(ConfigError, match="no such policy file"):
         load_policy(tmp_path / "missing.toml")
+
+
+def test_a_transform_is_named_in_a_policy_as_soon_as_it_is_defined(monkeypatch):
+    """Its fields are the policy's; the sampling rate comes from the clips, and what is not for a policy is refused in one."""
+    monkeypatch.setattr("kwsfeat.augment.transform.KINDS", known := dict(transform_kinds()))
+    monkeypatch.setattr("kwsfeat.augment.transforms.KINDS", known)
+
+    @dataclasses.dataclass(frozen=True)
+    class Delay(Transform, kind="delay"):
+        ms: float = 1.0
+        table: tuple[float, ...] = dataclasses.field(default=(), metadata={"toml": False})
+        sr: int = 16000
+        n_uniform = 0
+
+        def parameters(self, u):
+            return {}
+
+        def apply(self, y, parameters):
+            return np.roll(y, round(self.ms * 1e-3 * self.sr))
+
+    assert transform_kinds()["delay"] is Delay
+    chain = Policy("mine", "[[chain.parts]]\nkind = 'delay'\nms = 2.0").bind(8000)
+    assert chain == Compose((Delay(2.0, sr=8000),))
+    assert chain.apply(np.eye(1, 100, 3, dtype=np.float32)[0], {"parts": [{}]}).argmax() == 19
+    with pytest.raises(ConfigError, match="no field 'table': did you mean ms"):
+        Policy("mine", "[[chain.parts]]\nkind = 'delay'\ntable = [1.0]").bind(8000)
+    with pytest.raises(ConfigError, match=r"kind='delay' is .*Delay already: give .*Again another kind"):
+
+        class Again(Delay, kind="delay"):
+            pass
+
+
+def test_every_file_of_transforms_is_found():
+    from importlib.resources import files
+
+    folder = files("kwsfeat.augment") / "transforms"
+    modules = {path.name.removesuffix(".py") for path in folder.iterdir() if path.name.endswith(".py")} - {"__init__"}
+    found = {kind.__module__.rsplit(".", 1)[-1] for kind in transform_kinds().values()}
+    assert modules == found
+    assert {"time_stretch", "pitch_shift", "time_shift", "mix_noise", "gain", "room", "filter", "clip", "tanh"} <= set(transform_kinds())
+
+
+def test_a_policy_needs_noise_where_a_part_of_a_part_does():
+    nested = (
+        "[[chain.parts]]\nkind = 'one_of'\nparts = [{kind = 'gain'}, {kind = 'compose', parts = [{kind = 'mix_noise', snr_db = [0, 9]}]}]"
+    )
+    assert Policy("nested", nested).needs_noise
+    assert not Policy("gain", "[[chain.parts]]\nkind = 'gain'").needs_noise
+    assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False]
