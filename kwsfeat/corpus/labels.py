@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 
 from kwsfeat.audio.read import openable
-from kwsfeat.corpus.find import SYNTHETIC_SILENCE, Clip, Corpus
+from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus
 from kwsfeat.errors import CorpusError, nearest
 
 SILENCE = "silence"

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kwsfeat.corpus.find import Clip
+from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.labels import clip_hash
 from kwsfeat.errors import CorpusError, nearest
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from kwsfeat.audio.clip import resample, trim_silence
 from kwsfeat.audio.synthetic import COLOURS, SR, babble, coloured, hum
 from kwsfeat.audio.waveform import as_int16
-from kwsfeat.corpus.find import NOISE_FOLDER
+from kwsfeat.corpus.clip import NOISE_FOLDER
 from kwsfeat.corpus.splits import which_set
 from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.augment import Noise
-from kwsfeat.corpus.find import NOISE_FOLDER
+from kwsfeat.corpus.clip import NOISE_FOLDER
 from kwsfeat.dataset.reader import Reader
 
 

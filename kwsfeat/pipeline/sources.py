@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import load_clip
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.find import Clip, Corpus, find_corpus
+from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.corpus.splits import assign_splits, chosen_rule
 from kwsfeat.dataset.columns import Columns

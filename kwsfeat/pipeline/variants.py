@@ -16,7 +16,7 @@ from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_samples
 from kwsfeat.augment import Noise, Parameters, Policy, draw_variants, synthetic_noise, variants
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.find import Corpus
+from kwsfeat.corpus.clip import Corpus
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.errors import AudioError, StoreError
 from kwsfeat.pipeline.noise import noise_of

@@ -11,7 +11,8 @@ import soundfile
 
 from kwsfeat.audio.clip import load_clip
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.find import Clip, Corpus, find_corpus
+from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import COMMANDS, DIGITS, apply_labels, class_table, format_class_table
 from kwsfeat.errors import CorpusError
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from kwsfeat.cli import main
-from kwsfeat.corpus.find import Clip, find_corpus
+from kwsfeat.corpus.clip import Clip
+from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.corpus.splits import assign_splits, fold_numbers, parse_rule, speakers_in_several_splits, which_set
 from kwsfeat.dataset.reader import Reader

@@ -1,0 +1,61 @@
+"""A clip, one row of a corpus, and a corpus, the clips of one source."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from kwsfeat.audio.synthetic import silence_wav
+
+NOISE_FOLDER = "_background_noise_"
+SYNTHETIC_SILENCE = "synthetic-silence/"
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One row of a corpus.
+
+    `path` is relative to the corpus's root (or absolute); `label` is "" where it is not known; `speaker` is "" where it is
+    not known; `split` is "train", "validation", "test", or "" where the corpus does not say. `start` and `stop` are samples
+    at the recording's own rate; `stop` None is its end.
+    """
+
+    path: str
+    label: str
+    speaker: str = ""
+    split: str = ""
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass
+class Corpus:
+    """What :func:`~kwsfeat.corpus.find.find_corpus` found.
+
+    `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
+    not become a clip, as (path, reason); `notes` are sentences for the reader.
+    """
+
+    source: Path
+    root: Path
+    layout: str
+    clips: list[Clip]
+    noise: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    def open(self, clip: Clip) -> str | BinaryIO:
+        """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is synthesised."""
+        if clip.path.startswith(SYNTHETIC_SILENCE):
+            return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE))))
+        return os.path.join(self.root, clip.path)
+
+    @property
+    def words(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted({clip.label for clip in self.clips} - {""})
