@@ -19,6 +19,12 @@ class ConfigError(KwsError, ValueError):
     """A feature, model or training choice that is out of bounds or does not fit another."""
 
 
+class UnknownNameError(ConfigError):
+    """A choice by name where there is no such name: wrong usage. Made by :func:`unknown_name`."""
+
+    exit_code = 2
+
+
 class AudioError(KwsError):
     """A recording that cannot be read, or samples that are not usable."""
 
@@ -39,6 +45,37 @@ class VerificationError(StoreError):
 
 class MissingExtraError(KwsError, ImportError):
     """An optional dependency is not installed; the message says which extra brings it."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
+    """The error about a name that is not one of `known`: what it is not, and what it may have been meant to be.
+
+    Parameters
+    ----------
+    kind : str
+        What `name` should be, in the singular and without an article: "preset", "field of FeatureConfig".
+    name : object
+        What was given.
+    known : iterable of str
+        What could have been given, in the order in which to list it.
+
+    Returns
+    -------
+    UnknownNameError
+        To be raised by the caller.
+
+    Examples
+    --------
+    >>> print(unknown_name("split", "tset", ["train", "validation", "test"]))
+    'tset' is not a split: did you mean test?
+    >>> print(unknown_name("split", "all", ["train", "validation", "test"]))
+    'all' is not a split: there are train, validation, test
+    """
+    known = list(known)
+    article = "an" if kind[0] in "aeiou" else "a"
+    near = nearest(str(name), known)
+    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    return UnknownNameError(f"{name!r} is not {article} {kind}: {cure}")
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:

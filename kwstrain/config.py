@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kwsfeat import ConfigError, nearest
+from kwsfeat import ConfigError, unknown_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +121,7 @@ class TrainConfig:
         names = [f.name for f in fields(cls)]
         for name in values:
             if name not in names:
-                near = nearest(name, names)
-                raise ConfigError(
-                    f"training config has no field {name!r}: " + (f"did you mean {', '.join(near)}?" if near else ", ".join(names))
-                )
+                raise unknown_name("field of TrainConfig", name, names)
         return cls(**{**(base.to_dict() if base else {}), **values})
 
     @classmethod

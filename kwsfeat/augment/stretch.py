@@ -16,7 +16,7 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.clips import as_clips, each_clip
-from kwsfeat.errors import ConfigError, nearest
+from kwsfeat.errors import ConfigError, unknown_name
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.fft.real import FftPlan, fft_plan
 from kwsfeat.kernels.simd import aligned
@@ -166,8 +166,7 @@ def _check(rate: float, sr: int, method: str) -> None:
     if sr < 1000:
         raise ConfigError(f"sr={sr} must be >= 1000 Hz")
     if method not in get_args(Method):
-        near = nearest(method, get_args(Method)) or get_args(Method)
-        raise ConfigError(f"no stretching method {method!r}: did you mean {', '.join(near)}?")
+        raise unknown_name("stretching method", method, get_args(Method))
 
 
 # --- resampling
@@ -222,7 +221,7 @@ def _prototype() -> NDArray[np.float64]:
 
 
 class Pieces(NamedTuple):
-    """Lengths in samples: from piece to piece, of the cross-fade, half the search, nearest other piece to an onset.
+    """Lengths in samples: from piece to piece, of the cross-fade, half the search, unknown_name other piece to an onset.
 
     `past` is in blocks, see the kernel; `fade` is the cross-fade itself.
     """

@@ -83,6 +83,7 @@ def build(
     from kwsfeat.augment import load_policy
     from kwsfeat.pipeline.build import build as build_file
     from kwsfeat.pipeline.variants import augment_source
+    from kwsfeat.threads import thread_count
 
     configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
     skipped: list[tuple[str, str]] = []
@@ -95,7 +96,7 @@ def build(
     try:
         with console.progress("clips") as progress:
             report = build_file(
-                augmented, output, configs, seed=seed, threads=threads or min(16, _n_cores()), audio=not no_audio,
+                augmented, output, configs, seed=seed, threads=thread_count(threads), audio=not no_audio,
                 dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -105,10 +106,6 @@ def build(
     _list_skipped(skipped, console)
     _print_report(report, skipped, console)
     return SKIPPED if skipped else 0
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, FeatureConfig]:
@@ -137,8 +134,9 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
 def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
+    from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
-    from kwsfeat.corpus.splits import RULES, SPLITS, parse_rule, speakers_in_several_splits
+    from kwsfeat.corpus.splits import RULES, parse_rule, speakers_in_several_splits
     from kwsfeat.pipeline.sources import plan_recordings
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}

@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights, mel_filterbank
 from kwsfeat.design.windows import Window
-from kwsfeat.errors import ConfigError, nearest
+from kwsfeat.errors import ConfigError, unknown_name
 
 Pad = Literal["end", "front", "center"]
 Crop = Literal["start", "center", "random", "loudest"]
@@ -214,12 +214,9 @@ class FeatureConfig:
     @classmethod
     def from_partial(cls, values: Mapping[str, Any], base: FeatureConfig | None = None) -> FeatureConfig:
         """`base` (the defaults without it) with some fields replaced; refuses names that are no fields."""
-        names = {f.name for f in fields(cls)}
-        if unknown := values.keys() - names:
-            hints = [
-                f"{name!r} (did you mean {', '.join(near)}?)" if (near := nearest(name, names)) else repr(name) for name in sorted(unknown)
-            ]
-            raise ConfigError(f"feature config has no field {', '.join(hints)}")
+        names = [f.name for f in fields(cls)]
+        if unknown := [name for name in values if name not in names]:
+            raise unknown_name("field of FeatureConfig", unknown[0], names)
         return cls(**{**(base.to_dict() if base else {}), **values})
 
     def to_json(self) -> str:

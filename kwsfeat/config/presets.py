@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.errors import ConfigError, nearest
+from kwsfeat.errors import unknown_name
 
 _SYSTEM_A = FeatureConfig(
     lowpass_hz=3000.0, lowpass_order=35, n_fft=2048, win_length=2048, hop_length=214, n_mels=75,
@@ -110,7 +110,5 @@ def preset(name: str) -> FeatureConfig:
         For an unknown name, with the nearest ones.
     """
     if name not in PRESETS:
-        near = nearest(name, PRESETS)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(PRESETS)}"
-        raise ConfigError(f"no preset called {name!r}: {hint}")
+        raise unknown_name("preset", name, PRESETS)
     return PRESETS[name][0]

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kwsfeat.corpus.archive import is_archive, unpack
-from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.errors import CorpusError, unknown_name
 
 _BLOCK = 1 << 20
 _TIMEOUT_S = 30.0
@@ -85,15 +85,14 @@ def fetch(
 
     Raises
     ------
+    ConfigError
+        For an unknown name.
     CorpusError
-        For an unknown name, a folder with something in it, a server that cannot be reached, a wrong checksum, an archive that
+        For a folder with something in it, a server that cannot be reached, a wrong checksum, an archive that
         is damaged or would write outside `folder`.
     """
     if name not in CORPORA:
-        near = nearest(name, CORPORA)
-        raise CorpusError(
-            f"no corpus called {name!r}: {'did you mean ' + ', '.join(near) + '?' if near else 'there are ' + ', '.join(CORPORA)}"
-        )
+        raise unknown_name("corpus that can be fetched", name, CORPORA)
     source = CORPORA[name]
     url = url or source.url
     if urlsplit(url).scheme not in ("http", "https"):

@@ -23,6 +23,36 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name in ("__MACOSX", "@eaDir")
 
 
+def list_recordings(folder: str | os.PathLike[str]) -> list[Path]:
+    """The recordings that a build of `folder` reads, sorted folder by folder.
+
+    Parameters
+    ----------
+    folder : path
+        Searched with all folders in it. What is hidden (``.x``, ``__MACOSX``) is passed over.
+
+    Returns
+    -------
+    list of Path
+        Each begins with `folder`.
+
+    Raises
+    ------
+    CorpusError
+        If there is none, or a folder cannot be read.
+    """
+    folder = Path(folder)
+    audio = list_files(folder, folder).audio
+    if not audio:
+        raise no_recordings(folder)
+    return [folder / path for path in audio]
+
+
+def no_recordings(source: Path) -> CorpusError:
+    """The error about a folder or archive that holds none."""
+    return CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
+
+
 @dataclass
 class Files:
     """What lies below a folder, as relative paths with "/", sorted folder by folder.

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from kwsfeat.corpus.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Corpus
-from kwsfeat.corpus.files import AUDIO_SUFFIXES, Files, list_files
+from kwsfeat.corpus.files import Files, list_files, no_recordings
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.layouts.fsdd import NAME
 from kwsfeat.corpus.manifest import SUFFIXES as MANIFEST_SUFFIXES
-from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.errors import CorpusError, unknown_name
 
 
 def find_corpus(source: str | os.PathLike[str], layout: str | None = None) -> Corpus:
@@ -31,15 +31,14 @@ def find_corpus(source: str | os.PathLike[str], layout: str | None = None) -> Co
 
     Raises
     ------
+    UnknownNameError
+        If there is no such layout.
     CorpusError
         If `source` is missing or holds no recordings, or the layout does not fit it.
     """
     source = Path(source)
     if layout is not None and layout not in LAYOUTS:
-        near = nearest(layout, LAYOUTS)
-        raise CorpusError(
-            f"no layout called {layout!r}: {'did you mean ' + ', '.join(near) + '?' if near else 'there are ' + ', '.join(LAYOUTS)}"
-        )
+        raise unknown_name("layout", layout, LAYOUTS)
     if not source.exists():
         raise CorpusError(f"{source}: no such folder, archive or manifest")
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
@@ -60,7 +59,7 @@ def _folder(source: Path, top: Path, layout: str | None) -> Corpus:
     while (inner := _wrapper(files)) is not None:  # archives often hold one folder that holds everything
         files = files.inside(inner)
     if not files.audio:
-        raise CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
+        raise no_recordings(source)
     chosen = LAYOUTS[layout or _guess_layout(files)]
     corpus = chosen.read(files)
     if not corpus.clips and not corpus.noise:

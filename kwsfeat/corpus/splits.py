@@ -14,11 +14,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.labels import clip_hash
-from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.errors import ConfigError, CorpusError, unknown_name
 
-SPLITS = ("train", "validation", "test")
 RULES = {
     "auto": "the corpus's own parts where it has them, else speaker-hash where names carry _nohash_, else stratified",
     "given": "the corpus's own parts (lists, a manifest's column, FSDD's official test part); what they leave open is cut stratified",
@@ -46,8 +46,10 @@ def assign_splits(clips: Sequence[Clip], rule: str = "auto", *, seed: int = 0, f
 
     Raises
     ------
+    ConfigError
+        For an unknown rule, or shares that do not add up to 100.
     CorpusError
-        For an unknown rule, shares that do not add up to 100, or a corpus that a rule does not fit.
+        For a corpus that the rule does not fit.
     """
     name, shares = parse_rule(chosen_rule(clips, rule))
     if name == "given":
@@ -66,7 +68,7 @@ def assign_splits(clips: Sequence[Clip], rule: str = "auto", *, seed: int = 0, f
     if name == "by-speaker":
         return _by_speaker(clips, shares, seed)
     if folds < 2 or not 0 <= fold < folds:
-        raise CorpusError(f"folds={folds} must be >= 2 and fold={fold} between 0 and folds - 1")
+        raise ConfigError(f"folds={folds} must be >= 2 and fold={fold} between 0 and folds - 1")
     part = {fold: "test", (fold + 1) % folds: "validation"} if folds > 2 else {fold: "test"}
     return [replace(clip, split=part.get(k, "train")) for clip, k in zip(clips, fold_numbers(clips, folds, seed=seed), strict=True)]
 
@@ -86,9 +88,7 @@ def parse_rule(rule: str) -> tuple[str, tuple[float, float, float]]:
     """``"stratified:80/20"`` as ``("stratified", (0.8, 0.0, 0.2))``."""
     name, _, text = rule.partition(":") if not re.match(r"\d", rule) else ("stratified", ":", rule)
     if name not in RULES:
-        near = nearest(name, RULES)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(RULES)}, or shares such as 80/10/10"
-        raise CorpusError(f"no split rule {name!r}: {hint}")
+        raise unknown_name("split rule", name, [*RULES, "percentages such as 80/10/10"])
     if not text:
         return name, _DEFAULT_SHARES
     try:
@@ -98,7 +98,7 @@ def parse_rule(rule: str) -> tuple[str, tuple[float, float, float]]:
     if len(percents) == 2:
         percents.insert(1, 0.0)
     if len(percents) != 3 or min(percents) < 0 or abs(sum(percents) - 100) > 1e-6:
-        raise CorpusError(
+        raise ConfigError(
             f"split shares {text!r} must be train/validation/test or train/test in percent that add up to 100, such as 80/10/10"
         )
     train, validation, test = (percent / 100 for percent in percents)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.dataset.format import SPLITS
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.errors import StoreError
 
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from kwsfeat.errors import StoreError
 
-SPLITS = ("train", "validation", "test")
-
 
 @dataclass(frozen=True)
 class Extent:

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
-from kwsfeat.dataset.format import SPLITS, block_slices, extents, map_rows
+from kwsfeat.dataset.format import block_slices, extents, map_rows
 from kwsfeat.dataset.seal import FORMAT, FORMAT_VERSION, stored_seal
-from kwsfeat.errors import StoreError, nearest
+from kwsfeat.errors import StoreError, unknown_name
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -142,7 +143,7 @@ class Reader:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of one split, ascending, int64."""
         if split not in SPLITS:
-            raise StoreError(f"no split called {split!r}: there are {', '.join(SPLITS)}")
+            raise unknown_name("split", split, SPLITS)
         return np.flatnonzero(self.split == split)
 
     def features(self, name: str | None = None) -> NDArray[Any]:
@@ -172,8 +173,7 @@ class Reader:
         if name is None:
             return self.feature_names[0]
         if name not in self.feature_names:
-            near = nearest(name, self.feature_names)
-            raise StoreError(f"{self.path} has no features {name!r}: it holds {', '.join(near or self.feature_names)}")
+            raise unknown_name(f"feature set of {self.path}", name, self.feature_names)
         return name
 
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:

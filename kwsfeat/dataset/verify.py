@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
 from kwsfeat.dataset.columns import Columns
-from kwsfeat.dataset.format import SPLITS, block_slices, block_spans, is_block_array
+from kwsfeat.dataset.format import block_slices, block_spans, is_block_array
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.dataset.seal import broken_seal, sealed_blocks
 from kwsfeat.errors import KwsError, StoreError

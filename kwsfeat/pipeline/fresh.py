@@ -36,6 +36,7 @@ from kwsfeat.errors import ConfigError, StoreError
 from kwsfeat.features.front_end import FrontEnd
 from kwsfeat.kernels.waveform.mix import mix
 from kwsfeat.pipeline.noise import noise_of
+from kwsfeat.threads import thread_count
 
 _ORDER = 1 << 32  # set apart from every epoch's draws
 
@@ -102,9 +103,9 @@ class FreshFeatures:
     ) -> None:
         self.policy = load_policy(policy)
         self.config, self.seed, self.batch_size = config, seed, batch_size
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = thread_count(threads)
         self._ahead = ahead
-        for name, value in (("batch_size", batch_size), ("threads", self.threads), ("ahead", ahead)):
+        for name, value in (("batch_size", batch_size), ("ahead", ahead)):
             if value < 1:
                 raise ConfigError(f"{name}={value} must be >= 1")
         _check_same_clips(reader, config)

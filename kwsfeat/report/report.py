@@ -17,11 +17,12 @@ from kwsfeat import __version__
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples, as_int16
 from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table, clip_hash
 from kwsfeat.corpus.scan import CLIPPED_RUN, DC_OFFSET, SILENT_DB, Measurement, Scan, is_across, measure, scan_corpus
-from kwsfeat.corpus.splits import SPLITS, assign_splits, speakers_in_several_splits
+from kwsfeat.corpus.splits import assign_splits, speakers_in_several_splits
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import AudioError, CorpusError
 from kwsfeat.report.figures import check_matplotlib, clip_picture, features_picture, histogram_picture

@@ -9,8 +9,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.labels import class_table, format_class_table
-from kwsfeat.dataset.format import SPLITS
 from kwsfeat.dataset.reader import Reader
 
 

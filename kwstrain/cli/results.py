@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kwsfeat import ConfigError, CorpusError, nearest
+from kwsfeat import CorpusError, list_recordings, unknown_name
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation
@@ -89,14 +89,13 @@ def predict(run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: s
     """
     from kwstrain.inference.bundle import Bundle
     from kwstrain.inference.predict import predict as predict_clips
-    from kwstrain.inference.predict import recordings
 
     labels = Bundle.load(run).labels
     if on_error is not None and on_error not in labels:
-        raise ConfigError(f"--on-error {on_error!r} is no label of {run}: it has {', '.join(nearest(on_error, labels) or labels)}")
+        raise unknown_name(f"label of {run}", on_error, labels)
     if len(inputs) == 1 and not inputs[0].exists():
         raise CorpusError(f"{inputs[0]}: no such file or folder")
-    paths = [path for given in inputs for path in (recordings(given) if given.is_dir() else [given])]
+    paths = [path for given in inputs for path in (list_recordings(given) if given.is_dir() else [given])]
     failed: list[Path] = []
 
     def labelled() -> Iterator[tuple[Path, str, float]]:

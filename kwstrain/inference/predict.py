@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,12 @@ import jax
 import numpy as np
 from flax import nnx
 
-from kwsfeat import AudioError, CorpusError, FrontEnd, load_clip
+from kwsfeat import AudioError, FrontEnd, load_clip, thread_count
 from kwstrain.data.clips import frame_range
 from kwstrain.evaluation.metrics import probabilities
 from kwstrain.inference.bundle import Bundle
 from kwstrain.training.devices import replicated
 from kwstrain.training.step import Batches, Block, forward_function
-
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au"}
 
 _GROUP = 64  # clips that one thread works on
 _IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as fast as all of a group at once
@@ -51,14 +48,14 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
     paths : sequence of path
         Anything that libsndfile reads. One that cannot be read gives a Prediction with `error`.
     threads : int >= 1, optional
-        All processors without it.
+        One per processor without it, at most 16.
 
     Raises
     ------
     StoreError
         If `run` is no complete run folder.
     """
-    n_threads = threads or os.cpu_count() or 1
+    n_threads = thread_count(threads)
     classify = _Classifier(Bundle.load(run), n_rows=max(1, min(_GROUP, len(paths))))
     groups = (paths[start : start + _GROUP] for start in range(0, len(paths), _GROUP))
     with ThreadPoolExecutor(n_threads) as pool:
@@ -73,20 +70,6 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
         finally:
             for future in ahead:
                 future.cancel()
-
-
-def recordings(folder: Path) -> list[Path]:
-    """Every recording below `folder`, sorted.
-
-    Raises
-    ------
-    CorpusError
-        If there is none.
-    """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise CorpusError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))})")
-    return found
 
 
 class _Classifier:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 from flax import nnx
 
-from kwsfeat import ConfigError, nearest
+from kwsfeat import ConfigError, unknown_name
 from kwstrain.models.five_systems.cnn import DeepCNN, ImageCNN, LightCNN, MnistCNN
 from kwstrain.models.five_systems.lstm import RawLSTM, SpectrogramLSTM
 from kwstrain.models.freeze import trainable
@@ -74,11 +74,11 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
         For an unknown name or option (naming near ones), or a value out of bounds.
     """
     if name not in _MODELS:
-        raise ConfigError(f"no model {name!r}: choose {' or '.join(nearest(name, _MODELS) or _MODELS)}")
+        raise unknown_name("network", name, _MODELS)
     network = _MODELS[name].network
     known = inspect.signature(network.__init__).parameters.keys() - {"self", "input_shape", "n_classes", "rngs"}
-    if unknown := options.keys() - known:
-        raise ConfigError(f"model {name!r} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(known))}")
+    if unknown := sorted(options.keys() - known):
+        raise unknown_name(f"option of {name}", unknown[0], sorted(known))
     if n_classes < 2:
         raise ConfigError(f"n_classes={n_classes} must be >= 2")
     if not 0.0 <= options.get("dropout", 0.0) < 1.0:

@@ -11,7 +11,18 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from kwsfeat import ConfigError, FeatureConfig, Reader, augment_source, build_file, load_policy, named_config, nearest, plan_recordings
+from kwsfeat import (
+    ConfigError,
+    FeatureConfig,
+    Reader,
+    augment_source,
+    build_file,
+    load_policy,
+    named_config,
+    plan_recordings,
+    thread_count,
+    unknown_name,
+)
 from kwstrain.config import TrainConfig, changed
 from kwstrain.evaluation.evaluate import Evaluation, evaluate, save
 from kwstrain.training.fit import FitResult, Tick, fit
@@ -58,7 +69,7 @@ class Recipe:
             elif name in BUILD_FIELDS:
                 build[name] = value
             elif table == "build":
-                raise ConfigError(f"build has no field {field!r}: {' or '.join(nearest(field, BUILD_FIELDS) or sorted(BUILD_FIELDS))}")
+                raise unknown_name("field of [build]", field, sorted(BUILD_FIELDS))
             else:
                 train[name.removeprefix("train.")] = value
         return replace(self, build=build, train=changed(self.train, train))
@@ -94,7 +105,7 @@ def load(name: str | os.PathLike[str]) -> Recipe:
     elif name in names():
         text = _shipped()[os.fspath(name)].read_text(encoding="utf-8")
     else:
-        raise ConfigError(f"no recipe {name!r}: choose {' or '.join(nearest(name, names()) or names())}, or give a .toml file")
+        raise unknown_name("recipe or .toml file", name, names())
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -166,7 +177,7 @@ def build(
     rows = plan_recordings(data, config, **options)
     source = augment_source(rows, load_policy(recipe.build.get("augment", "off")), config, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)
-    build_file(source, file, {name: config}, seed=seed, threads=os.cpu_count() or 1, overwrite=overwrite, progress=progress)
+    build_file(source, file, {name: config}, seed=seed, threads=thread_count(), overwrite=overwrite, progress=progress)
     return file
 
 

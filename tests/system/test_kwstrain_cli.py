@@ -166,17 +166,17 @@ def test_predict_writes_a_submission(run: Path, clips: Path, tmp_path: Path, cap
     ("arguments", "code", "message"),
     [
         (["fit", "missing.h5"], 1, "missing.h5: no such file"),
-        (["fit", "{tones}", "--arch", "ccn"], 1, "cnn"),
-        (["fit", "{tones}", "--features", "logmell"], 1, "logmel"),
-        (["fit", "{tones}", "-s", "epoch=3"], 1, "did you mean epochs"),
+        (["fit", "{tones}", "--arch", "ccn"], 2, "cnn"),
+        (["fit", "{tones}", "--features", "logmell"], 2, "logmel"),
+        (["fit", "{tones}", "-s", "epoch=3"], 2, "did you mean epochs"),
         (["fit", "{tones}", "-s", "epochs"], 2, "KEY=VALUE"),
         (["fit", "{tones}", "--arch", "lstm", "--resume", "--out", "nowhere"], 1, "no checkpoint"),
         (["fit"], 2, "OUT.h5"),
         (["evaluate", "nowhere"], 1, "not a run folder"),
         (["evaluate", "{run}", "missing.h5"], 1, "missing.h5: no such file"),
         (["predict", "{run}", "missing"], 1, "missing: no such file"),
-        (["predict", "{run}", "{empty}"], 1, "holds no recordings"),
-        (["predict", "{run}", "{empty}", "--on-error", "yess"], 1, "yes"),
+        (["predict", "{run}", "{empty}"], 1, "no recordings in it"),
+        (["predict", "{run}", "{empty}", "--on-error", "yess"], 2, "yes"),
     ],
 )
 def test_wrong_input_gets_one_line_and_its_exit_code(

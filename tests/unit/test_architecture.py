@@ -14,7 +14,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A package imports only itself and what stands before it; docs/architecture.md shows the same order.
 ORDER = {
-    "kwsfeat": ["errors", "kernels", "design", "config", "audio", "features", "augment", "dataset", "corpus", "pipeline", "report", "cli"],
+    "kwsfeat": [
+        "errors",
+        "threads",
+        "kernels",
+        "design",
+        "config",
+        "audio",
+        "features",
+        "augment",
+        "dataset",
+        "corpus",
+        "pipeline",
+        "report",
+        "cli",
+    ],
 }
 # Folders inside a package that have an order of their own.
 INNER = {

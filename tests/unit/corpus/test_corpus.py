@@ -20,7 +20,7 @@ from kwsfeat.cli import main
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.archive import unpack
 from kwsfeat.corpus.find import find_corpus
-from kwsfeat.errors import CorpusError
+from kwsfeat.errors import ConfigError, CorpusError
 
 SHORT = np.arange(-800, 800, dtype=np.int16)
 
@@ -134,7 +134,7 @@ def test_layout_overrides_what_the_names_say(tmp_path: Path) -> None:
     root = recordings(tmp_path, "anna/hello_1.wav", "bob/hello_1.wav")
     assert labels(root) == {"anna/hello_1.wav": "anna", "bob/hello_1.wav": "bob"}
     assert labels(root, "speakers") == {"anna/hello_1.wav": "hello", "bob/hello_1.wav": "hello"}
-    with pytest.raises(CorpusError, match=r"no layout called 'speaker': did you mean speakers\?"):
+    with pytest.raises(ConfigError, match=r"'speaker' is not a layout: did you mean speakers\?"):
         find_corpus(root, "speaker")
     with pytest.raises(CorpusError, match="no clips in the layout 'kaggle'"):
         find_corpus(root, "kaggle")

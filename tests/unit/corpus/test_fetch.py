@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from kwsfeat.cli import cli
 from kwsfeat.corpus.fetch import CORPORA, fetch
 from kwsfeat.corpus.find import find_corpus
-from kwsfeat.errors import CorpusError
+from kwsfeat.errors import ConfigError, CorpusError
 
 
 class Server(ThreadingHTTPServer):
@@ -184,7 +184,7 @@ def test_no_server(tmp_path: Path) -> None:
 
 
 def test_what_is_asked_for_is_checked(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="no corpus called 'speech-commands': did you mean speech-commands-v"):
+    with pytest.raises(ConfigError, match="'speech-commands' is not a corpus that can be fetched: did you mean speech-commands-v"):
         fetch("speech-commands", tmp_path)
     with pytest.raises(CorpusError, match="must be an http or https address"):
         fetch("fsdd", tmp_path, url="file:///etc/passwd.tar.gz")

@@ -128,7 +128,7 @@ def test_shapes_without_weights() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("resnet", {}, "no model 'resnet': choose resnet50"),
+        ("resnet", {}, "'resnet' is not a network: did you mean resnet50"),
         ("cnn", {"pooling": "time"}, "no option pooling: it has dropout, dtype"),
         ("cnn", {"dropout": 1.0}, r"dropout=1.0 must lie in \[0, 1\)"),
         ("cnn", {"dtype": "float16"}, "dtype='float16' must be 'float32' or 'bfloat16'"),
