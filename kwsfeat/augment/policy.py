@@ -21,7 +21,7 @@ from kwsfeat.augment.grid import Grid
 from kwsfeat.augment.noise import Noise
 from kwsfeat.augment.transform import Transform
 from kwsfeat.augment.transforms import transform_kinds
-from kwsfeat.errors import ConfigError, nearest
+from kwsfeat.errors import ConfigError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,7 @@ def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
     elif name in policy_names():
         loaded = Policy(name, _shipped().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     else:
-        near = nearest(name, policy_names())
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(policy_names())}, or give a .toml file"
-        raise ConfigError(f"no policy called {name!r}: {hint}")
+        raise unknown_name("augmentation policy or .toml file", name, policy_names())
     _check(loaded)
     return loaded
 
@@ -148,8 +146,7 @@ def _transform(kind: str, values: Mapping[str, Any], sr: int, noise: Noise | Non
     given = {"sr": sr, "noise": noise}
     from_toml = [name for name, field in known.items() if name not in given and field.metadata.get("toml", True)]
     if wrong := sorted(values.keys() - set(from_toml)):
-        near = nearest(wrong[0], from_toml) or from_toml
-        raise ConfigError(f"{kind} has no field {wrong[0]!r}: did you mean {', '.join(near)}?")
+        raise unknown_name(f"field of {kind}", wrong[0], from_toml)
     if "noise" in known and noise is None:
         raise ConfigError(f"{kind} needs noise: give recordings of it")
     written = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
@@ -163,8 +160,7 @@ def _fields(kind: str) -> dict[str, Field[Any]]:
     """What a transform of this kind is made of, by name."""
     kinds = transform_kinds()
     if kind not in kinds:
-        names = [*kinds, "one_of", "compose"]
-        raise ConfigError(f"no transform of kind {kind!r}: did you mean {', '.join(nearest(kind, names) or names)}?")
+        raise unknown_name("kind of transform", kind, [*kinds, "one_of", "compose"])
     return {field.name: field for field in fields(kinds[kind])}  # type: ignore[arg-type]  # each is a dataclass
 
 

@@ -10,7 +10,7 @@ from kwsfeat import ConfigError, UnknownNameError, unknown_name
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("split", "tset", "'tset' is not a split: did you mean test?"),
+        ("split", "tset", "'tset' is not a split: did you mean test or best?"),
         ("augmentation", "xyz", "'xyz' is not an augmentation: there are train, test, best"),
         ("split", "est", "'est' is not a split: did you mean test or best?"),
         ("split", 7, "7 is not a split: there are train, test, best"),

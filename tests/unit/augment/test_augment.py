@@ -336,7 +336,7 @@ def test_a_recipe_from_a_file(tmp_path):
         ("[grid]\nrates = [1.0]\nsteps = [0]\n[chain]", "exclude each other"),
         ("copies = 0\n[chain]", "copies=0"),
         ("[[chain.parts]]\nkind = 'gian'", "did you mean gain"),
-        ("[[chain.parts]]\nkind = 'gain'\ngain = [0, 1]", "no field 'gain'"),
+        ("[[chain.parts]]\nkind = 'gain'\ngain = [0, 1]", "'gain' is not a field of gain"),
         ("[[chain.parts]]\nkind = 'gain'\ngain_db = [1, 0]", "gain_db=.* ascending"),
         ("[[chain.parts]]\nkind = 'mix_noise'", "exactly one of amplitude and snr_db"),
         ("[chain]\np = 2", "p=2"),
