@@ -24,7 +24,7 @@ _PUBLIC = {
     "analysis_window": "design.windows",
     "mfcc": "features.cepstral",
     "delta": "features.cepstral",
-    "butter_sos": "features.filtering",
+    "butter_sos": "design.butterworth",
     "sosfilt": "features.filtering",
     "Reader": "dataset.reader",
     "Writer": "dataset.writer",

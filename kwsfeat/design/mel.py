@@ -136,3 +136,24 @@ def mel_filterbank(
         order = {"l1": 1, "l2": 2, "linf": np.inf}[norm]
         basis /= np.linalg.norm(basis, ord=order, axis=1, keepdims=True)
     return basis.astype(np.float32)
+
+
+def filter_runs(basis: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """A filterbank without its zeros: each band is a run of bins.
+
+    Parameters
+    ----------
+    basis : ndarray, float32, shape (n_mels, n_bins)
+        As from :func:`mel_filterbank`; no band is empty.
+
+    Returns
+    -------
+    first, count : ndarray, int64, shape (n_mels,)
+        Each band's first bin and its number of bins.
+    weights : ndarray, float32, shape (sum of count,)
+        Of one band after the other.
+    """
+    first = (basis != 0).argmax(axis=1)
+    end = basis.shape[1] - (basis[:, ::-1] != 0).argmax(axis=1)
+    weights = np.concatenate([row[a:b] for row, a, b in zip(basis, first, end, strict=True)])
+    return first.astype(np.int64), (end - first).astype(np.int64), weights

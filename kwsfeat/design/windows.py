@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.errors import ConfigError
 
+SpectrumNorm = Literal["none", "window", "win_length", "n_fft", "density"]
 Window = Literal["hann", "hann-symmetric", "hann-offset", "hamming", "hamming-symmetric", "povey", "blackman", "rectangular"]
 
 
@@ -44,3 +45,51 @@ def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
         return 0.54 - 0.46 * np.cos(turn)
     hann = 0.5 - 0.5 * np.cos(turn)
     return np.maximum(hann, 0.0) ** 0.85 if name == "povey" else hann
+
+
+def window_in_frame(window: NDArray[np.float64], n_fft: int, align: Literal["center", "left"] = "center") -> NDArray[np.float64]:
+    """A window with zeros around it, as long as the FFT.
+
+    Parameters
+    ----------
+    window : ndarray, float64, shape (win_length,)
+        ``win_length <= n_fft``.
+    n_fft : int
+        Length of the FFT in samples.
+    align : {"center", "left"}
+        Centred, with the smaller half of the zeros in front (librosa, torchaudio), or at the beginning (Kaldi, TensorFlow).
+
+    Returns
+    -------
+    frame : ndarray, float64, shape (n_fft,)
+    """
+    left = (n_fft - window.size) // 2 if align == "center" else 0
+    return np.pad(window, (left, n_fft - window.size - left))
+
+
+def power_scale(norm: SpectrumNorm, window: NDArray[np.float64], *, n_fft: int, sr: float) -> float:
+    """Factor on the power spectrum of windowed frames.
+
+    Parameters
+    ----------
+    norm : {"none", "window", "win_length", "n_fft", "density"}
+        Divisor: 1, the window's energy ``sum w^2``, its length, the FFT's length; ``density`` gives the one-sided spectral
+        density in 1/Hz, ``2 / (sr sum w^2)``, whose first and, for an even n_fft, last bin count half
+        (``scipy.signal.spectrogram``).
+    window : ndarray, float64, shape (win_length,)
+    n_fft : int, >= 1
+    sr : float, > 0
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    scale : float
+    """
+    energy = float(np.sum(window**2))
+    return {
+        "none": 1.0,
+        "window": 1.0 / energy,
+        "win_length": 1.0 / window.size,
+        "n_fft": 1.0 / n_fft,
+        "density": 2.0 / (sr * energy),
+    }[norm]

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.waveform import require_finite
 from kwsfeat.config.features import Edges, FeatureConfig
+from kwsfeat.design.delta import delta_weights
 from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights
 from kwsfeat.design.windows import Window
 from kwsfeat.errors import ConfigError
-from kwsfeat.features.plan import delta_weights
 from kwsfeat.features.spectral import as_clip, cached_front_end
 from kwsfeat.kernels.spectrum import postprocess as post
 
@@ -108,10 +108,10 @@ def delta(
     if kind == "librosa" and features.shape[0] < width:
         raise ConfigError(f"width={width} must be <= n_frames={features.shape[0]}: choose a narrower one, or kind 'htk'")
     require_finite(features, "x", check_finite)
-    weights, edges = delta_weights(width, kind)
+    weights, ends = (np.ascontiguousarray(w, np.float32) for w in delta_weights(width, kind))
     n = features.shape[1]
     columns = np.zeros((features.shape[0], n * (1 + order)), np.float32)
     columns[:, :n] = features
     for k in range(order):
-        post.deltas(columns, k * n if kind == "htk" else 0, (k + 1) * n, n, weights[k], edges[k])
+        post.deltas(columns, k * n if kind == "htk" else 0, (k + 1) * n, n, weights[k], ends[k])
     return np.ascontiguousarray(columns[:, order * n :])

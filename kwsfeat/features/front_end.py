@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.clip import fix_length
 from kwsfeat.config.features import FeatureConfig
+from kwsfeat.design.butterworth import butter_sos
 from kwsfeat.errors import AudioError, ConfigError
-from kwsfeat.features.filtering import butter_sos, sosfilt_clips
-from kwsfeat.features.plan import block_size, make_plan
+from kwsfeat.features.filtering import sosfilt_clips
+from kwsfeat.features.plan import make_plan
 from kwsfeat.kernels._jit import LANES
-from kwsfeat.kernels.pointer_table import address_table
-from kwsfeat.kernels.spectrum import front_end as kernel
+from kwsfeat.kernels.spectrum.front_end import extract
+from kwsfeat.kernels.spectrum.plan import Plan, build_scratch, clips_at_once, plan_handle, scratch_handle
 
 
 class FrontEnd:
@@ -41,8 +42,9 @@ class FrontEnd:
         plan = make_plan(config)
         integers = plan.settings._replace(scale=plan.settings.scale / 32768.0)
         self._plan = plan
-        self._handles = {np.dtype(np.float32): kernel.handle(plan), np.dtype(np.int16): kernel.handle(plan._replace(settings=integers))}
-        self._block = block_size(plan)
+        self._handles = {np.dtype(np.float32): plan_handle(plan), np.dtype(np.int16): plan_handle(plan._replace(settings=integers))}
+        self._n_rows = config.n_frames + plan.settings.overlap
+        self._block = clips_at_once(plan, self._n_rows)
         self._sos = butter_sos(config.lowpass_order, config.lowpass_hz, sr=config.sr) if config.lowpass_hz else None
         self._scratch: list[_Memory] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -155,7 +157,7 @@ class FrontEnd:
         try:
             memory = self._scratch.pop()
         except IndexError:
-            memory = _Memory(self._plan, self._block, (LANES if self._sos is not None else 0, self.config.n_samples))
+            memory = _Memory(self._plan, self._block * self._n_rows, (LANES if self._sos is not None else 0, self.config.n_samples))
         try:
             if self._sos is None:
                 self._run(clips, out, finite, memory)
@@ -172,7 +174,7 @@ class FrontEnd:
         handle = self._handles[clips.dtype]
         view = clips.view()
         view.flags.writeable = False  # Numba compiles for read-only and writable arrays apart: one of the two is enough
-        kernel.extract(view, out, finite, handle.settings, handle.tables, memory.table)
+        extract(view, out, finite, self._block, handle.record, memory.handle.record)
 
     def _step(self, n_clips: int, threads: int) -> int:
         """Clips of one task: whole blocks, and several tasks a thread so that an unlucky one does not hold up the end."""
@@ -196,11 +198,10 @@ class FrontEnd:
 
 
 class _Memory:
-    """Scratch memory of one thread, and the addresses by which the kernel finds it."""
+    """Scratch memory of one thread."""
 
-    def __init__(self, plan: kernel.Plan, block: int, filtered_shape: tuple[int, int]) -> None:
-        self.scratch = kernel.scratch_for(plan, block)
-        self.table = address_table(self.scratch)
+    def __init__(self, plan: Plan, n_rows: int, filtered_shape: tuple[int, int]) -> None:
+        self.handle = scratch_handle(plan, build_scratch(plan, n_rows))
         self.filtered = np.empty(filtered_shape, np.float32)
 
 

@@ -20,8 +20,8 @@ from kwsfeat.features.front_end import FrontEnd
 from kwsfeat.features.plan import make_plan
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.fft.real import fft_plan
-from kwsfeat.kernels.spectrum import front_end as kernel
 from kwsfeat.kernels.spectrum import stft as stft_kernel
+from kwsfeat.kernels.spectrum.plan import build_scratch
 
 
 def stft(
@@ -84,7 +84,7 @@ def stft(
     )
     plan = make_plan(config)
     re, im = np.empty(config.shape, np.float32), np.empty(config.shape, np.float32)
-    finite = stft_kernel.stft(samples, re, im, plan, kernel.scratch_for(plan, 1))
+    finite = stft_kernel.stft(samples, re, im, plan, build_scratch(plan, config.n_frames + plan.settings.overlap))
     if not finite:
         require_finite(samples, "y", check_finite)
     out = np.empty(config.shape, np.complex64)

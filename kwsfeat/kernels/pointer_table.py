@@ -1,13 +1,15 @@
-"""Arrays handed to compiled code by address.
+"""Arrays handed to compiled code by address, each under its name.
 
 Numba unpacks every array argument on every call, 0.1 us each; a plan and its scratch memory are thirty arrays, as much as
-half a clip's features. One table of addresses costs one. Whoever makes a table keeps its arrays alive.
+half a clip's features. One record of addresses costs one. Its fields are those of the NamedTuple that it is made of: the
+maker and the kernel both go by the name, and no position can be wrong. An address lies under the name of its type, so that
+a kernel which reads an int64 array as floats does not compile. Whoever makes a record keeps its arrays alive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from numba import carray, types
@@ -17,9 +19,44 @@ from numpy.typing import NDArray
 from kwsfeat.kernels._jit import inlined
 
 
-def address_table(arrays: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
-    """(n_arrays, 2): where each C-contiguous array begins, and how many values it has."""
-    return np.array([(a.ctypes.data, a.size) for a in arrays], np.int64).reshape(-1, 2)
+def pointer_record(values: Any) -> NDArray[np.void]:
+    """The fields of a NamedTuple as one record, shape (1,): numbers, NamedTuples inside it, and arrays by address and size.
+
+    Raises
+    ------
+    ValueError
+        If an array is not what its field is declared as, or not C-contiguous: compiled code would read other memory.
+    """
+    dtype, row = _fields(values)
+    return np.array([row], dtype)
+
+
+def check_sizes(values: Any, sizes: Mapping[str, int]) -> None:
+    """Raise ValueError unless the named arrays of a NamedTuple have exactly these numbers of values."""
+    for name, size in sizes.items():
+        if (there := getattr(values, name).size) != size:
+            raise ValueError(f"{type(values).__name__}.{name} has {there} values and must have {size}")
+
+
+def _fields(values: Any) -> tuple[np.dtype[np.void], tuple[Any, ...]]:
+    declared, row = [], []
+    for name, hint in get_type_hints(type(values)).items():
+        value = getattr(values, name)
+        if hasattr(hint, "_fields"):
+            dtype, entry = _fields(value)
+        elif hint in (bool, int, float):
+            dtype, entry = np.dtype(hint), value
+        else:
+            dtype, entry = _address(f"{type(values).__name__}.{name}", value, np.dtype(get_args(get_args(hint)[1])[0]))
+        declared.append((name, dtype))
+        row.append(entry)
+    return np.dtype(declared), tuple(row)
+
+
+def _address(name: str, array: NDArray[Any], declared: np.dtype[Any]) -> tuple[np.dtype[np.void], tuple[int, int]]:
+    if not isinstance(array, np.ndarray) or array.dtype != declared or not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be a C-contiguous array of {declared}, not {getattr(array, 'dtype', type(array).__name__)}")
+    return np.dtype([(declared.name, np.int64), ("size", np.int64)]), (array.ctypes.data, array.size)
 
 
 def _pointer_to(numba_type):
@@ -37,18 +74,18 @@ _float32, _float64, _int64 = _pointer_to(types.float32), _pointer_to(types.float
 
 
 @inlined
-def floats(table, i):
-    """Array i of the table, float32, flat."""
-    return carray(_float32(table[i, 0]), (table[i, 1],))
+def floats(field):
+    """The float32 array, flat, of a field of a record."""
+    return carray(_float32(field.float32), (field.size,))
 
 
 @inlined
-def doubles(table, i):
-    """Array i of the table, float64, flat."""
-    return carray(_float64(table[i, 0]), (table[i, 1],))
+def doubles(field):
+    """The float64 array, flat, of a field of a record."""
+    return carray(_float64(field.float64), (field.size,))
 
 
 @inlined
-def integers(table, i):
-    """Array i of the table, int64, flat."""
-    return carray(_int64(table[i, 0]), (table[i, 1],))
+def integers(field):
+    """The int64 array, flat, of a field of a record."""
+    return carray(_int64(field.int64), (field.size,))

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
+from kwsfeat.design.butterworth import butter_sos
 from kwsfeat.errors import ConfigError
-from kwsfeat.features.filtering import butter_sos, sosfilt
+from kwsfeat.features.filtering import sosfilt
 
 
 @dataclass(frozen=True)

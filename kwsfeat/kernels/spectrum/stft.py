@@ -15,11 +15,11 @@ f32 = np.float32
 def stft(y, out_re, out_im, plan, scratch):
     """Complex spectrum of y (n_samples,) float32 to out_re, out_im (n_frames, n_fft // 2 + 1) float32.
 
-    plan, scratch: of ``kernels.extract`` for the kind SPECTRUM. Returns whether all samples were finite.
+    plan, scratch: of the kind SPECTRUM, the scratch for this clip's rows. Returns whether all samples were finite.
     """
     s = plan.settings
     n_frames, n_bins = out_re.shape
-    n_padded = s.n_rows * s.hop
+    n_padded = (n_frames + s.overlap) * s.hop
     finite = frames.condition(y, scratch.padded, 0, n_padded, s.pad_left, s.edges, f32(1), False, f32(0))
     flat_re, flat_im = out_re.reshape(-1), out_im.reshape(-1)
     bins_re, bins_im = np.zeros((n_bins + LANES) * LANES, np.float32), np.zeros((n_bins + LANES) * LANES, np.float32)
