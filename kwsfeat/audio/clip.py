@@ -7,7 +7,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.audio.faults import Source
+from kwsfeat.audio.faults import CUT, LOUDEST_CUT, Remark, Source, no_remark
+from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples, as_float32, as_int16
 from kwsfeat.config.features import FeatureConfig
@@ -23,6 +24,7 @@ def load_clip(
     seed: tuple[int, ...] = (0,),
     trim_db: float | None = None,
     out: NDArray[np.int16] | None = None,
+    remark: Remark = no_remark,
 ) -> tuple[NDArray[np.int16], int]:
     """Read a recording as the clip that `config` describes.
 
@@ -43,6 +45,8 @@ def load_clip(
         Drop what lies before the first and after the last 20 ms that are within this many dB of the loudest 20 ms.
     out : ndarray, int16, shape (n_samples,), optional
         Written in place and returned.
+    remark : callable, optional
+        Called with a sentence for each thing that was lost or guessed and that does not make the recording unusable.
 
     Returns
     -------
@@ -55,10 +59,16 @@ def load_clip(
     AudioError
         One line with the name and what is wrong: missing, not a recording, truncated, no samples, NaN or infinite samples.
     """
-    y, sr = read_samples(source, start=start, stop=stop)
-    if trim_db is not None:
+    rate = config.resample_from_hz or config.sr
+    wanted = ceil(config.n_samples * rate / config.sr)
+    long = LongRecording(source, rate=rate, n_samples=wanted, crop=config.crop, seed=seed, trim_db=trim_db, remark=remark)
+    y, sr = read_samples(source, start=start, stop=stop, remark=remark, choose=long)
+    if long.taken:
+        y, sr = resample(y, sr, rate, config.resample)[long.skip : long.skip + wanted], rate
+        remark(CUT)
+    elif trim_db is not None:
         y = trim_silence(y, sr, trim_db)
-    fixed, length = _fixed_at_rate(y, sr, config, seed)
+    fixed, length = _fixed_at_rate(y, sr, config, seed, remark)
     if out is None:
         out = np.empty(config.n_samples, np.int16)
     out[:] = as_int16(fixed)
@@ -134,18 +144,34 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     return np.asarray(soxr.resample(y, sr, new_sr, quality="HQ"), np.float32)
 
 
-def _fixed_at_rate(y: Samples, sr: int, config: FeatureConfig, seed: tuple[int, ...]) -> tuple[Samples, int]:
+def _fixed_at_rate(y: Samples, sr: int, config: FeatureConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
     """`y` at ``config.sr`` with ``config.n_samples``; untouched int16 stays int16."""
     if config.resample_from_hz:
         # System C fixes the clip at its recorded rate and resamples the result, so that the FFT sees the zeros too.
         between = config.resample_from_hz
         if sr != between:
-            y = resample(y, sr, between)
-        fixed, length = fix_length(y, config, seed=seed, n_samples=ceil(config.n_samples * between / config.sr))
+            y = _some(resample(y, sr, between), between)
+        n_samples = ceil(config.n_samples * between / config.sr)
+        fixed, length = fix_length(y, config, seed=seed, n_samples=n_samples)
+        _say_what_was_cut(y, fixed, remark)
         resampled = resample(fixed, between, config.sr, config.resample)
         return fix_length(resampled, config)[0], min(config.n_samples, ceil(length * config.sr / between))
     if sr != config.sr:
-        y = resample(y, sr, config.sr, config.resample)
-        if not len(y):
-            raise AudioError(f"a recording of less than one sample at {config.sr} Hz: record it again or remove it")
-    return fix_length(y, config, seed=seed)
+        y = _some(resample(y, sr, config.sr, config.resample), config.sr)
+    fixed, length = fix_length(y, config, seed=seed)
+    _say_what_was_cut(y, fixed, remark)
+    return fixed, length
+
+
+def _say_what_was_cut(y: Samples, kept: Samples, remark: Remark) -> None:
+    """Remark that `kept` is a part of `y`, and whether another part of that length is 1 dB louder."""
+    if len(y) > len(kept):
+        energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
+        loudest = float((energy[len(kept) :] - energy[: -len(kept)]).max())
+        remark(LOUDEST_CUT if loudest > 1.25 * float(np.square(kept, dtype=np.float64).sum()) else CUT)
+
+
+def _some(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
+    if not len(y):
+        raise AudioError(f"a recording of less than one sample at {sr} Hz: record it again or remove it")
+    return y

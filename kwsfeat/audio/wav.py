@@ -8,15 +8,16 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.audio.faults import cannot_open, truncated
+from kwsfeat.audio.faults import HALF_SAMPLE, Remark, cannot_open, name_of, truncated
 from kwsfeat.errors import AudioError
 
 _HEAD_BYTES = 1 << 16  # all of an ordinary recording: two seconds at 16 kHz
 _BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # not text, where a system knows the difference
+LONG_S = 60  # a longer recording is not read as a whole, see long.py
 OPEN_ENDED = 0x7FFF0000  # a data chunk this long was never closed by the program that streamed it: its size says nothing
 
 
-def read_plain_wav(path: str | os.PathLike[str], start: int, stop: int | None) -> tuple[NDArray[np.int16], int] | None:
+def read_plain_wav(path: str | os.PathLike[str], start: int, stop: int | None, remark: Remark) -> tuple[NDArray[np.int16], int] | None:
     """Mono 16-bit PCM from an ordinary WAV file, without libsndfile's cost per file; None for every other file.
 
     A short recording is one read of the whole file; the samples are a read-only view of it.
@@ -29,15 +30,20 @@ def read_plain_wav(path: str | os.PathLike[str], start: int, stop: int | None) -
                 return None
             at, size, sr = found
             if len(head) < at + size and (there := os.fstat(fd).st_size - at) < size:
-                raise truncated(path, there, size)
+                if there != size - 1:
+                    raise truncated(path, there, size)
+                remark(HALF_SAMPLE)
+                size -= 1
             n = max(0, min(size // 2, size // 2 if stop is None else stop) - start)
+            if n > LONG_S * sr:
+                return None
             at += 2 * start
             if at + 2 * n <= len(head) or not n:
                 return np.frombuffer(head, "<i2", n, at if n else 0), sr
             os.lseek(fd, at, os.SEEK_SET)
             samples = os.read(fd, 2 * n)
             if len(samples) < 2 * n:
-                raise AudioError(f"{path}: shrank while it was read: try again")
+                raise AudioError(f"{name_of(path)}: shrank while it was read: try again")
             return np.frombuffer(samples, "<i2"), sr
         finally:
             os.close(fd)

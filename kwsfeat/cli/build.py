@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsfeat.audio.faults import CUT, LOUDEST_CUT
 from kwsfeat.cli.console import Console, console_options
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 SKIPPED = 3
 _LISTED = 20  # skipped recordings that are named without -v
+
+
+_CURES = {
+    CUT: "; --crop loudest keeps the loudest part",
+    LOUDEST_CUT: ": --crop loudest keeps it",
+}
 
 
 @click.command()
@@ -80,8 +87,10 @@ def build(
     """
     from h5py import is_hdf5
 
+    from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
     from kwsfeat.pipeline.build import build as build_file
+    from kwsfeat.pipeline.sources import Recordings
     from kwsfeat.pipeline.variants import augment_source
     from kwsfeat.threads import thread_count
 
@@ -104,7 +113,10 @@ def build(
         raise
     skipped += report.skipped
     _list_skipped(skipped, console)
-    _print_report(report, skipped, console)
+    remarks = group_remarks(rows.remarks) if isinstance(rows, Recordings) else {}
+    for text, names in remarks.items():
+        console.note(f"{len(names):,} recordings: {text}{_CURES.get(text, '')}  ({listed(names)})")
+    _print_report(report, skipped, remarks, console)
     return SKIPPED if skipped else 0
 
 
@@ -174,7 +186,7 @@ def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
         console.note(f"  and {len(skipped) - len(shown):,} more: -v or --json lists all")
 
 
-def _print_report(report: BuildReport, skipped: list[tuple[str, str]], console: Console) -> None:
+def _print_report(report: BuildReport, skipped: list[tuple[str, str]], remarks: dict[str, list[str]], console: Console) -> None:
     rate = report.n_clips / report.seconds
     resumed = f", {report.n_resumed:,} of them finished by an earlier run" if report.n_resumed else ""
     size = os.path.getsize(report.path)
@@ -186,6 +198,7 @@ def _print_report(report: BuildReport, skipped: list[tuple[str, str]], console: 
             "n_resumed": report.n_resumed,
             "n_skipped": len(skipped),
             "skipped": [{"source": name, "reason": reason} for name, reason in skipped],
+            "remarks": [{"remark": text, "sources": names} for text, names in remarks.items()],
             "bytes": size,
             "seconds": round(report.seconds, 3),
         },

@@ -37,6 +37,7 @@ class Measurement:
     digest: bytes
     channels: int = 1
     kind: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -116,6 +117,7 @@ class Scan:
             "clipped": [{"path": m.clip.path, "longest_run": m.clipped_run} for m in self.clipped],
             "silent": [{"path": m.clip.path, "level_db": round(m.level_db, 2)} for m in self.silent],
             "dc_offset": [{"path": m.clip.path, "mean": round(m.mean, 4)} for m in self.offset],
+            "lossy": [{"path": m.clip.path, "remarks": list(m.remarks)} for m in self.measured if m.remarks],
             "duplicates": [
                 {
                     "paths": [clip.path for clip in group],
@@ -164,7 +166,7 @@ def scan_corpus(
     return scan
 
 
-def measure(clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "") -> Measurement:
+def measure(clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "", remarks: Sequence[str] = ()) -> Measurement:
     """The measurements of samples `y` (n,), int16 or float in [-1, 1], n >= 1."""
     full = 32768.0 if y.dtype == np.int16 else 1.0
     power = float(np.mean(np.square(y, dtype=np.float64))) / full**2
@@ -178,6 +180,7 @@ def measure(clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "
         digest=hashlib.blake2b(np.ascontiguousarray(y).view(np.uint8).data, digest_size=16).digest(),
         channels=channels,
         kind=kind,
+        remarks=tuple(remarks),
     )
 
 
@@ -207,6 +210,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
         ),
         (f"silent (below {SILENT_DB:g} dB)", [f"{m.clip.path}: {m.level_db:.0f} dB" for m in scan.silent]),
         (f"DC offset (mean beyond {DC_OFFSET:g})", [f"{m.clip.path}: {m.mean:+.3f}" for m in scan.offset]),
+        ("lossy", [f"{m.clip.path}: {remark}" for m in scan.measured for remark in m.remarks]),
         ("exact duplicates", [_duplicate_line(group) for group in scan.duplicates]),
         ("speakers in more than one split", values["speakers_in_several_splits"]),
     ]
@@ -245,12 +249,13 @@ def _measure_file(corpus: Corpus, clip: Clip) -> Measurement | str:
     import soundfile
 
     path = str(corpus.root / clip.path)
+    remarks: list[str] = []
     try:
-        y, sr = read_samples(path, start=clip.start, stop=clip.stop)
+        y, sr = read_samples(path, start=clip.start, stop=clip.stop, remark=remarks.append)
         info = soundfile.info(openable(path))
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
-    return measure(clip, y, sr, channels=info.channels, kind=f"{info.format} {info.subtype}")
+    return measure(clip, y, sr, channels=info.channels, kind=f"{info.format} {info.subtype}", remarks=remarks)
 
 
 def _longest_run(flags: Samples) -> int:

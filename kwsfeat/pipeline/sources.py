@@ -7,7 +7,8 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -51,7 +52,8 @@ class Recordings:
 
     `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `trim_db`: see
     :func:`~kwsfeat.audio.clip.load_clip`. `split` is the rule that the clips' parts come from. `missing` are the
-    folders that a manifest names and that were never there.
+    folders that a manifest names and that were never there. `remarks` fills with (recording, what was lost or guessed) while rows
+    are loaded.
     """
 
     corpus: Corpus
@@ -62,6 +64,7 @@ class Recordings:
     trim_db: float | None = None
     split: str = ""
     missing: frozenset[str] = frozenset()
+    remarks: list[tuple[str, str]] = field(default_factory=list, compare=False)
 
     def columns(self) -> Columns:
         """What the corpus says of its clips."""
@@ -96,12 +99,16 @@ class Recordings:
             seed = (self.seed, zlib.crc32(os.fsencode(clip.path)), clip.start)
             try:
                 _, length[i] = load_clip(
-                    self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, trim_db=self.trim_db, out=audio[i]
-                )
+                    self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, trim_db=self.trim_db, out=audio[i],
+                    remark=partial(self._remark, clip.path),
+                )  # fmt: skip
             except AudioError as error:
                 self._check_still_there(clip)
                 bad[i] = str(error)
         return bad
+
+    def _remark(self, path: str, text: str) -> None:
+        self.remarks.append((path, text))
 
     def _check_still_there(self, clip: Clip) -> None:
         """A bad recording is skipped, but a disk that went away must not turn into a file that lacks half of the words."""
