@@ -148,16 +148,17 @@ def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig.from_partial({**values, "options": {**config.options, **values.get("options", {}), **options}}, config)
 
 
-# What differs from TrainConfig's own defaults, by architecture.
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "cnn": {"schedule": "cosine", "lr": 2e-3, "epochs": 20, "batch": 32},
-    "lstm": {"schedule": "cosine", "lr": 3e-3, "epochs": 40, "clip_norm": 1.0},
-}
-
-
 def defaults(arch: str) -> TrainConfig:
-    """The training that suits `arch` on a few thousand clips."""
-    return TrainConfig(arch=arch, **_DEFAULTS.get(arch, {}))
+    """The training that suits `arch` on a few thousand clips, as its spec says.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name, with those that are near.
+    """
+    from kwstrain.models.registry import spec  # JAX, which reading a config does not need
+
+    return TrainConfig(arch=arch, **spec(arch).training)
 
 
 _AT_LEAST: dict[str, float] = {

@@ -18,6 +18,7 @@ from kwsfeat import AudioError, FrontEnd, load_clip, thread_count
 from kwstrain.data.clips import frame_range
 from kwstrain.evaluation.metrics import probabilities
 from kwstrain.inference.bundle import Bundle
+from kwstrain.models import spec
 from kwstrain.training.devices import replicated
 from kwstrain.training.step import Batches, Block, forward_function
 
@@ -82,8 +83,8 @@ class _Classifier:
         self.front_end = FrontEnd(bundle.feature_config)
         self.forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
         self.variables = [nnx.state(bundle.model)]
-        # An LSTM's steps follow each other anyway, so it takes all clips at once, as accelerators do.
-        whole = jax.default_backend() != "cpu" or n_devices > 1 or "lstm" in bundle.config.arch or self.n_rows % _IN_CACHE
+        # The steps of a recurrent network follow each other anyway, so it takes all clips at once, as accelerators do.
+        whole = jax.default_backend() != "cpu" or n_devices > 1 or spec(bundle.config.arch).sequential or self.n_rows % _IN_CACHE
         rows = np.arange(self.n_rows, dtype=np.int32).reshape(-1, self.n_rows if whole else _IN_CACHE)
         self.batches = replicated(Batches(rows, np.ones(rows.shape, np.float32)))
         # Devices that wait for each other must be given their programs in one order.

@@ -24,7 +24,7 @@ from kwstrain.data.clips import Clips, Source, plan, select, source
 from kwstrain.evaluation.evaluate import bundle_logits, logits_of, mistakes
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, save_arrays, weights_of, write_atomic
-from kwstrain.models import create, trainable
+from kwstrain.models import create, spec, trainable
 from kwstrain.models.imagenet.pretrained import load_weights
 from kwstrain.report import figures as report
 from kwstrain.training import checkpoint
@@ -102,7 +102,7 @@ def fit(
     KeyboardInterrupt
         After the best weights and the pictures were saved.
     """
-    if config.arch.startswith("lstm"):
+    if spec(config.arch).sequential:
         one_per_core(at_most=config.batch // 8)
     with Reader(path) as reader:
         run = _Run(reader, config, Path(out), rows)

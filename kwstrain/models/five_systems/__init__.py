@@ -1,1 +1,1 @@
-"""The networks of the five systems that are trained from scratch."""
+"""The networks of the five systems that are trained from scratch, one file each."""

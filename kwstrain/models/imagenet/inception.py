@@ -13,8 +13,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from kwstrain.models.imagenet.transfer import Backbone, Transfer, TransferOptions, WeightFile
 from kwstrain.models.layers.common import BatchNorm, Conv, window_max
 from kwstrain.models.layers.conv import Padding
+from kwstrain.models.registry import ModelSpec, Published
 
 
 class Unit(NamedTuple):
@@ -70,11 +72,12 @@ _NETWORK = [
 ]  # fmt: skip
 
 
-class InceptionV3(nnx.Module):
+class InceptionV3(Backbone):
     """Image ``(batch, rows, columns, 3)``, at least 75 x 75, to ``(batch, :meth:`size`, ..., 2048)``; 21,802,784 parameters."""
 
     n_out = 2048
     preprocessing = "tf"
+    weight_file = WeightFile("inception_v3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", "bcbd6486424b2319ff4ef7d526e38f63")
 
     def __init__(self, *, dtype: Any, rngs: nnx.Rngs) -> None:
         self.layers: nnx.Dict[Any] = nnx.Dict()
@@ -132,3 +135,20 @@ def neighbour_mean(x: jax.Array) -> jax.Array:
     """Mean of each 3 x 3 neighbourhood, of which only the part inside the image counts."""
     mean: jax.Array = nnx.avg_pool(x, (3, 3), (1, 1), "SAME", count_include_pad=False)
     return mean
+
+
+class TransferInceptionV3(Transfer):
+    """InceptionV3: 29,185,836 parameters with head B on 99 x 161 and 12 classes."""
+
+    backbone_type = InceptionV3
+
+
+SPEC = ModelSpec(
+    name="inception-v3",
+    network=TransferInceptionV3,
+    options=TransferOptions(),
+    published=(
+        Published(input_shape=(99, 161), n_classes=12, source="Inception V3 on log-spectrograms (system B)"),
+        Published(input_shape=(75, 75), n_classes=11, source="Inception V3 on mel spectrograms (system A)", options={"head": "A"}),
+    ),
+)

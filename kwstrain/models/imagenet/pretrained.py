@@ -12,7 +12,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,28 +20,10 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from kwsfeat import ConfigError, KwsError, StoreError, VerificationError
-from kwstrain.models.imagenet.inception import InceptionV3
-from kwstrain.models.imagenet.resnet import ResNet50
-from kwstrain.models.imagenet.vgg import VGG16
+from kwstrain.models.imagenet.transfer import Backbone, WeightFile
 from kwstrain.models.layers.common import BatchNorm
 
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
-
-
-class WeightFile(NamedTuple):
-    """A published file: where it is below the base URL, its name, the MD5 that Keras publishes for it."""
-
-    folder: str
-    name: str
-    md5: str
-
-
-Backbone = VGG16 | ResNet50 | InceptionV3
-FILES: dict[type[Backbone], WeightFile] = {
-    VGG16: WeightFile("vgg16", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "6d6bbae143d832006294945121d1f1fc"),
-    ResNet50: WeightFile("resnet", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626"),
-    InceptionV3: WeightFile("inception_v3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5", "bcbd6486424b2319ff4ef7d526e38f63"),
-}
 
 
 def load_weights(model: nnx.Module, weights: str | Path) -> None:
@@ -66,7 +48,7 @@ def load_weights(model: nnx.Module, weights: str | Path) -> None:
     backbone = getattr(model, "backbone", None)
     if not isinstance(backbone, Backbone):
         raise ConfigError("only vgg16, resnet50 and inception-v3 take pretrained weights: choose one of them, or leave weights out")
-    load_file(backbone, fetch(FILES[type(backbone)]) if weights == "imagenet" else Path(weights))
+    load_file(backbone, fetch(backbone.weight_file) if weights == "imagenet" else Path(weights))
 
 
 def cache_dir() -> Path:

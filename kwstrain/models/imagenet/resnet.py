@@ -8,16 +8,19 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from kwstrain.models.imagenet.transfer import Backbone, Transfer, TransferOptions, WeightFile
 from kwstrain.models.layers.common import BatchNorm, Conv, window_max
+from kwstrain.models.registry import ModelSpec, Published
 
 _STAGES = ((2, 64, 3, 1), (3, 128, 4, 2), (4, 256, 6, 2), (5, 512, 3, 2))  # number, width, blocks, stride of the first block
 
 
-class ResNet50(nnx.Module):
+class ResNet50(Backbone):
     """Image ``(batch, rows, columns, 3)`` to ``(batch, rows / 32, columns / 32, 2048)``, sizes rounded up; 23,587,712 parameters."""
 
     n_out = 2048
     preprocessing = "caffe"
+    weight_file = WeightFile("resnet", "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5", "4d473c1dd8becc155b73f8504c6f6626")
 
     def __init__(self, *, dtype: Any, rngs: nnx.Rngs) -> None:
         self.layers: nnx.Dict[Any] = nnx.Dict()
@@ -65,3 +68,23 @@ class ResNet50(nnx.Module):
 
 def _zero_pad(x: jax.Array, n: int) -> jax.Array:
     return jnp.pad(x, ((0, 0), (n, n), (n, n), (0, 0)))
+
+
+class TransferResNet50(Transfer):
+    """ResNet50: 75,182,988 parameters with head B on 99 x 161 and 12 classes. Under head A the image gets 11 and 10 rows and
+    columns of zeros before and after, which makes 75 x 75 system A's 96 x 96.
+    """
+
+    backbone_type = ResNet50
+    pad = (11, 10)
+
+
+SPEC = ModelSpec(
+    name="resnet50",
+    network=TransferResNet50,
+    options=TransferOptions(),
+    published=(
+        Published(input_shape=(99, 161), n_classes=12, source="ResNet50 on log-spectrograms (system B)"),
+        Published(input_shape=(75, 75), n_classes=11, source="ResNet50 on mel spectrograms (system A)", options={"head": "A"}),
+    ),
+)

@@ -2,17 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.imagenet.inception import InceptionV3
-from kwstrain.models.imagenet.resnet import ResNet50
-from kwstrain.models.imagenet.vgg import VGG16
 from kwstrain.models.layers.common import BatchNorm, dense, flatten, three_channels
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+
+
+class WeightFile(NamedTuple):
+    """A file of Keras: where it is below the base URL, its name, the MD5 that Keras publishes for it."""
+
+    folder: str
+    name: str
+    md5: str
+
+
+class Backbone(nnx.Module):
+    """A network without its top, with the layers and their names of Keras in `layers`.
+
+    `n_out` are its output channels, `preprocessing` is the mode of :func:`preprocess_image` that its ImageNet weights expect.
+    """
+
+    n_out: ClassVar[int]
+    preprocessing: ClassVar[str]
+    weight_file: ClassVar[WeightFile]
+    layers: nnx.Dict[Any]
+
+    def __init__(self, *, dtype: Any, rngs: nnx.Rngs) -> None:
+        raise NotImplementedError
+
+    @staticmethod
+    def size(n: int) -> int:
+        """Output rows of `n` input rows."""
+        raise NotImplementedError
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Image ``(batch, rows, columns, 3)`` to ``(batch, size(rows), size(columns), n_out)``."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferOptions(Options):
+    """Options of a backbone under a head.
+
+    `preprocess` ``none`` gives the backbone the features as they are, as the systems do; ``keras`` makes each clip a picture with
+    values 0 to 255 and prepares it as the backbone's ImageNet weights were trained.
+    """
+
+    head: Literal["A", "B"] = option("B", "the Dense layers of system A or B")
+    preprocess: Literal["none", "keras"] = option("none", "how features become a picture")
+    dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
 
 
 class HeadA(nnx.Module):
@@ -46,70 +91,31 @@ class HeadB(nnx.Module):
         return logits
 
 
-class Transfer(nnx.Module):
-    """A backbone and a head, on features copied to three channels.
+class Transfer(Network):
+    """A backbone and a head, on features copied to three channels."""
 
-    `head` ``A`` or ``B``. `preprocess` ``none`` gives the backbone the features as they are, as the systems do; ``keras`` makes
-    each clip a picture with values 0 to 255 and prepares it as the backbone's ImageNet weights were trained.
-    """
+    pad: ClassVar[tuple[int, int]] = (0, 0)  # rows and columns of zeros before and after, under head A
+    backbone_type: ClassVar[type[Backbone]]
 
-    pad = (0, 0)
-    backbone_type: type[VGG16] | type[ResNet50] | type[InceptionV3]
-
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        head: Literal["A", "B"] = "B",
-        preprocess: Literal["none", "keras"] = "none",
-        dropout: float = 0.0,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        if head not in ("A", "B"):
-            raise ConfigError(f"head={head!r} must be 'A' or 'B'")
-        if preprocess not in ("none", "keras"):
-            raise ConfigError(f"preprocess={preprocess!r} must be 'none' or 'keras'")
-        self.padding = self.pad if head == "A" else (0, 0)
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: TransferOptions, *, rngs: nnx.Rngs) -> None:
+        self.padding = self.pad if options.head == "A" else (0, 0)
         rows, columns = (self.backbone_type.size(n + sum(self.padding)) for n in input_shape)
         if min(rows, columns) < 1:
             raise ConfigError(
                 f"input {input_shape[0]} x {input_shape[1]} is too small for this network: use features with more frames and bands"
             )
-        self.preprocessing = self.backbone_type.preprocessing if preprocess == "keras" else None
-        self.backbone = self.backbone_type(dtype=dtype, rngs=rngs)
+        self.preprocessing = self.backbone_type.preprocessing if options.preprocess == "keras" else None
+        self.backbone = self.backbone_type(dtype=options.dtype, rngs=rngs)
         n_flat = rows * columns * self.backbone_type.n_out
-        self.head = (HeadA if head == "A" else HeadB)(n_flat, n_classes, dropout=dropout, dtype=dtype, rngs=rngs)
+        self.head = (HeadA if options.head == "A" else HeadB)(n_flat, n_classes, dropout=options.dropout, dtype=options.dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         image = three_channels(x)
         if self.preprocessing:
             image = preprocess_image(to_picture(image), self.preprocessing)
         if any(self.padding):
             image = jnp.pad(image, ((0, 0), self.padding, self.padding, (0, 0)))
         return self.head(self.backbone(image)).astype(jnp.float32)
-
-
-class TransferVGG16(Transfer):
-    """VGG16: 23,676,748 parameters with head B on 99 x 161 and 12 classes."""
-
-    backbone_type = VGG16
-
-
-class TransferResNet50(Transfer):
-    """ResNet50: 75,182,988 parameters with head B on 99 x 161 and 12 classes. Under head A the image gets 11 and 10 rows and
-    columns of zeros before and after, which makes 75 x 75 system A's 96 x 96.
-    """
-
-    backbone_type = ResNet50
-    pad = (11, 10)
-
-
-class TransferInceptionV3(Transfer):
-    """InceptionV3: 29,185,836 parameters with head B on 99 x 161 and 12 classes."""
-
-    backbone_type = InceptionV3
 
 
 def to_picture(image: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from kwsfeat import ConfigError
 from kwstrain.models.layers.conv import Padding, conv2d
 
 
@@ -135,3 +136,13 @@ def flatten(x: jax.Array) -> jax.Array:
 def three_channels(x: jax.Array) -> jax.Array:
     """``(batch, n_frames, n_features)`` as an image whose three channels are equal."""
     return jnp.repeat(x[..., None], 3, axis=-1)
+
+
+def pooled_size(n: int, losses: tuple[int, ...]) -> int:
+    """Rows or columns left of `n` after convolutions that lose `losses`, each followed by a pooling by 2."""
+    left = n
+    for loss in losses:
+        left = (left - loss) // 2
+        if left < 1:
+            raise ConfigError(f"{n} frames or features are too few for this network: use features with more, or model 'lstm'")
+    return left

@@ -11,7 +11,7 @@ import pytest
 
 from kwsfeat import ConfigError
 from kwstrain import models
-from kwstrain.models.five_systems.lstm import Weights, lstm
+from kwstrain.models.layers.lstm import Weights, lstm
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -45,8 +45,8 @@ def naive(weights: Weights, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def test_forward_equals_a_plain_loop(n_frames: int) -> None:
     weights, x, mask = draw(n_frames)
     expected = naive(weights, x, mask)
-    np.testing.assert_allclose(lstm(weights, x, mask, every=True), expected, atol=2e-6)
-    np.testing.assert_allclose(lstm(weights, x, mask, every=False), expected[:, -1], atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True), expected, atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=False), expected[:, -1], atol=2e-6)
 
 
 def test_forward_equals_keras() -> None:
@@ -55,7 +55,7 @@ def test_forward_equals_keras() -> None:
     layer = keras.layers.LSTM(6, return_sequences=True)
     layer.build(x.shape)
     layer.set_weights(list(weights))
-    np.testing.assert_allclose(lstm(weights, x, mask, every=True), np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True), np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6)
 
 
 def traced(weights: Weights, x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -72,18 +72,18 @@ def traced(weights: Weights, x: jax.Array, mask: jax.Array) -> jax.Array:
     return jax.lax.scan(step, (zero, zero), (x.swapaxes(0, 1), mask.T))[1].swapaxes(0, 1)
 
 
-@pytest.mark.parametrize("every", [True, False])
+@pytest.mark.parametrize("return_sequences", [True, False])
 @pytest.mark.parametrize("n_frames", [35, 300])
-def test_gradient_equals_jax(n_frames: int, every: bool) -> None:
+def test_gradient_equals_jax(n_frames: int, return_sequences: bool) -> None:
     weights, x, mask = draw(n_frames)
     target = np.random.default_rng(0).standard_normal((3, n_frames, 5)).astype(np.float32)
 
     def ours(weights: Weights, x: jax.Array) -> jax.Array:
-        return ((lstm(weights, x, mask, every=every) - (target if every else target[:, -1])) ** 2).sum()
+        return ((lstm(weights, x, mask, return_sequences=return_sequences) - (target if return_sequences else target[:, -1])) ** 2).sum()
 
     def reference(weights: Weights, x: jax.Array) -> jax.Array:
         outputs = traced(weights, x, mask)
-        return ((outputs - target if every else outputs[:, -1] - target[:, -1]) ** 2).sum()
+        return ((outputs - target if return_sequences else outputs[:, -1] - target[:, -1]) ** 2).sum()
 
     got, expected = (jax.jit(jax.grad(f, argnums=(0, 1)))(Weights(*map(jnp.asarray, weights)), x) for f in (ours, reference))
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True):
@@ -117,7 +117,7 @@ def test_poolings() -> None:
         model = models.create("lstm", input_shape=(35, 64), n_classes=4, pooling=pooling)
         model.eval()
         assert model.dense.kernel.shape[0] == n_pooled
-        outputs = np.asarray(model.lstm(x, mask, every=True))
+        outputs = np.asarray(model.lstm(x, mask, return_sequences=True))
         if pooling == "time":
             pooled = np.stack([outputs[0, :10].mean(axis=0), outputs[1].mean(axis=0)])
         else:
@@ -127,15 +127,15 @@ def test_poolings() -> None:
 
 def test_memory_of_a_long_gradient_is_that_of_a_chunk() -> None:
     weights, x, _ = draw(17640, n_in=1, units=32, batch=8)
-    gradient = jax.jit(jax.grad(lambda w: lstm(w, x, None, every=False).sum()))
+    gradient = jax.jit(jax.grad(lambda w: lstm(w, x, None, return_sequences=False).sum()))
     used = gradient.lower(Weights(*map(jnp.asarray, weights))).compile().memory_analysis().temp_size_in_bytes
     one_array_of_all_steps = 17640 * 8 * 32 * 4
     assert used < one_array_of_all_steps
 
 
-def test_units_remember_for_as_long_as_memory_says() -> None:
+def test_units_remember_for_as_long_as_chrono_steps_says() -> None:
     """With no input a unit keeps the share f of its state each step: half of it is left after log(2) / (1 - f) steps or so."""
-    model = models.create("lstm-raw", input_shape=(50, 1), n_classes=2, units=400, memory=2000)
+    model = models.create("lstm-raw", input_shape=(50, 1), n_classes=2, units=400, chrono_steps=2000)
     start, forget, *rest = np.split(np.asarray(model.lstm.bias[...]), 4)
     np.testing.assert_array_equal(start, -forget)
     assert not np.any(rest)
@@ -143,5 +143,5 @@ def test_units_remember_for_as_long_as_memory_says() -> None:
     assert 2 <= steps.min() < 50
     assert 1900 < steps.max() <= 2000
     assert abs(np.mean(steps) - 1000) < 100
-    with pytest.raises(ConfigError, match="memory=2 must be >= 3"):
-        models.create("lstm-raw", input_shape=(50, 1), n_classes=2, memory=2)
+    with pytest.raises(ConfigError, match="chrono_steps=2 must be >= 3"):
+        models.create("lstm-raw", input_shape=(50, 1), n_classes=2, chrono_steps=2)

@@ -289,9 +289,9 @@ def test_each_core_is_a_device_for_an_lstm_unless_told_otherwise(tmp_path: Path)
 def test_each_device_runs_its_part_of_an_lstm() -> None:
     """The compiler alone would let every device run the loop for the whole batch."""
     code = (
-        "import json, jax, jax.numpy as jnp; from kwstrain.models.five_systems.lstm import Weights, lstm\n"
+        "import json, jax, jax.numpy as jnp; from kwstrain.models.layers.lstm import Weights, lstm\n"
         "w = Weights(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(12))\n"
-        "run = jax.jit(lambda x: lstm(w, x, None, every=False)).lower(jnp.ones((6, 40, 2))).compile()\n"
+        "run = jax.jit(lambda x: lstm(w, x, None, return_sequences=False)).lower(jnp.ones((6, 40, 2))).compile()\n"
         "print(json.dumps([run.as_text().count('f32[%d,3]' % n) for n in (3, 6)]))"
     )
     halves, wholes = run_alone(code, JAX_NUM_CPU_DEVICES="2")

@@ -1,6 +1,6 @@
-"""Recurrent networks: system E.1 on the waveform (state at the last real sample), E.2 on a spectrogram (mean of all outputs).
+"""The LSTM layer.
 
-The layer runs in chunks of steps. Of each chunk only the state before it is kept for the gradient, which computes the chunk
+It runs in chunks of steps. Of each chunk only the state before it is kept for the gradient, which computes the chunk
 again: 17,640 steps then need the memory of `_CHUNK`, and all of it stays in the processor's cache, which more than pays for the
 second computation. The gradients of the weights are one matrix product a chunk instead of a small one a step.
 """
@@ -8,7 +8,7 @@ second computation. The gradients of the weights are one matrix product a chunk 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from flax import nnx
 from jax.sharding import PartitionSpec
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.common import dense, glorot_uniform
+from kwstrain.models.layers.common import glorot_uniform
 from kwstrain.training.devices import mesh
 
 _CHUNK = 128  # most steps of one chunk
@@ -33,7 +33,7 @@ class Weights(NamedTuple):
 State = tuple[jax.Array, jax.Array]  # h and c, each (batch, units)
 
 
-def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool) -> jax.Array:
+def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, return_sequences: bool) -> jax.Array:
     """Run an LSTM over `x`; a step whose mask is False changes nothing.
 
     Parameters
@@ -44,7 +44,7 @@ def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool)
         ``(batch, n_frames, n_in)``.
     mask
         bool ``(batch, n_frames)``; None: every step is real.
-    every
+    return_sequences
         Return the output of every step (that of the step before where the mask is False), not only the last.
 
     Returns
@@ -53,7 +53,7 @@ def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool)
         ``(batch, n_frames, units)`` or, of the last step, ``(batch, units)``.
     """
     real = jnp.ones(x.shape[:2], bool) if mask is None else mask
-    run = partial(_whole, every)
+    run = partial(_whole, return_sequences)
     if len(x) % jax.local_device_count() == 0:
         # Without this the compiler lets every device run the loop for the whole batch.
         by_batch = PartitionSpec("batch")
@@ -61,7 +61,7 @@ def lstm(weights: Weights, x: jax.Array, mask: jax.Array | None, *, every: bool)
     return run(weights, x, real)
 
 
-def _whole(every: bool, weights: Weights, x: jax.Array, real: jax.Array) -> jax.Array:
+def _whole(return_sequences: bool, weights: Weights, x: jax.Array, real: jax.Array) -> jax.Array:
     batch, n_frames, n_in = x.shape
     n_chunks = -(-n_frames // _CHUNK)
     chunk = -(-n_frames // n_chunks)
@@ -69,29 +69,29 @@ def _whole(every: bool, weights: Weights, x: jax.Array, real: jax.Array) -> jax.
     steps = jnp.pad(x, ((0, 0), (0, spare), (0, 0))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, n_in)
     reals = jnp.pad(real, ((0, 0), (0, spare))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, 1).astype(x.dtype)
     zero = jnp.zeros((batch, weights.recurrent.shape[0]), x.dtype)
-    (h, _), outputs = jax.lax.scan(lambda state, inputs: _chunk(every, weights, state, *inputs), (zero, zero), (steps, reals))
+    (h, _), outputs = jax.lax.scan(lambda state, inputs: _chunk(return_sequences, weights, state, *inputs), (zero, zero), (steps, reals))
     return h if outputs is None else outputs.reshape(-1, *h.shape)[:n_frames].swapaxes(0, 1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _chunk(every: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array) -> tuple[State, jax.Array | None]:
-    """State after the steps of `x` (chunk, batch, n_in) and, when `every`, their outputs; `real` is 1 or 0, (chunk, batch, 1)."""
+def _chunk(return_sequences: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array) -> tuple[State, jax.Array | None]:
+    """State after the steps of `x` (chunk, batch, n_in) and, if asked for, their outputs; `real` is 1 or 0, (chunk, batch, 1)."""
 
     def step(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array | None]:
         after, _ = _step(weights.recurrent, state, inputs)
-        return after, after[0] if every else None
+        return after, after[0] if return_sequences else None
 
     return jax.lax.scan(step, state, (x @ weights.kernel + weights.bias, real))
 
 
 def _forward(
-    every: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array
+    return_sequences: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array
 ) -> tuple[tuple[State, jax.Array | None], tuple[Weights, State, jax.Array, jax.Array]]:
-    return _chunk(every, weights, state, x, real), (weights, state, x, real)
+    return _chunk(return_sequences, weights, state, x, real), (weights, state, x, real)
 
 
 def _backward(
-    every: bool, saved: tuple[Weights, State, jax.Array, jax.Array], gradient: tuple[State, jax.Array | None]
+    return_sequences: bool, saved: tuple[Weights, State, jax.Array, jax.Array], gradient: tuple[State, jax.Array | None]
 ) -> tuple[Weights, State, jax.Array, None]:
     weights, state, x, real = saved
     d_state, d_outputs = gradient
@@ -146,89 +146,23 @@ def _sigmoid(z: jax.Array) -> jax.Array:
 class LSTM(nnx.Module):
     """The weights of one layer, as Keras makes them: orthogonal recurrent kernel, forget gates open.
 
-    With `memory` the gates begin such that the units remember for 1 to `memory` steps (Tallec and Ollivier 2018,
+    With `chrono_steps` the gates begin such that the units remember for 1 to `chrono_steps` steps (Tallec and Ollivier 2018,
     arXiv:1804.11188, section 2): over thousands of steps Keras's would forget the beginning, and the gradient would not reach it.
     """
 
-    def __init__(self, n_in: int, units: int, *, memory: int = 0, dtype: Any, rngs: nnx.Rngs) -> None:
-        if units < 1:
-            raise ConfigError(f"units={units} must be >= 1")
-        if memory and memory < 3:
-            raise ConfigError(f"memory={memory} must be >= 3 steps, or 0 for Keras's start")
+    def __init__(self, n_in: int, units: int, *, chrono_steps: int = 0, dtype: Any, rngs: nnx.Rngs) -> None:
+        if chrono_steps and chrono_steps < 3:
+            raise ConfigError(f"chrono_steps={chrono_steps} must be >= 3 steps, or 0 for Keras's start")
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (n_in, 4 * units)))
         self.recurrent = nnx.Param(nnx.initializers.orthogonal()(rngs.params(), (units, 4 * units), jnp.float32))
-        forget = jnp.log(jax.random.uniform(rngs.params(), (units,), minval=1.0, maxval=memory - 1.0)) if memory else jnp.ones(units)
-        start = -forget if memory else jnp.zeros(units)
+        forget = (
+            jnp.log(jax.random.uniform(rngs.params(), (units,), minval=1.0, maxval=chrono_steps - 1.0)) if chrono_steps else jnp.ones(units)
+        )
+        start = -forget if chrono_steps else jnp.zeros(units)
         self.bias = nnx.Param(jnp.concatenate([start, forget, jnp.zeros(2 * units)]))
         self.dtype = dtype
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None, *, every: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, mask: jax.Array | None, *, return_sequences: bool) -> jax.Array:
         """See :func:`lstm`."""
         weights = Weights(*(variable[...].astype(self.dtype) for variable in (self.kernel, self.recurrent, self.bias)))
-        return lstm(weights, x.astype(self.dtype), mask, every=every)
-
-
-class SpectrogramLSTM(nnx.Module):
-    """System E.2: LSTM over the frames, its outputs averaged, Dense ReLU, Dropout, Dense.
-
-    `pooling` ``time`` averages the outputs over the real frames, to `units` values; ``units`` averages each frame's output
-    over its units, to `n_frames` values (0 for frames that are not real).
-    """
-
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        units: int = 128,
-        hidden: int = 64,
-        pooling: Literal["time", "units"] = "time",
-        dropout: float = 0.3,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        if pooling not in ("time", "units"):
-            raise ConfigError(f"pooling={pooling!r} must be 'time' or 'units'")
-        n_frames, n_features = input_shape
-        self.lstm = LSTM(n_features, units, dtype=dtype, rngs=rngs)
-        self.dense = dense(units if pooling == "time" else n_frames, hidden, dtype=dtype, rngs=rngs)
-        self.dropout = nnx.Dropout(dropout, rngs=rngs)
-        self.out = dense(hidden, n_classes, dtype=dtype, rngs=rngs)
-        self.pooling = pooling
-
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        outputs = self.lstm(x, mask, every=True)
-        if mask is not None:
-            outputs = jnp.where(mask[..., None], outputs, 0)
-        if self.pooling == "units":
-            pooled = outputs.mean(axis=2)
-        elif mask is None:
-            pooled = outputs.mean(axis=1)
-        else:
-            pooled = outputs.sum(axis=1) / jnp.maximum(mask.sum(axis=1, keepdims=True), 1)
-        return self.out(self.dropout(nnx.relu(self.dense(pooled)))).astype(jnp.float32)
-
-
-class RawLSTM(nnx.Module):
-    """System E.1: LSTM over the samples, its state at the last real one, Dense ReLU, Dropout, Dense. `memory`: see :class:`LSTM`."""
-
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        units: int = 32,
-        hidden: int = 64,
-        memory: int = 0,
-        dropout: float = 0.3,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        self.lstm = LSTM(input_shape[1], units, memory=memory, dtype=dtype, rngs=rngs)
-        self.dense = dense(units, hidden, dtype=dtype, rngs=rngs)
-        self.dropout = nnx.Dropout(dropout, rngs=rngs)
-        self.out = dense(hidden, n_classes, dtype=dtype, rngs=rngs)
-
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
-        last = self.lstm(x, mask, every=False)
-        return self.out(self.dropout(nnx.relu(self.dense(last)))).astype(jnp.float32)
+        return lstm(weights, x.astype(self.dtype), mask, return_sequences=return_sequences)

@@ -1,0 +1,1 @@
+"""The networks of the keyword-spotting literature, one file a family."""
