@@ -129,7 +129,7 @@ def test_shapes_without_weights() -> None:
     ("name", "options", "message"),
     [
         ("resnet", {}, "'resnet' is not a network: did you mean resnet50"),
-        ("cnn", {"pooling": "time"}, "no option pooling: it has dropout, dtype"),
+        ("cnn", {"pooling": "time"}, "'pooling' is not an option of cnn: there are dropout, dtype"),
         ("cnn", {"dropout": 1.0}, r"dropout=1.0 must lie in \[0, 1\)"),
         ("cnn", {"dtype": "float16"}, "dtype='float16' must be 'float32' or 'bfloat16'"),
         ("cnn", {"n_classes": 1}, "n_classes=1 must be >= 2"),
