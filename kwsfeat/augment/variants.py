@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import fix_length
-from kwsfeat.audio.waveform import as_int16
+from kwsfeat.audio.waveform import as_float32, as_int16
 from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.compose import Compose
 from kwsfeat.augment.grid import Grid
@@ -39,10 +39,16 @@ def augmented(
     y : ndarray, float32, shape (n_samples,)
     length : int
         Real samples of the result.
+
+    Notes
+    -----
+    A chain that leaves digital silence of a clip that had a sound gives the clip itself.
     """
     if isinstance(transform, Grid):
         return fix_length(transform.apply(real_part(y, length, config), parameters), config)
     changed = transform.apply(y, parameters)
+    if not changed.any() and y.any():  # shifted or cut until no sound was left under the label
+        return as_float32(y), length
     untouched = isinstance(transform, Compose) and not parameters["parts"]
     return fix_length(changed, config)[0], length if untouched else config.n_samples
 

@@ -35,6 +35,8 @@ from kwsfeat.augment import (
     transform_kinds,
     uniforms,
 )
+from kwsfeat.augment.variants import augmented
+from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import AudioError, ConfigError
 
 SR = 16000
@@ -373,7 +375,7 @@ def test_a_transform_is_named_in_a_policy_as_soon_as_it_is_defined(monkeypatch):
     chain = Policy("mine", "[[chain.parts]]\nkind = 'delay'\nms = 2.0").bind(8000)
     assert chain == Compose((Delay(2.0, sr=8000),))
     assert chain.apply(np.eye(1, 100, 3, dtype=np.float32)[0], {"parts": [{}]}).argmax() == 19
-    with pytest.raises(ConfigError, match="no field 'table': did you mean ms"):
+    with pytest.raises(ConfigError, match="'table' is not a field of delay: there are ms"):
         Policy("mine", "[[chain.parts]]\nkind = 'delay'\ntable = [1.0]").bind(8000)
     with pytest.raises(ConfigError, match=r"kind='delay' is .*Delay already: give .*Again another kind"):
 
@@ -398,3 +400,16 @@ def test_a_policy_needs_noise_where_a_part_of_a_part_does():
     assert Policy("nested", nested).needs_noise
     assert not Policy("gain", "[[chain.parts]]\nkind = 'gain'").needs_noise
     assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("shift", [-16000, 16000, 24000, -24000])
+def test_a_shift_that_leaves_nothing_leaves_the_clip(shift: int) -> None:
+    y = np.random.default_rng(0).integers(-3000, 3000, 16000).astype(np.int16)
+    config = FeatureConfig()
+    chain = Compose((TimeShift(max_ms=1500.0),))
+    parameters = {"parts": [{"shift": shift}]}
+    changed, length = augmented(chain, parameters, y, 9000, config)
+    np.testing.assert_array_equal(changed, y / np.float32(32768))
+    assert length == 9000
+    silent, _ = augmented(chain, parameters, 0 * y, 9000, config)
+    assert not silent.any()
