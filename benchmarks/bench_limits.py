@@ -49,11 +49,11 @@ def flops_of(c: FeatureConfig) -> float:
     """Arithmetic of one clip: window, real FFT (2.5 n log2 n), power, sparse bands (2 bins each), logarithm (20), DCT."""
     bins = c.n_fft // 2 + 1
     per_frame = c.win_length + 2.5 * c.n_fft * math.log2(c.n_fft) + 3 * bins
-    if c.kind in ("mel", "mfcc"):
+    if c.output in ("mel", "mfcc"):
         per_frame += 4 * bins + 20 * c.n_mels
-    if c.kind == "spectrum":
+    if c.output == "spectrum":
         per_frame += 20 * bins
-    if c.kind == "mfcc":
+    if c.output == "mfcc":
         per_frame += 2 * c.n_mels * c.n_mfcc
     return per_frame * c.n_frames
 

@@ -19,7 +19,7 @@ def features(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
         y = scipy.signal.sosfilt(scipy.signal.butter(c.lowpass_order, c.lowpass_hz, fs=c.sr, output="sos"), y)
     if c.preemph_mode == "clip":
         y = y - c.preemph * np.concatenate([[0.0], y[:-1]])
-    if c.kind == "waveform":
+    if c.output == "waveform":
         x = y[:, None]
     else:
         x = _spectral(y, c)
@@ -48,7 +48,7 @@ def _spectral(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
         S[:, 1 : (None if c.n_fft % 2 else -1)] *= 2.0
     if c.spectrum == "magnitude":
         S = np.sqrt(S)
-    if c.kind != "spectrum":
+    if c.output != "spectrum":
         S = S @ mel_basis(c).T
     if c.log == "pcen":
         S = pcen(S, c)
@@ -58,7 +58,7 @@ def _spectral(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
         S = S - (S.max() if c.log_ref == "max" else base(c.log_ref))
         if c.top_db is not None:
             S = np.maximum(S, S.max() - {"ln": np.log(10) / 10, "log10": 0.1, "db": 1.0}[c.log] * c.top_db)
-    if c.kind == "mfcc":
+    if c.output == "mfcc":
         S = scipy.fft.dct(S, type=2, axis=1, norm="ortho" if c.dct_norm == "ortho" else None)[:, : c.n_mfcc]
         if c.dct_norm == "htk":
             S = S / np.sqrt(2.0 * c.n_mels)
@@ -67,7 +67,7 @@ def _spectral(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
             S = S * (1 + c.lifter / 2 * np.sin(np.pi * n / c.lifter))
     if c.energy != "none":
         e = np.log(np.maximum(energy, max(c.energy_floor, 1.1920929e-07)))[:, None]
-        S = S[:, 1:] if c.kind == "mfcc" else S
+        S = S[:, 1:] if c.output == "mfcc" else S
         S = np.concatenate([S, e] if c.energy_last else [e, S], axis=1)
     return S
 
@@ -75,14 +75,14 @@ def _spectral(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
 def framed(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     """(n_frames, frame length) of the padded clip."""
     length, hop, n = c.win_length if c.window_align == "left" else c.n_fft, c.hop_length, len(y)
-    if c.edges in ("zero", "reflect"):
-        y = np.pad(y, c.n_fft // 2, mode="constant" if c.edges == "zero" else "reflect")
+    if c.framing in ("zero", "reflect"):
+        y = np.pad(y, c.n_fft // 2, mode="constant" if c.framing == "zero" else "reflect")
         n_frames, start = 1 + (len(y) - c.n_fft) // hop, 0
-    elif c.edges == "symmetric":
+    elif c.framing == "symmetric":
         n_frames, start = (n + hop // 2) // hop, hop // 2 - length // 2
         y = np.pad(y, 2 * length + hop, mode="symmetric")
         start += 2 * length + hop
-    elif c.edges == "end":
+    elif c.framing == "end":
         n_frames, start = 1 + max(0, int(np.ceil((n - length) / hop))), 0
         y = np.concatenate([y, np.zeros(length + hop)])
     else:
@@ -118,9 +118,9 @@ def mel_basis(c: FeatureConfig) -> np.ndarray:
     for m in range(c.n_mels):
         for k in range(c.n_fft // 2 + 1):
             hz = k * c.sr / c.n_fft
-            if c.mel_weights == "hz":
+            if c.triangle_domain == "hz":
                 x, (a, b, d) = hz, edges_hz[m : m + 3]
-            elif c.mel_weights == "mel":
+            elif c.triangle_domain == "mel":
                 x, (a, b, d) = to_mel(hz, c), edges[m : m + 3]
             else:
                 x, (a, b, d) = k, np.floor((c.n_fft + 1) * edges_hz[m : m + 3] / c.sr + 1e-9)
@@ -136,13 +136,13 @@ def mel_basis(c: FeatureConfig) -> np.ndarray:
 
 
 def to_mel(hz: float, c: FeatureConfig) -> float:
-    if c.mel_formula == "htk":
+    if c.mel_scale == "htk":
         return 1127.0 * np.log(1 + hz / 700)
     return 3 * hz / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
 
 
 def to_hz(mel: float, c: FeatureConfig) -> float:
-    if c.mel_formula == "htk":
+    if c.mel_scale == "htk":
         return 700 * (np.exp(mel / 1127.0) - 1)
     return 200 * mel / 3 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
 
@@ -158,7 +158,7 @@ def pcen(S: np.ndarray, c: FeatureConfig) -> np.ndarray:
 
 
 def _after(x: np.ndarray, c: FeatureConfig) -> np.ndarray:
-    if c.deltas and c.kind != "waveform":
+    if c.deltas and c.output != "waveform":
         parts, h = [x], c.delta_width // 2
         for order in range(1, c.deltas + 1):
             if c.delta_kind == "librosa":

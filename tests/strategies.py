@@ -12,23 +12,23 @@ from kwsfeat.config.features import good_fft_sizes
 @st.composite
 def configs(draw: st.DrawFn, **fixed: object) -> FeatureConfig:
     """A valid FeatureConfig over every option that the kernels know, clips of 600 to 9,000 samples."""
-    kind = draw(st.sampled_from(["spectrum", "mel", "mel", "mfcc"]))
+    output = draw(st.sampled_from(["spectrum", "mel", "mel", "mfcc"]))
     n_fft = good_fft_sizes(draw(st.integers(64, 1100)))[1]
-    log = draw(st.sampled_from(["none", "ln", "log10", "db", "pcen"] if kind == "mel" else ["none", "ln", "log10", "db"]))
+    log = draw(st.sampled_from(["none", "ln", "log10", "db", "pcen"] if output == "mel" else ["none", "ln", "log10", "db"]))
     logarithmic = log not in ("none", "pcen")
     deltas = draw(st.sampled_from([0, 0, 0, 1, 2]))
     values: dict[str, object] = {
         "sr": draw(st.sampled_from([8000, 16000, 22050])),
         "n_samples": draw(st.integers(600, 9000)),
         "peak_normalize": draw(st.booleans()),
-        "kind": kind,
+        "output": output,
         "n_fft": n_fft,
         "win_length": draw(st.integers(n_fft // 2, n_fft)),
         "hop_length": draw(st.integers(1, n_fft)),
         "window": draw(st.sampled_from(["hann", "hann-symmetric", "hann-offset", "hamming", "hamming-symmetric",
         "povey", "blackman", "rectangular"])),
         "window_align": draw(st.sampled_from(["center", "left"])),
-        "edges": draw(st.sampled_from(["zero", "reflect", "symmetric", "none", "end"])),
+        "framing": draw(st.sampled_from(["zero", "reflect", "symmetric", "none", "end"])),
         "drop_last_frame": draw(st.booleans()),
         "remove_dc": draw(st.booleans()),
         "preemph": draw(st.sampled_from([0.0, 0.0, 0.97, 0.5])),
@@ -37,8 +37,8 @@ def configs(draw: st.DrawFn, **fixed: object) -> FeatureConfig:
         "spectrum_norm": draw(st.sampled_from(["none", "window", "win_length", "n_fft", "density"])),
         "n_mels": draw(st.integers(1, 24)),
         "fmin_hz": draw(st.sampled_from([0.0, 20.0, 125.0])),
-        "mel_formula": draw(st.sampled_from(["slaney", "htk"])),
-        "mel_weights": draw(st.sampled_from(["hz", "mel", "bin"])),
+        "mel_scale": draw(st.sampled_from(["slaney", "htk"])),
+        "triangle_domain": draw(st.sampled_from(["hz", "mel", "bin"])),
         "mel_norm": draw(st.sampled_from(["none", "slaney", "l1", "l2", "linf"])),
         "log": log,
         "log_floor": draw(st.sampled_from([1e-10, 1e-6, 1.19e-7])),

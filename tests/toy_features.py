@@ -12,7 +12,7 @@ from kwsfeat import FeatureConfig
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.writer import Writer
 
-CONFIG = FeatureConfig(sr=8000, n_samples=2000, kind="spectrum", n_fft=64, win_length=64, hop_length=80)
+CONFIG = FeatureConfig(sr=8000, n_samples=2000, output="spectrum", n_fft=64, win_length=64, hop_length=80)
 LABELS = ("yes", "no", "up")
 
 

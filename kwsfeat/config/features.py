@@ -15,15 +15,19 @@ from functools import cached_property
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights, mel_filterbank
+from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain, mel_filterbank
 from kwsfeat.design.windows import Window
 from kwsfeat.errors import ConfigError, unknown_name
+from kwsfeat.renamed import renamed, with_new_names
 
 Pad = Literal["end", "front", "center"]
 Crop = Literal["start", "center", "random", "loudest"]
-Edges = Literal["zero", "reflect", "symmetric", "none", "end"]
+Framing = Literal["zero", "reflect", "symmetric", "none", "end"]
 Log = Literal["none", "ln", "log10", "db", "pcen"]
 Normalize = Literal["none", "row-l1", "mean", "mean-variance", "global"]
+
+
+_OLD_NAMES = {"kind": "output", "edges": "framing", "mel_formula": "mel_scale", "mel_weights": "triangle_domain"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +46,9 @@ class FeatureConfig:
         `lowpass_hz`, `lowpass_order`: causal Butterworth (system A: 3000 Hz, order 35), None is off. `dither`: standard
         deviation of seeded Gaussian noise, in scaled units; 0 is off.
     Frames
-        `kind`: ``waveform``, ``spectrum``, ``mel`` or ``mfcc``. `n_fft` (prime factors 2, 3, 5), `win_length` (<= n_fft),
+        `output`: ``waveform``, ``spectrum``, ``mel`` or ``mfcc``. `n_fft` (prime factors 2, 3, 5), `win_length` (<= n_fft),
         `hop_length` (>= 1). `window`: periodic unless named symmetric; ``hann-offset`` is shifted by half a sample
-        (micro_frontend). `window_align`: where a window shorter than n_fft lies in the frame. `edges`: frames centred with
+        (micro_frontend). `window_align`: where a window shorter than n_fft lies in the frame. `framing`: frames centred with
         ``zero`` or ``reflect`` padding (librosa, torchaudio), ``symmetric`` (Kaldi without snip_edges), ``none`` (whole frames
         only; a frame is `win_length` long when the window is left-aligned, else `n_fft`), ``end`` (zeros so that no sample
         is dropped, python_speech_features). `drop_last_frame`: Whisper. `remove_dc`: subtract each frame's mean. `preemph`
@@ -53,7 +57,7 @@ class FeatureConfig:
         `spectrum`: ``power`` or ``magnitude``. `spectrum_norm` divides the power by the window's energy (``window``),
         `win_length`, `n_fft`, or gives ``scipy.signal.spectrogram``'s one-sided ``density``.
     Mel
-        `n_mels`, `fmin_hz`, `fmax_hz` (None is sr / 2), `mel_formula`, `mel_weights`, `mel_norm`: see ``mel_filterbank``.
+        `n_mels`, `fmin_hz`, `fmax_hz` (None is sr / 2), `mel_scale`, `triangle_domain`, `mel_norm`: see ``mel_filterbank``.
     Logarithm
         `log`: ``none``, ``ln``, ``log10``, ``db`` (10 log10) or ``pcen``. The argument is ``max(x, log_floor) + log_offset``.
         `log_ref`: value that becomes 0 (a number, or ``max`` of the clip). `top_db`: clip to this far (in dB) below the
@@ -89,13 +93,13 @@ class FeatureConfig:
     lowpass_order: int = 35
     dither: float = 0.0
 
-    kind: Literal["waveform", "spectrum", "mel", "mfcc"] = "mel"
+    output: Literal["waveform", "spectrum", "mel", "mfcc"] = "mel"
     n_fft: int = 512
     win_length: int = 400
     hop_length: int = 160
     window: Window = "hann"
     window_align: Literal["center", "left"] = "center"
-    edges: Edges = "zero"
+    framing: Framing = "zero"
     drop_last_frame: bool = False
     remove_dc: bool = False
     preemph: float = 0.0
@@ -107,8 +111,8 @@ class FeatureConfig:
     n_mels: int = 40
     fmin_hz: float = 0.0
     fmax_hz: float | None = None
-    mel_formula: MelFormula = "slaney"
-    mel_weights: MelWeights = "hz"
+    mel_scale: MelScale = "slaney"
+    triangle_domain: TriangleDomain = "hz"
     mel_norm: MelNorm = "slaney"
 
     log: Log = "ln"
@@ -147,12 +151,12 @@ class FeatureConfig:
                 object.__setattr__(self, name, tuple(value))
         _check_types(self)
         _check_bounds(self)
-        if self.kind != "waveform":
+        if self.output != "waveform":
             _check_frames(self)
-        if self.kind in ("mel", "mfcc"):
+        if self.output in ("mel", "mfcc"):
             mel_filterbank(
                 sr=self.sr, n_fft=self.n_fft, n_mels=self.n_mels, fmin_hz=self.fmin_hz, fmax_hz=self.fmax_hz,
-                formula=self.mel_formula, weights=self.mel_weights, norm="none",
+                mel_scale=self.mel_scale, triangle_domain=self.triangle_domain, norm="none",
             )  # fmt: skip
         if self.normalize == "global":
             for name in ("global_mean", "global_std"):
@@ -161,6 +165,11 @@ class FeatureConfig:
                         f"{name} has {len(getattr(self, name))} values and needs n_features={self.n_features}: one for each feature"
                     )
 
+    def __getattr__(self, name: str) -> Any:
+        if name in _OLD_NAMES:
+            return getattr(self, _OLD_NAMES[name])
+        raise AttributeError(f"FeatureConfig has no field {name!r}")
+
     @cached_property
     def frame_length(self) -> int:
         """Samples that one frame spans: `win_length` for left-aligned windows, else `n_fft`."""
@@ -168,13 +177,13 @@ class FeatureConfig:
 
     def frames_of(self, n_samples: int) -> int:
         """Number of frames of a clip of `n_samples` (>= 0)."""
-        if self.kind == "waveform":
+        if self.output == "waveform":
             return n_samples
-        if self.edges in ("zero", "reflect"):
+        if self.framing in ("zero", "reflect"):
             n = 1 + (n_samples - self.n_fft % 2) // self.hop_length  # an odd n_fft is padded by one sample less than it spans
-        elif self.edges == "symmetric":
+        elif self.framing == "symmetric":
             n = (n_samples + self.hop_length // 2) // self.hop_length
-        elif self.edges == "end":
+        elif self.framing == "end":
             n = 1 + max(0, -(-(n_samples - self.frame_length) // self.hop_length))
         else:
             n = max(0, 1 + (n_samples - self.frame_length) // self.hop_length)
@@ -188,10 +197,10 @@ class FeatureConfig:
     @cached_property
     def n_features(self) -> int:
         """Values of one frame."""
-        if self.kind == "waveform":
+        if self.output == "waveform":
             return 1
-        base = {"spectrum": self.n_fft // 2 + 1, "mel": self.n_mels, "mfcc": self.n_mfcc}[self.kind]
-        extra = 1 if self.energy != "none" and self.kind != "mfcc" else 0
+        base = {"spectrum": self.n_fft // 2 + 1, "mel": self.n_mels, "mfcc": self.n_mfcc}[self.output]
+        extra = 1 if self.energy != "none" and self.output != "mfcc" else 0
         return (base + extra) * (1 + self.deltas)
 
     @property
@@ -206,6 +215,7 @@ class FeatureConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FeatureConfig:
         """The strict inverse of :meth:`to_dict`: every field must be there, and no other."""
+        values = with_new_names(values, _OLD_NAMES)
         names = {f.name for f in fields(cls)}
         if missing := names - values.keys():
             raise ConfigError(f"feature config lacks {_listed(missing)}: written by another version, or edited")
@@ -214,6 +224,7 @@ class FeatureConfig:
     @classmethod
     def from_partial(cls, values: Mapping[str, Any], base: FeatureConfig | None = None) -> FeatureConfig:
         """`base` (the defaults without it) with some fields replaced; refuses names that are no fields."""
+        values = with_new_names(values, _OLD_NAMES)
         names = [f.name for f in fields(cls)]
         if unknown := [name for name in values if name not in names]:
             raise unknown_name("field of FeatureConfig", unknown[0], names)
@@ -237,13 +248,17 @@ class FeatureConfig:
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that differ whenever a field differs."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        old = {new: old for old, new in _OLD_NAMES.items()}  # a better name is not another configuration
+        text = json.dumps({old.get(name, name): value for name, value in self.to_dict().items()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: FeatureConfig) -> list[str]:
         """One ``name: ours != theirs`` for each field in which the two differ."""
         ours, theirs = self.to_dict(), other.to_dict()
         return [f"{name}: {ours[name]!r} != {theirs[name]!r}" for name in ours if ours[name] != theirs[name]]
+
+
+FeatureConfig.__init__ = renamed(**_OLD_NAMES)(FeatureConfig.__init__)  # type: ignore[method-assign]
 
 
 def good_fft_sizes(n: int) -> tuple[int, int]:
@@ -332,8 +347,10 @@ def _check_bounds(c: FeatureConfig) -> None:
         raise ConfigError(f"top_db={c.top_db} and log_ref={c.log_ref} need a logarithm: choose log ln, log10 or db, not {c.log!r}")
     if c.peak_normalize and c.input_scale != 1.0:
         raise ConfigError(f"input_scale={c.input_scale:g} has no effect with peak_normalize: leave it at 1")
-    if c.log == "pcen" and (c.kind == "mfcc" or c.energy != "none"):
-        raise ConfigError(f"log='pcen' fits neither kind 'mfcc' nor an energy (kind={c.kind!r}, energy={c.energy!r}): choose another log")
+    if c.log == "pcen" and (c.output == "mfcc" or c.energy != "none"):
+        raise ConfigError(
+            f"log='pcen' fits neither output 'mfcc' nor an energy (output={c.output!r}, energy={c.energy!r}): choose another log"
+        )
     if c.post_clip is not None and (len(c.post_clip) != 2 or c.post_clip[0] >= c.post_clip[1]):
         raise ConfigError(f"post_clip={c.post_clip} must be a lower and a higher bound")
     if c.normalize == "global" and any(s <= 0 for s in c.global_std):
@@ -346,11 +363,11 @@ def _check_frames(c: FeatureConfig) -> None:
     if not _is_5_smooth(c.n_fft):
         below, above = good_fft_sizes(c.n_fft)
         raise ConfigError(f"n_fft={c.n_fft} has a prime factor above 5: the nearest good sizes are {below} and {above}")
-    if c.kind == "mfcc" and c.n_mfcc > c.n_mels:
+    if c.output == "mfcc" and c.n_mfcc > c.n_mels:
         raise ConfigError(f"n_mfcc={c.n_mfcc} must be <= n_mels={c.n_mels}")
-    if c.edges == "reflect" and c.n_samples <= c.n_fft // 2:
+    if c.framing == "reflect" and c.n_samples <= c.n_fft // 2:
         raise ConfigError(
-            f"n_samples={c.n_samples} must be > n_fft / 2 = {c.n_fft // 2} to reflect at the edges: choose edges 'zero' or a smaller n_fft"
+            f"n_samples={c.n_samples} must be > n_fft / 2 = {c.n_fft // 2} to reflect at the ends: choose framing 'zero' or a smaller n_fft"
         )
     if c.n_frames < 1:
         raise ConfigError(f"n_samples={c.n_samples} gives no frame of {c.frame_length} samples: lengthen the clip or shorten the window")

@@ -12,7 +12,7 @@ _SYSTEM_A = FeatureConfig(
     log="db", log_floor=1e-10, top_db=80.0, normalize="row-l1",
 )  # fmt: skip
 _SYSTEM_B = FeatureConfig(
-    pad="front", crop="random", kind="spectrum", n_fft=320, win_length=320, hop_length=160, edges="none",
+    pad="front", crop="random", output="spectrum", n_fft=320, win_length=320, hop_length=160, framing="none",
     spectrum_norm="density", log="ln", log_floor=0.0, log_offset=1e-10,
 )  # fmt: skip
 _SYSTEM_E = FeatureConfig(
@@ -20,23 +20,23 @@ _SYSTEM_E = FeatureConfig(
     log_floor=1e-10, top_db=80.0,
 )  # fmt: skip
 _KALDI = FeatureConfig(
-    input_scale=32768.0, remove_dc=True, preemph=0.97, preemph_mode="frame", window="povey", window_align="left", edges="none",
-    fmin_hz=20.0, mel_formula="htk", mel_weights="mel", mel_norm="none", log="ln", log_floor=1.1920929e-07,
+    input_scale=32768.0, remove_dc=True, preemph=0.97, preemph_mode="frame", window="povey", window_align="left", framing="none",
+    fmin_hz=20.0, mel_scale="htk", triangle_domain="mel", mel_norm="none", log="ln", log_floor=1.1920929e-07,
 )  # fmt: skip
 _MLPERF_TINY = FeatureConfig(
-    peak_normalize=True, win_length=480, hop_length=320, window_align="left", edges="none", spectrum="magnitude", fmin_hz=20.0,
-    fmax_hz=4000.0, mel_formula="htk", mel_weights="mel", mel_norm="none", log="ln", log_floor=0.0, log_offset=1e-6,
-    kind="mfcc", n_mfcc=10, dct_norm="htk",
+    peak_normalize=True, win_length=480, hop_length=320, window_align="left", framing="none", spectrum="magnitude", fmin_hz=20.0,
+    fmax_hz=4000.0, mel_scale="htk", triangle_domain="mel", mel_norm="none", log="ln", log_floor=0.0, log_offset=1e-6,
+    output="mfcc", n_mfcc=10, dct_norm="htk",
 )  # fmt: skip
 
 # name -> (config, what it is)
 PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     "logmel": (FeatureConfig(), "log-mel, 40 bands, 25/10 ms (the default)"),
-    "mfcc": (FeatureConfig(kind="mfcc", log="db", top_db=80.0), "13 MFCC of 40 bands in dB, 25/10 ms"),
+    "mfcc": (FeatureConfig(output="mfcc", log="db", top_db=80.0), "13 MFCC of 40 bands in dB, 25/10 ms"),
     "mel75": (_SYSTEM_A, "system A: low-pass, 75 mel bands x 75 frames in dB, rows divided by their L1 norm"),
-    "mfcc75": (replace(_SYSTEM_A, kind="mfcc", n_mfcc=75, normalize="none"), "system A: 75 MFCC of the dB mel"),
+    "mfcc75": (replace(_SYSTEM_A, output="mfcc", n_mfcc=75, normalize="none"), "system A: 75 MFCC of the dB mel"),
     "mfcc75-power": (
-        replace(_SYSTEM_A, kind="mfcc", n_mfcc=75, normalize="none", log="none", top_db=None),
+        replace(_SYSTEM_A, output="mfcc", n_mfcc=75, normalize="none", log="none", top_db=None),
         "system A as first written: 75 MFCC of the power mel",
     ),
     "logspec16k": (_SYSTEM_B, "system B: log-spectrogram 20/10 ms at 16 kHz, 99 x 161"),
@@ -45,7 +45,7 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
         "system C: log-spectrogram 20/10 ms at 8 kHz, 99 x 81",
     ),
     "logmel64": (_SYSTEM_E, "system E: 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
-    "waveform22k": (replace(_SYSTEM_E, kind="waveform"), "system E: the raw waveform, 22,050 Hz, 0.8 s"),
+    "waveform22k": (replace(_SYSTEM_E, output="waveform"), "system E: the raw waveform, 22,050 Hz, 0.8 s"),
     "librosa": (
         FeatureConfig(
             sr=22050, n_samples=22050, n_fft=2048, win_length=2048, hop_length=512, n_mels=128, log="db", log_floor=1e-10, top_db=80.0
@@ -54,47 +54,48 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     ),
     "torchaudio": (
         FeatureConfig(
-            n_fft=400, hop_length=200, edges="reflect", n_mels=64, mel_formula="htk", mel_norm="none", log="db",
+            n_fft=400, hop_length=200, framing="reflect", n_mels=64, mel_scale="htk", mel_norm="none", log="db",
             log_floor=1e-10, top_db=80.0
         ),
         "torchaudio: AmplitudeToDB(top_db=80)(MelSpectrogram(n_mels=64)), other defaults",
     ),
     "kaldi": (_KALDI, "Kaldi: compute-fbank-feats, 40 bins, no dither"),
     "kaldi-mfcc": (
-        replace(_KALDI, kind="mfcc", n_mels=23, n_mfcc=13, lifter=22.0, energy="raw"),
+        replace(_KALDI, output="mfcc", n_mels=23, n_mfcc=13, lifter=22.0, energy="raw"),
         "Kaldi: compute-mfcc-feats, 13 of 23 bins, liftered, energy for c0, no dither",
     ),
     "whisper": (
         FeatureConfig(
-            n_fft=400, edges="reflect", drop_last_frame=True, n_mels=80, log="log10", log_floor=1e-10, top_db=80.0,
+            n_fft=400, framing="reflect", drop_last_frame=True, n_mels=80, log="log10", log_floor=1e-10, top_db=80.0,
             post_add=4.0, post_divide=4.0
         ),
         "Whisper: log-mel, 80 bands, clamped to the largest value - 8, (x + 4) / 4",
     ),
     "tf-mfcc": (
         FeatureConfig(
-            kind="mfcc", n_fft=1024, win_length=640, hop_length=320, window_align="left", edges="none", spectrum="magnitude", fmin_hz=20.0,
-            fmax_hz=7000.0, mel_formula="htk", mel_weights="mel", mel_norm="none", log="ln", log_floor=1e-12, n_mfcc=20, dct_norm="htk",
+            output="mfcc", n_fft=1024, win_length=640, hop_length=320, window_align="left", framing="none", spectrum="magnitude",
+            fmin_hz=20.0, fmax_hz=7000.0, mel_scale="htk", triangle_domain="mel", mel_norm="none", log="ln", log_floor=1e-12,
+            n_mfcc=20, dct_norm="htk",
         ),
         "kws_streaming (mfcc_tf): 20 MFCC of 40 bands, 40/20 ms",
     ),
     "mlperf-tiny": (_MLPERF_TINY, "MLPerf Tiny keyword spotting: 10 MFCC of 40 bands, 30/20 ms, clip divided by its largest sample"),
     "mlperf-tiny-lfbe": (
         replace(
-            _MLPERF_TINY, kind="mel", preemph=0.96875, window="hamming-symmetric", spectrum="power",
+            _MLPERF_TINY, output="mel", preemph=0.96875, window="hamming-symmetric", spectrum="power",
             spectrum_norm="win_length", fmin_hz=0.0,
             fmax_hz=None, log="db", log_floor=1e-30, log_offset=0.0, post_add=52.0, post_divide=64.0, post_clip=(0.0, 1.0),
         ),
         "MLPerf Tiny, log filterbank energies: (dB + 52) / 64 clipped to 0 .. 1",
     ),
     "bcresnet": (
-        FeatureConfig(win_length=480, mel_formula="htk", mel_norm="none", edges="reflect", log="ln", log_floor=0.0, log_offset=1e-6),
+        FeatureConfig(win_length=480, mel_scale="htk", mel_norm="none", framing="reflect", log="ln", log_floor=0.0, log_offset=1e-6),
         "BC-ResNet: 40 HTK bands, 30/10 ms, ln(x + 1e-6), 101 frames",
     ),
     "python-speech-features": (
         FeatureConfig(
-            kind="mfcc", preemph=0.97, window="rectangular", window_align="left", edges="end", spectrum_norm="n_fft", n_mels=26,
-            mel_formula="htk", mel_weights="bin", mel_norm="none", log="ln", log_floor=2.220446e-16, n_mfcc=13, lifter=22.0,
+            output="mfcc", preemph=0.97, window="rectangular", window_align="left", framing="end", spectrum_norm="n_fft", n_mels=26,
+            mel_scale="htk", triangle_domain="bin", mel_norm="none", log="ln", log_floor=2.220446e-16, n_mfcc=13, lifter=22.0,
         ),
         "python_speech_features: mfcc(appendEnergy=False), all other defaults",
     ),

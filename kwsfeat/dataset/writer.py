@@ -366,7 +366,7 @@ def _check_same_clip(configs: Mapping[str, FeatureConfig]) -> None:
 
 
 def _units(config: FeatureConfig) -> str:
-    if config.kind == "waveform":
+    if config.output == "waveform":
         return "full scale"
     scale = {"none": config.spectrum, "ln": f"ln {config.spectrum}", "log10": f"log10 {config.spectrum}", "db": "dB", "pcen": "PCEN"}[
         config.log

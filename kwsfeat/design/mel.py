@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.errors import ConfigError
+from kwsfeat.renamed import renamed
 
-MelFormula = Literal["slaney", "htk"]
-MelWeights = Literal["hz", "mel", "bin"]
+MelScale = Literal["slaney", "htk"]
+TriangleDomain = Literal["hz", "mel", "bin"]
 MelNorm = Literal["none", "slaney", "l1", "l2", "linf"]
 
 # Slaney's Auditory Toolbox: linear below 1 kHz (200/3 Hz a mel), 27 logarithmic steps to 6.4 kHz above.
@@ -22,14 +23,14 @@ _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
 
 
-def hz_to_mel(hz: ArrayLike, formula: MelFormula = "slaney") -> NDArray[np.float64]:
+def hz_to_mel(hz: ArrayLike, mel_scale: MelScale = "slaney") -> NDArray[np.float64]:
     """Frequency in Hz to mel.
 
     Parameters
     ----------
     hz : array_like, >= 0
         Frequencies in Hz.
-    formula : {"slaney", "htk"}
+    mel_scale : {"slaney", "htk"}
         ``slaney`` is the Auditory Toolbox's scale (librosa's default); ``htk`` is ``2595 log10(1 + f/700)``
         (HTK Book 3.4, section 5.6; the same curve as Kaldi's ``1127 ln(1 + f/700)``).
 
@@ -38,22 +39,23 @@ def hz_to_mel(hz: ArrayLike, formula: MelFormula = "slaney") -> NDArray[np.float
     mel : ndarray, float64, the shape of `hz`
     """
     hz = np.asarray(hz, np.float64)
-    if formula == "htk":
+    if mel_scale == "htk":
         return 2595.0 * np.log10(1.0 + hz / 700.0)
     above = _BREAK_HZ / _LINEAR_HZ_PER_MEL + np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ) / _LOG_STEP
     return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ_PER_MEL, above)
 
 
-def mel_to_hz(mel: ArrayLike, formula: MelFormula = "slaney") -> NDArray[np.float64]:
+def mel_to_hz(mel: ArrayLike, mel_scale: MelScale = "slaney") -> NDArray[np.float64]:
     """Mel to frequency in Hz: the inverse of :func:`hz_to_mel`."""
     mel = np.asarray(mel, np.float64)
-    if formula == "htk":
+    if mel_scale == "htk":
         return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
     break_mel = _BREAK_HZ / _LINEAR_HZ_PER_MEL
     above = _BREAK_HZ * np.exp(_LOG_STEP * (np.maximum(mel, break_mel) - break_mel))
     return np.where(mel < break_mel, mel * _LINEAR_HZ_PER_MEL, above)
 
 
+@renamed(formula="mel_scale", weights="triangle_domain")
 def mel_filterbank(
     *,
     sr: int,
@@ -61,8 +63,8 @@ def mel_filterbank(
     n_mels: int,
     fmin_hz: float = 0.0,
     fmax_hz: float | None = None,
-    formula: MelFormula = "slaney",
-    weights: MelWeights = "hz",
+    mel_scale: MelScale = "slaney",
+    triangle_domain: TriangleDomain = "hz",
     norm: MelNorm = "slaney",
 ) -> NDArray[np.float32]:
     """Triangular filters, evenly spaced in mel.
@@ -77,9 +79,9 @@ def mel_filterbank(
         Number of bands.
     fmin_hz, fmax_hz : float
         Lowest and highest edge in Hz, ``0 <= fmin_hz < fmax_hz <= sr / 2``; None is ``sr / 2``.
-    formula : {"slaney", "htk"}
+    mel_scale : {"slaney", "htk"}
         See :func:`hz_to_mel`.
-    weights : {"hz", "mel", "bin"}
+    triangle_domain : {"hz", "mel", "bin"}
         Where the triangles have straight sides: over Hz (librosa, torchaudio), over mel (Kaldi, TensorFlow), or between
         edges rounded down to whole bins (python_speech_features).
     norm : {"none", "slaney", "l1", "l2", "linf"}
@@ -105,13 +107,13 @@ def mel_filterbank(
         raise ConfigError(f"fmin_hz={fmin_hz:g} must be >= 0 and below fmax_hz={top_hz:g}")
     if top_hz > sr / 2.0:
         raise ConfigError(f"fmax_hz={top_hz:g} must be <= sr / 2 = {sr / 2.0:g}: lower it, or record at a higher rate")
-    edge_mel = np.linspace(hz_to_mel(fmin_hz, formula), hz_to_mel(top_hz, formula), n_mels + 2)
-    edge_hz = mel_to_hz(edge_mel, formula)
+    edge_mel = np.linspace(hz_to_mel(fmin_hz, mel_scale), hz_to_mel(top_hz, mel_scale), n_mels + 2)
+    edge_hz = mel_to_hz(edge_mel, mel_scale)
     bin_hz = np.arange(n_fft // 2 + 1) * (sr / n_fft)
-    if weights == "hz":
+    if triangle_domain == "hz":
         x, edges = bin_hz, edge_hz
-    elif weights == "mel":
-        x, edges = hz_to_mel(bin_hz, formula), edge_mel
+    elif triangle_domain == "mel":
+        x, edges = hz_to_mel(bin_hz, mel_scale), edge_mel
     else:
         # an edge that is a whole bin must not fall to the one below by the last bit of mel_to_hz(hz_to_mel(f))
         x, edges = np.arange(n_fft // 2 + 1, dtype=np.float64), np.floor((n_fft + 1) * edge_hz / sr + 1e-9)
@@ -119,7 +121,7 @@ def mel_filterbank(
         rising = (x[None] - edges[:-2, None]) / np.diff(edges)[:-1, None]
         falling = (edges[2:, None] - x[None]) / np.diff(edges)[1:, None]
     basis = np.nan_to_num(np.maximum(0.0, np.minimum(rising, falling)), posinf=0.0)
-    if weights == "bin":  # two edges may fall into one bin: that side of the triangle is then upright
+    if triangle_domain == "bin":  # two edges may fall into one bin: that side of the triangle is then upright
         left, peak, right = (edges[i : n_mels + i, None] for i in range(3))
         basis = np.where((x >= left) & (x < peak), np.nan_to_num(rising, posinf=0.0), 0.0)
         basis += np.where((x >= peak) & (x < right), np.nan_to_num(falling, posinf=0.0), 0.0)

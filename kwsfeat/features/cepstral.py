@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.waveform import require_finite
-from kwsfeat.config.features import Edges, FeatureConfig
+from kwsfeat.config.features import FeatureConfig, Framing
 from kwsfeat.design.delta import delta_weights
-from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights
+from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain
 from kwsfeat.design.windows import Window
 from kwsfeat.errors import ConfigError
 from kwsfeat.features.spectral import as_clip, cached_front_end
 from kwsfeat.kernels.spectrum import postprocess as post
+from kwsfeat.renamed import renamed
 
 
+@renamed(edges="framing", formula="mel_scale", weights="triangle_domain")
 def mfcc(
     y: ArrayLike,
     *,
@@ -26,12 +28,12 @@ def mfcc(
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Window = "hann",
-    edges: Edges = "zero",
+    framing: Framing = "zero",
     n_mels: int = 128,
     fmin_hz: float = 0.0,
     fmax_hz: float | None = None,
-    formula: MelFormula = "slaney",
-    weights: MelWeights = "hz",
+    mel_scale: MelScale = "slaney",
+    triangle_domain: TriangleDomain = "hz",
     norm: MelNorm = "slaney",
     dct_norm: Literal["ortho", "htk", "none"] = "ortho",
     lifter: float = 0.0,
@@ -49,7 +51,7 @@ def mfcc(
         Sampling rate in Hz.
     n_mfcc : int, in 1 .. n_mels
         Coefficients to keep.
-    n_fft, hop_length, win_length, window, edges, n_mels, fmin_hz, fmax_hz, formula, weights, norm
+    n_fft, hop_length, win_length, window, framing, n_mels, fmin_hz, fmax_hz, mel_scale, triangle_domain, norm
         As for :func:`kwsfeat.melspectrogram`.
     dct_norm : {"ortho", "htk", "none"}
         Scale of the DCT-II; librosa's is ``ortho``.
@@ -69,8 +71,8 @@ def mfcc(
     samples = as_clip(y)
     config = FeatureConfig(
         sr=sr, n_samples=samples.size, n_fft=n_fft, hop_length=hop_length or n_fft // 4, win_length=win_length or n_fft, window=window,
-        edges=edges, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_formula=formula, mel_weights=weights, mel_norm=norm,
-        kind="mfcc", n_mfcc=n_mfcc, dct_norm=dct_norm, lifter=lifter, lifter_kind="librosa", log=log, log_floor=1e-10,
+        framing=framing, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_scale=mel_scale, triangle_domain=triangle_domain,
+        mel_norm=norm, output="mfcc", n_mfcc=n_mfcc, dct_norm=dct_norm, lifter=lifter, lifter_kind="librosa", log=log, log_floor=1e-10,
         top_db=None if log == "none" else top_db,
     )  # fmt: skip
     return cached_front_end(config).extract(samples, check_finite=check_finite)

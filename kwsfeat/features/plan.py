@@ -28,7 +28,7 @@ _FLOAT32_EPSILON = 1.1920929e-07
 def make_plan(config: FeatureConfig) -> kernel.Plan:
     """Everything that can be computed before the first sample, whatever the length of the clips."""
     c = config
-    waveform = c.kind == "waveform"
+    waveform = c.output == "waveform"
     hop = 1 if waveform else c.hop_length
     span = 1 if waveform else c.frame_length
     overlap = -(-span // hop) - 1
@@ -40,13 +40,13 @@ def make_plan(config: FeatureConfig) -> kernel.Plan:
     low, high = c.post_clip or (-math.inf, math.inf)
     is_global = c.normalize == "global"
     settings = kernel.Settings(
-        kind=_KINDS[c.kind],
+        kind=_KINDS[c.output],
         hop=hop,
         overlap=overlap,
         width=LANES * (1 + -(-overlap // LANES)),
         frame_length=span,
         pad_left=_pad_left(c),
-        edges=_EDGES[c.edges],
+        edges=_EDGES[c.framing],
         scale=c.input_scale,
         peak_normalize=c.peak_normalize,
         preemph=c.preemph if c.preemph_mode == "clip" else 0.0,
@@ -87,8 +87,8 @@ def make_plan(config: FeatureConfig) -> kernel.Plan:
     return kernel.build_plan(
         settings,
         window=window.astype(np.float32),
-        mel=filter_runs(_mel_basis(c)) if c.kind in ("mel", "mfcc") else kernel.NO_BANDS,
-        dct=_dct(c).astype(np.float32).ravel() if c.kind == "mfcc" else np.zeros(0, np.float32),
+        mel=filter_runs(_mel_basis(c)) if c.output in ("mel", "mfcc") else kernel.NO_BANDS,
+        dct=_dct(c).astype(np.float32).ravel() if c.output == "mfcc" else np.zeros(0, np.float32),
         delta=delta.astype(np.float32),
         delta_edges=np.ascontiguousarray(delta_edges, np.float32),
         mean=np.array(c.global_mean if is_global else [0.0] * c.n_features, np.float32),
@@ -97,16 +97,16 @@ def make_plan(config: FeatureConfig) -> kernel.Plan:
 
 
 def _pad_left(c: FeatureConfig) -> int:
-    if c.kind == "waveform":
+    if c.output == "waveform":
         return 0
-    if c.edges in ("zero", "reflect"):
+    if c.framing in ("zero", "reflect"):
         return c.n_fft // 2
-    return c.frame_length // 2 - c.hop_length // 2 if c.edges == "symmetric" else 0
+    return c.frame_length // 2 - c.hop_length // 2 if c.framing == "symmetric" else 0
 
 
 def _window(c: FeatureConfig) -> tuple[NDArray[np.float64], float]:
     """The window inside n_fft samples with the spectrum's norm folded in, and that norm as a factor on the power."""
-    if c.kind == "waveform":
+    if c.output == "waveform":
         return np.zeros(4), 1.0  # the shortest FFT; it is not run
     window = analysis_window(c.window, c.win_length)
     scale = power_scale(c.spectrum_norm, window, n_fft=c.n_fft, sr=c.sr)
@@ -116,7 +116,7 @@ def _window(c: FeatureConfig) -> tuple[NDArray[np.float64], float]:
 def _mel_basis(c: FeatureConfig) -> NDArray[np.float32]:
     return mel_filterbank(
         sr=c.sr, n_fft=c.n_fft, n_mels=c.n_mels, fmin_hz=c.fmin_hz, fmax_hz=c.fmax_hz,
-        formula=c.mel_formula, weights=c.mel_weights, norm=c.mel_norm,
+        mel_scale=c.mel_scale, triangle_domain=c.triangle_domain, norm=c.mel_norm,
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.waveform import require_finite
-from kwsfeat.config.features import Edges, FeatureConfig
-from kwsfeat.design.mel import MelFormula, MelNorm, MelWeights
+from kwsfeat.config.features import FeatureConfig, Framing
+from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain
 from kwsfeat.design.windows import Window, analysis_window
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.features.front_end import FrontEnd
@@ -22,8 +22,10 @@ from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.fft.real import fft_plan
 from kwsfeat.kernels.spectrum import stft as stft_kernel
 from kwsfeat.kernels.spectrum.plan import build_scratch
+from kwsfeat.renamed import renamed
 
 
+@renamed(edges="framing")
 def stft(
     y: ArrayLike,
     *,
@@ -31,7 +33,7 @@ def stft(
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Window = "hann",
-    edges: Edges = "zero",
+    framing: Framing = "zero",
     check_finite: bool = True,
 ) -> NDArray[np.complex64]:
     """Short-time Fourier transform.
@@ -48,7 +50,7 @@ def stft(
         Window length in samples, centred inside n_fft; `n_fft` by default.
     window : str
         See :func:`kwsfeat.analysis_window`.
-    edges : {"zero", "reflect", "none"}
+    framing : {"zero", "reflect", "none"}
         Frames centred with zero or reflected padding of ``n_fft // 2``, or whole frames only.
     check_finite : bool
         Refuse NaN and infinity.
@@ -56,7 +58,7 @@ def stft(
     Returns
     -------
     S : ndarray, complex64, shape (n_frames, n_fft // 2 + 1)
-        ``n_frames = 1 + n_samples // hop_length`` (even n_fft), or ``1 + (n_samples - n_fft) // hop_length`` with edges none.
+        ``n_frames = 1 + n_samples // hop_length`` (even n_fft), or ``1 + (n_samples - n_fft) // hop_length`` with framing none.
 
     Raises
     ------
@@ -70,16 +72,16 @@ def stft(
     ``S[t, k] = sum_n window[n] y[t hop_length + n - n_fft // 2] exp(-2 pi i k n / n_fft)``: librosa 0.11's ``stft``, transposed.
     """
     samples = as_clip(y)
-    if edges not in ("zero", "reflect", "none"):
-        raise ConfigError(f"edges={edges!r} must be zero, reflect or none")
+    if framing not in ("zero", "reflect", "none"):
+        raise ConfigError(f"framing={framing!r} must be zero, reflect or none")
     config = FeatureConfig(
         n_samples=samples.size,
         n_fft=n_fft,
         hop_length=hop_length or n_fft // 4,
         win_length=win_length or n_fft,
         window=window,
-        edges=edges,
-        kind="spectrum",
+        framing=framing,
+        output="spectrum",
         log="none",
     )
     plan = make_plan(config)
@@ -92,13 +94,14 @@ def stft(
     return out
 
 
+@renamed(edges="framing")
 def istft(
     S: ArrayLike,
     *,
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Window = "hann",
-    edges: Literal["zero", "reflect", "none"] = "zero",
+    framing: Literal["zero", "reflect", "none"] = "zero",
     n_samples: int | None = None,
     n_fft: int | None = None,
     check_finite: bool = True,
@@ -108,7 +111,7 @@ def istft(
     Parameters
     ----------
     S : array_like, complex, shape (n_frames, n_fft // 2 + 1)
-    hop_length, win_length, window, edges
+    hop_length, win_length, window, framing
         As given to :func:`stft`.
     n_samples : int, >= 0, optional
         Length of the result in samples, cut or filled with zeros; by default what the frames cover.
@@ -136,7 +139,7 @@ def istft(
         raise ConfigError(f"n_fft={length} has {length // 2 + 1} bins and S has {n_bins}")
     hop = hop_length or length // 4
     config = FeatureConfig(
-        n_samples=n_frames * hop + length, n_fft=length, hop_length=hop, win_length=win_length or length, window=window, kind="spectrum"
+        n_samples=n_frames * hop + length, n_fft=length, hop_length=hop, win_length=win_length or length, window=window, output="spectrum"
     )
     padded = np.zeros(length, np.float32)
     left = (length - config.win_length) // 2
@@ -150,8 +153,8 @@ def istft(
     covered = (n_frames - 1) * hop + length
     weight = _window_sum(padded, hop, n_frames)
     np.divide(y[:covered], weight, out=y[:covered], where=weight > 1e-10)
-    start = 0 if edges == "none" else length // 2
-    end = covered if edges == "none" else covered - length // 2
+    start = 0 if framing == "none" else length // 2
+    end = covered if framing == "none" else covered - length // 2
     wanted = end - start if n_samples is None else n_samples
     result = np.zeros(wanted, np.float32)
     part = y[start : min(start + wanted, covered)]
@@ -159,6 +162,7 @@ def istft(
     return result
 
 
+@renamed(edges="framing")
 def spectrogram(
     y: ArrayLike,
     *,
@@ -167,7 +171,7 @@ def spectrogram(
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Window = "hann",
-    edges: Edges = "zero",
+    framing: Framing = "zero",
     spectrum: Literal["power", "magnitude"] = "power",
     norm: Literal["none", "window", "win_length", "n_fft", "density"] = "none",
     check_finite: bool = True,
@@ -177,7 +181,7 @@ def spectrogram(
     Parameters
     ----------
     y, n_fft, hop_length, win_length, window, check_finite
-        As for :func:`stft`; `edges` may be any of FeatureConfig's.
+        As for :func:`stft`; `framing` may be any of FeatureConfig's.
     sr : int, >= 1
         Sampling rate in Hz; matters for ``norm="density"`` only.
     spectrum : {"power", "magnitude"}
@@ -191,12 +195,13 @@ def spectrogram(
     samples = as_clip(y)
     config = FeatureConfig(
         n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
-        win_length=win_length or n_fft, window=window, edges=edges,
-        kind="spectrum", spectrum=spectrum, spectrum_norm=norm, log="none",
+        win_length=win_length or n_fft, window=window, framing=framing,
+        output="spectrum", spectrum=spectrum, spectrum_norm=norm, log="none",
     )  # fmt: skip
     return cached_front_end(config).extract(samples, check_finite=check_finite)
 
 
+@renamed(edges="framing", formula="mel_scale", weights="triangle_domain")
 def melspectrogram(
     y: ArrayLike,
     *,
@@ -205,13 +210,13 @@ def melspectrogram(
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Window = "hann",
-    edges: Edges = "zero",
+    framing: Framing = "zero",
     spectrum: Literal["power", "magnitude"] = "power",
     n_mels: int = 128,
     fmin_hz: float = 0.0,
     fmax_hz: float | None = None,
-    formula: MelFormula = "slaney",
-    weights: MelWeights = "hz",
+    mel_scale: MelScale = "slaney",
+    triangle_domain: TriangleDomain = "hz",
     norm: MelNorm = "slaney",
     check_finite: bool = True,
 ) -> NDArray[np.float32]:
@@ -219,9 +224,9 @@ def melspectrogram(
 
     Parameters
     ----------
-    y, sr, n_fft, hop_length, win_length, window, edges, spectrum, check_finite
+    y, sr, n_fft, hop_length, win_length, window, framing, spectrum, check_finite
         As for :func:`spectrogram`.
-    n_mels, fmin_hz, fmax_hz, formula, weights, norm
+    n_mels, fmin_hz, fmax_hz, mel_scale, triangle_domain, norm
         As for :func:`kwsfeat.mel_filterbank`.
 
     Returns
@@ -232,8 +237,8 @@ def melspectrogram(
     samples = as_clip(y)
     config = FeatureConfig(
         n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
-        win_length=win_length or n_fft, window=window, edges=edges,
-        spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_formula=formula, mel_weights=weights,
+        win_length=win_length or n_fft, window=window, framing=framing,
+        spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_scale=mel_scale, triangle_domain=triangle_domain,
         mel_norm=norm, log="none",
     )  # fmt: skip
     return cached_front_end(config).extract(samples, check_finite=check_finite)

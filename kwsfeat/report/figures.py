@@ -48,8 +48,8 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
     _waveform(figure.add_subplot(grid[0, :3]), y, sr)
     _amplitude_spectrum(figure.add_subplot(grid[0, 3:]), y, sr)
-    for i, kind in enumerate(("spectrum", "mel", "mfcc")):
-        config = _short_time(sr, len(y), kind)
+    for i, output in enumerate(("spectrum", "mel", "mfcc")):
+        config = _short_time(sr, len(y), output)
         features_axes(figure.add_subplot(grid[1, 2 * i : 2 * i + 2]), FrontEnd(config).extract(y), config)
     return _png(figure, file)
 
@@ -59,7 +59,7 @@ def features_picture(features: NDArray[Any], config: FeatureConfig, title: str) 
     figure = _figure(5.4, 2.8)
     figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     axes = figure.add_axes((0.13, 0.18, 0.84, 0.62))
-    if config.kind == "waveform":
+    if config.output == "waveform":
         _waveform(axes, features[:, 0], config.sr)
     else:
         features_axes(axes, features, config)
@@ -90,13 +90,13 @@ def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig) -> 
     bottom, top = -0.5, n_features - 0.5
     values = np.asarray(features, np.float32)
     limits: dict[str, Any] = {"cmap": "magma"}
-    if config.kind == "spectrum":
+    if config.output == "spectrum":
         title, ylabel, bottom, top = "spectrogram", "Hz", 0.0, config.sr / 2
-    elif config.kind == "mel":
+    elif config.output == "mel":
         title, ylabel = f"mel spectrogram, {config.n_mels} bands", "Hz"
         top_hz = config.fmax_hz or config.sr / 2
-        low, high = hz_to_mel(np.array([config.fmin_hz, top_hz]), config.mel_formula)
-        rows = (hz_to_mel(np.array(_TICKS_HZ), config.mel_formula) - low) / (high - low) * (config.n_mels + 1) - 1
+        low, high = hz_to_mel(np.array([config.fmin_hz, top_hz]), config.mel_scale)
+        rows = (hz_to_mel(np.array(_TICKS_HZ), config.mel_scale) - low) / (high - low) * (config.n_mels + 1) - 1
         shown = [(row, f"{hz}") for row, hz in zip(rows, _TICKS_HZ, strict=True) if bottom <= row <= top]
         axes.set_yticks([row for row, _ in shown], [text for _, text in shown])
     else:
@@ -107,7 +107,7 @@ def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig) -> 
     image = axes.imshow(values.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **limits)
     axes.set(title=title, xlabel="s", ylabel=ylabel, xlim=(0, config.n_samples / config.sr))
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02)
-    bar.ax.set_title("dB" if config.log == "db" and config.kind != "mfcc" and config.normalize == "none" else "")
+    bar.ax.set_title("dB" if config.log == "db" and config.output != "mfcc" and config.normalize == "none" else "")
 
 
 def _waveform(axes: Axes, y: NDArray[np.float32], sr: int) -> None:
@@ -120,11 +120,11 @@ def _amplitude_spectrum(axes: Axes, y: NDArray[np.float32], sr: int) -> None:
     axes.set(title="amplitude spectrum, 2/N |FFT|", xlabel="Hz", ylabel="amplitude", xlim=(0, sr / 2))
 
 
-def _short_time(sr: int, n_samples: int, kind: Any) -> FeatureConfig:
+def _short_time(sr: int, n_samples: int, output: Any) -> FeatureConfig:
     """25 ms windows every 10 ms at any rate, in dB."""
     n_fft = 2 * good_fft_sizes(max(8, round(0.0125 * sr)))[1]
     return FeatureConfig(
-        sr=sr, n_samples=n_samples, kind=kind, n_fft=n_fft, win_length=n_fft, hop_length=max(1, round(0.01 * sr)), log="db", top_db=80.0
+        sr=sr, n_samples=n_samples, output=output, n_fft=n_fft, win_length=n_fft, hop_length=max(1, round(0.01 * sr)), log="db", top_db=80.0
     )
 
 

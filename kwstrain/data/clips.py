@@ -68,7 +68,7 @@ def frame_range(config: FeatureConfig, length: NDArray[np.int32]) -> tuple[NDArr
     `length` int32 (n,) are the real samples of each clip; both results are int32 (n,).
     """
     before = {"end": 0, "front": 2, "center": 1}[config.pad] * (config.n_samples - length) // 2
-    hop = 1 if config.kind == "waveform" else config.hop_length
+    hop = 1 if config.output == "waveform" else config.hop_length
     first = np.minimum(before // hop, config.n_frames - 1)
     last = np.clip(-(-(before + length) // hop), first + 1, config.n_frames)
     return first.astype(np.int32), last.astype(np.int32)

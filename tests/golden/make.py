@@ -36,7 +36,7 @@ fmin_hz = 50.0
 WAVEFORM = """
 sr = 4000
 n_samples = 400
-kind = "waveform"
+output = "waveform"
 """
 
 
@@ -56,7 +56,7 @@ def features(y: np.ndarray) -> dict[str, np.ndarray]:
     found = {}
     for name, (config, _) in PRESETS.items():
         x = np.stack([FrontEnd(config).extract(clip, seed=3) for clip in y])
-        found[name] = x[:, :: (EVERY * 40 if config.kind == "waveform" else EVERY)]
+        found[name] = x[:, :: (EVERY * 40 if config.output == "waveform" else EVERY)]
     return found
 
 

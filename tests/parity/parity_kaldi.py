@@ -17,13 +17,13 @@ knf = pytest.importorskip("kaldi_native_fbank")
 
 def kaldi(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     """(n_frames, n_features) by kaldi-native-fbank with the options that `c` stands for."""
-    options = knf.MfccOptions() if c.kind == "mfcc" else knf.FbankOptions()
+    options = knf.MfccOptions() if c.output == "mfcc" else knf.FbankOptions()
     frames = options.frame_opts
     frames.dither = 0.0
     frames.samp_freq = c.sr
     frames.frame_length_ms = 1000 * c.win_length / c.sr
     frames.frame_shift_ms = 1000 * c.hop_length / c.sr
-    frames.snip_edges = c.edges == "none"
+    frames.snip_edges = c.framing == "none"
     frames.preemph_coeff = c.preemph
     frames.remove_dc_offset = c.remove_dc
     frames.window_type = {"povey": "povey", "hamming-symmetric": "hamming", "hann-symmetric": "hanning", "rectangular": "rectangular"}[
@@ -36,7 +36,7 @@ def kaldi(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     options.raw_energy = c.energy == "raw"
     options.energy_floor = c.energy_floor
     options.htk_compat = c.energy_last
-    if c.kind == "mfcc":
+    if c.output == "mfcc":
         options.num_ceps = c.n_mfcc
         options.cepstral_lifter = c.lifter
         computer = knf.OnlineMfcc(options)
@@ -49,9 +49,9 @@ def kaldi(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["kaldi", "kaldi-mfcc"])
-@pytest.mark.parametrize("edges", ["none", "symmetric"])
-def test_presets_equal_kaldi(name, edges):
-    config = replace(preset(name), edges=edges)
+@pytest.mark.parametrize("framing", ["none", "symmetric"])
+def test_presets_equal_kaldi(name, framing):
+    config = replace(preset(name), framing=framing)
     for seed in range(5):
         y = noise_clip(16000, seed)
         np.testing.assert_allclose(FrontEnd(config).extract(y), kaldi(y, config), atol=2e-3)
@@ -73,12 +73,13 @@ def test_presets_equal_kaldi_on_a_real_clip(kws_data):
     st.sampled_from([0.0, 0.97]), st.sampled_from(["povey", "hamming-symmetric", "hann-symmetric", "rectangular"]), st.integers(5, 30),
     st.sampled_from(["none", "raw", "windowed"]), st.booleans(), st.sampled_from(["power", "magnitude"]), st.integers(0, 99),
 )  # fmt: skip
-def test_random_kaldi_options(n_samples, win_length, hop_length, edges, remove_dc, preemph, window, n_mels, energy, last, spectrum, seed):
+def test_random_kaldi_options(n_samples, win_length, hop_length, framing, remove_dc, preemph, window, n_mels, energy, last, spectrum, seed):
     n_fft = 1 << (win_length - 1).bit_length()
     config = replace(
-        preset("kaldi"), n_samples=n_samples, n_fft=n_fft, win_length=win_length, hop_length=hop_length, edges=edges, remove_dc=remove_dc,
+        preset("kaldi"), n_samples=n_samples, n_fft=n_fft, win_length=win_length, hop_length=hop_length, framing=framing,
+        remove_dc=remove_dc,
         preemph=preemph, window=window, n_mels=n_mels, fmin_hz=60.0, energy=energy, energy_last=last, spectrum=spectrum,
-        mel_formula="htk",
+        mel_scale="htk",
     )  # fmt: skip
     y = noise_clip(n_samples, seed)
     ours, theirs = FrontEnd(config).extract(y), kaldi(y, config)

@@ -33,7 +33,7 @@ def real_clips(kws_data: Path, sr: int, n_samples: int, n: int = 60) -> list[np.
 def mel_power(y: np.ndarray, c: FeatureConfig) -> np.ndarray:
     return librosa.feature.melspectrogram(
         y=y, sr=c.sr, n_fft=c.n_fft, win_length=c.win_length, hop_length=c.hop_length, n_mels=c.n_mels, fmin=c.fmin_hz, fmax=c.fmax_hz,
-        pad_mode="reflect" if c.edges == "reflect" else "constant", htk=c.mel_formula == "htk",
+        pad_mode="reflect" if c.framing == "reflect" else "constant", htk=c.mel_scale == "htk",
         norm="slaney" if c.mel_norm == "slaney" else None,
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ def test_presets_equal_librosa_and_scipy_on_real_clips(name, kws_data):
         if name in TOLERANCE:
             assert error.max() < TOLERANCE[name]
         else:
-            audible = theirs > theirs.max() - (5.0 if config.kind == "spectrum" else 6.0) * (10.0 if config.log == "db" else np.log(10.0))
+            audible = theirs > theirs.max() - (5.0 if config.output == "spectrum" else 6.0) * (10.0 if config.log == "db" else np.log(10.0))
             assert error[audible].max() < 1e-4 * unit
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * unit)
 
@@ -98,14 +98,14 @@ def test_presets_equal_librosa_and_scipy_on_real_clips(name, kws_data):
     st.integers(300, 6000), st.sampled_from([200, 256, 400, 512, 1000]), st.integers(10, 400), st.sampled_from(["zero", "reflect"]),
     st.sampled_from(["hann", "hamming", "blackman"]), st.integers(0, 100),
 )  # fmt: skip
-def test_stft_and_its_inverse_equal_librosa(n_samples, n_fft, hop_length, edges, window, seed):
+def test_stft_and_its_inverse_equal_librosa(n_samples, n_fft, hop_length, framing, window, seed):
     y = noise_clip(max(n_samples, n_fft), seed)
-    pad_mode = "constant" if edges == "zero" else "reflect"
+    pad_mode = "constant" if framing == "zero" else "reflect"
     theirs = librosa.stft(y, n_fft=n_fft, hop_length=hop_length, window=window, pad_mode=pad_mode)
-    ours = kwsfeat.stft(y, n_fft=n_fft, hop_length=hop_length, window=window, edges=edges)
+    ours = kwsfeat.stft(y, n_fft=n_fft, hop_length=hop_length, window=window, framing=framing)
     np.testing.assert_allclose(ours, theirs.T, atol=2e-6 * np.abs(theirs).max())
     if hop_length <= n_fft // 4:
-        back = kwsfeat.istft(ours, hop_length=hop_length, window=window, edges=edges, n_samples=y.size)
+        back = kwsfeat.istft(ours, hop_length=hop_length, window=window, framing=framing, n_samples=y.size)
         covered = slice(0, (ours.shape[0] - 1) * hop_length)  # behind the last frame's centre only a window's tail is left
         np.testing.assert_allclose(back[covered], y[covered], atol=1e-5)
         np.testing.assert_allclose(back, librosa.istft(theirs, n_fft=n_fft, hop_length=hop_length, window=window, length=y.size), atol=1e-4)

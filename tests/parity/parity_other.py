@@ -36,7 +36,7 @@ def test_torchaudio_formula():
     """torchaudio.transforms.MelSpectrogram and AmplitudeToDB spelled out on torch.stft, as their source does."""
     torch = pytest.importorskip("torch")
     config = preset("torchaudio")
-    basis = torch.from_numpy(mel_filterbank(sr=16000, n_fft=400, n_mels=64, formula="htk", norm="none"))
+    basis = torch.from_numpy(mel_filterbank(sr=16000, n_fft=400, n_mels=64, mel_scale="htk", norm="none"))
     for seed in range(5):
         y = noise_clip(16000, seed)
         spectrum = torch.stft(

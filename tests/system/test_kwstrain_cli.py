@@ -194,7 +194,7 @@ def test_wrong_input_gets_one_line_and_its_exit_code(
 
 def test_a_file_of_other_features_is_refused_by_name(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), str(write_toy(tmp_path / "toy.h5"))]) == 1
-    assert "kind: 'mel' != 'spectrum'" in capsys.readouterr().err
+    assert "output: 'mel' != 'spectrum'" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_the_best_weights(tones: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ORDER = {
     "kwsfeat": [
         "errors",
+        "renamed",
         "threads",
         "kernels",
         "design",

@@ -28,9 +28,10 @@ def test_fingerprints_of_all_presets_differ():
 def test_every_field_changes_the_fingerprint(name):
     base = FeatureConfig()
     other = {
-        "pad": "front", "crop": "start", "resample": "fft", "kind": "mfcc", "window": "hamming", "window_align": "left", "edges": "none",
-        "preemph_mode": "frame", "spectrum": "magnitude", "spectrum_norm": "n_fft", "mel_formula": "htk", "mel_weights": "mel",
-        "mel_norm": "none", "log": "db", "dct_norm": "htk", "lifter_kind": "librosa", "energy": "raw", "delta_kind": "htk",
+        "pad": "front", "crop": "start", "resample": "fft", "output": "mfcc", "window": "hamming", "window_align": "left",
+        "framing": "none", "preemph_mode": "frame", "spectrum": "magnitude", "spectrum_norm": "n_fft", "mel_scale": "htk",
+        "triangle_domain": "mel", "mel_norm": "none", "log": "db", "dct_norm": "htk", "lifter_kind": "librosa", "energy": "raw",
+        "delta_kind": "htk",
         "normalize": "mean", "global_mean": (1.0,), "global_std": (1.0,), "post_clip": (0.0, 1.0), "lowpass_hz": 3000.0, "fmax_hz": 7000.0,
         "top_db": 80.0, "log_ref": 2.0, "n_fft": 600, "delta_width": 7, "deltas": 1, "resample_from_hz": 8000,
     }  # fmt: skip
@@ -73,7 +74,7 @@ def test_from_dict_leaves_its_argument_alone():
         ({"win_length": 600}, r"win_length=600 must be <= n_fft=512"),
         ({"fmax_hz": 9000.0}, r"fmax_hz=9000 must be <= sr / 2 = 8000"),
         ({"fmin_hz": 5000.0, "fmax_hz": 4000.0}, r"fmin_hz=5000 must be >= 0 and below fmax_hz=4000"),
-        ({"kind": "mfcc", "n_mfcc": 41}, r"n_mfcc=41 must be <= n_mels=40"),
+        ({"output": "mfcc", "n_mfcc": 41}, r"n_mfcc=41 must be <= n_mels=40"),
         ({"n_mels": 200}, r"n_mels=200 leaves \d+ of the bands without an FFT bin .*: use fewer bands, a larger n_fft"),
         ({"hop_length": 0}, r"hop_length=0 must be >= 1"),
         ({"lowpass_hz": 8000.0}, r"lowpass_hz=8000 must lie between 0 and sr / 2 = 8000"),
@@ -83,13 +84,13 @@ def test_from_dict_leaves_its_argument_alone():
         ({"log_floor": float("nan")}, r"log_floor=nan must be a finite number"),
         ({"log_floor": 0.0}, r"silence has no logarithm"),
         ({"log": "none", "top_db": 80.0}, r"need a logarithm"),
-        ({"n_samples": 200, "edges": "reflect"}, r"n_samples=200 must be > n_fft / 2 = 256"),
-        ({"n_samples": 200, "edges": "none"}, r"gives no frame of 512 samples"),
+        ({"n_samples": 200, "framing": "reflect"}, r"n_samples=200 must be > n_fft / 2 = 256"),
+        ({"n_samples": 200, "framing": "none"}, r"gives no frame of 512 samples"),
         ({"deltas": 3}, r"deltas=3 must be 0, 1 or 2"),
         ({"delta_width": 8}, r"delta_width=8 must be odd"),
         ({"normalize": "global"}, r"global_mean has 0 values and needs n_features=40"),
         ({"post_clip": (1.0, 0.0)}, r"post_clip"),
-        ({"log": "pcen", "kind": "mfcc"}, r"pcen"),
+        ({"log": "pcen", "output": "mfcc"}, r"pcen"),
     ],
 )
 def test_a_wrong_combination_is_refused_with_field_value_bound_and_cure(wrong, message):
@@ -127,3 +128,26 @@ def test_presets_have_the_shapes_that_their_sources_state(name, shape):
 def test_an_unknown_preset_names_the_near_ones():
     with pytest.raises(ConfigError, match="'logml' is not a preset: did you mean logmel"):
         preset("logml")
+
+
+OLD_NAMES = {"kind": "output", "edges": "framing", "mel_formula": "mel_scale", "mel_weights": "triangle_domain"}
+OLD = {"kind": "mfcc", "edges": "none", "mel_formula": "htk", "mel_weights": "mel"}
+
+
+def test_old_names_are_read_and_change_no_fingerprint():
+    new = FeatureConfig.from_partial({OLD_NAMES[name]: value for name, value in OLD.items()})
+    assert FeatureConfig.from_partial(OLD) == new
+    values = {old: new.to_dict().pop(name) for old, name in OLD_NAMES.items()}
+    rest = {name: value for name, value in new.to_dict().items() if name not in OLD_NAMES.values()}
+    assert FeatureConfig.from_dict(rest | values) == new
+    assert FeatureConfig().fingerprint == "734bfc2f0d422f68"  # as version 0.1.0 stored it
+    assert [getattr(new, old) for old in OLD_NAMES] == list(OLD.values())
+    with pytest.raises(ConfigError, match="kind is the old name of output: give output alone"):
+        FeatureConfig.from_partial({"kind": "mfcc", "output": "mel"})
+
+
+def test_old_keyword_arguments_work_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="kind is called output now"):
+        assert FeatureConfig(kind="mfcc") == FeatureConfig(output="mfcc")  # type: ignore[call-arg]
+    with pytest.raises(AttributeError, match="no field 'kinds'"):
+        FeatureConfig().kinds  # noqa: B018

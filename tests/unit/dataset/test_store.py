@@ -23,7 +23,7 @@ from kwsfeat.pipeline.arrays import write_file
 
 N_CLIPS = 100  # two blocks
 LOGMEL = FeatureConfig(sr=8000, n_samples=2000, n_fft=256, win_length=200, hop_length=80, n_mels=20)
-MFCC = FeatureConfig.from_partial({"kind": "mfcc", "log": "db", "top_db": 80.0}, LOGMEL)
+MFCC = FeatureConfig.from_partial({"output": "mfcc", "log": "db", "top_db": 80.0}, LOGMEL)
 SPLIT = ["train", "validation", "test", "train", "train"] * (N_CLIPS // 5)
 SPEAKERS = [f"s{i % 7}" if i % 3 else "" for i in range(N_CLIPS)]
 SOURCES = [f"wörter/{i}.wav" for i in range(N_CLIPS)]

@@ -15,18 +15,18 @@ from kwsfeat import PRESETS, AudioError, ConfigError, FeatureConfig, FrontEnd, p
 
 
 def logarithmic_bands(config: FeatureConfig) -> bool:
-    return config.log in ("ln", "log10", "db") and config.kind in ("mel", "spectrum")
+    return config.log in ("ln", "log10", "db") and config.output in ("mel", "spectrum")
 
 
 def well_conditioned(config: FeatureConfig) -> bool:
-    return config.kind != "spectrum" and 8 * config.hop_length >= config.win_length and (config.deltas == 0 or config.normalize == "none")
+    return config.output != "spectrum" and 8 * config.hop_length >= config.win_length and (config.deltas == 0 or config.normalize == "none")
 
 
 slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @slow
-@given(configs(log="none", top_db=None, log_ref=1.0, normalize="none", kind="mel", energy="none"), st.integers(0, 10_000))
+@given(configs(log="none", top_db=None, log_ref=1.0, normalize="none", output="mel", energy="none"), st.integers(0, 10_000))
 def test_random_bands_without_logarithm_equal_the_twin(config, seed):
     y = noise_clip(config.n_samples, seed)
     ours, exact = FrontEnd(config).extract(y), naive.features(y, config)
@@ -43,7 +43,7 @@ def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
     linear = naive.features(y, replace(config, log="none", log_ref=1.0, top_db=None))
     if config.spectrum == "magnitude":
         linear = linear**2
-    audible = linear >= (1e-4 if config.kind == "spectrum" else 1e-5) * linear.max()
+    audible = linear >= (1e-4 if config.output == "spectrum" else 1e-5) * linear.max()
     assert audible.mean() > 0.05
     unit = {"ln": 1.0, "log10": 0.4343, "db": 4.343}[config.log]
     rounding = 2e-7 * np.abs(exact[audible]).max()  # half a unit in the last place of the result itself
@@ -73,7 +73,7 @@ def test_every_preset_equals_the_twin(name, dtype):
     integers = np.round(noise_clip(config.n_samples, 3) * 32768).clip(-32768, 32767).astype(np.int16)
     y = integers if dtype == np.int16 else (integers / 32768).astype(np.float32)
     ours, exact = FrontEnd(config).extract(y), naive.features(integers / 32768, config)
-    tolerance = 1e-3 if config.log == "db" or config.kind == "mfcc" else 1e-4
+    tolerance = 1e-3 if config.log == "db" or config.output == "mfcc" else 1e-4
     np.testing.assert_allclose(ours, exact, rtol=2e-5, atol=tolerance)
 
 

@@ -17,17 +17,17 @@ def test_density_is_scipys_spectrogram(n_fft):
     y = noise_clip(8000, 0)
     theirs = scipy.signal.spectrogram(y.astype(np.float64), 16000, window="hann", nperseg=n_fft, noverlap=n_fft // 2, detrend=False)[2]
     hop = n_fft - n_fft // 2
-    ours = kwsfeat.spectrogram(y, sr=16000, n_fft=n_fft, hop_length=hop, edges="none", norm="density")
+    ours = kwsfeat.spectrogram(y, sr=16000, n_fft=n_fft, hop_length=hop, framing="none", norm="density")
     np.testing.assert_allclose(ours, theirs.T, rtol=1e-4, atol=1e-6 * theirs.max())
 
 
-@pytest.mark.parametrize("edges", ["zero", "reflect", "none"])
+@pytest.mark.parametrize("framing", ["zero", "reflect", "none"])
 @pytest.mark.parametrize("n_fft", [64, 125, 512])
 @pytest.mark.parametrize("n_samples", [600, 1001])
-def test_istft_inverts_stft(edges, n_fft, n_samples):
+def test_istft_inverts_stft(framing, n_fft, n_samples):
     y = noise_clip(n_samples, 1)
-    S = kwsfeat.stft(y, n_fft=n_fft, hop_length=n_fft // 4, edges=edges)
-    back = kwsfeat.istft(S, hop_length=n_fft // 4, edges=edges, n_samples=n_samples, n_fft=n_fft)
+    S = kwsfeat.stft(y, n_fft=n_fft, hop_length=n_fft // 4, framing=framing)
+    back = kwsfeat.istft(S, hop_length=n_fft // 4, framing=framing, n_samples=n_samples, n_fft=n_fft)
     assert back.shape == y.shape
     inner = slice(n_fft, (S.shape[0] - 1) * (n_fft // 4) - n_fft // 2)
     np.testing.assert_allclose(back[inner], y[inner], atol=1e-5)
@@ -136,3 +136,13 @@ def test_large_values_are_finite_though_their_sum_is_not():
     np.testing.assert_allclose(kwsfeat.power_to_db(np.full(4, 3e38, np.float32)), 10 * np.log10(3e38), rtol=1e-6)
     with pytest.raises(AudioError, match="S holds NaN or infinity"):
         kwsfeat.power_to_db(np.float32([3e38, np.inf]))
+
+
+def test_old_keyword_arguments_of_functions_work_with_a_warning():
+    y = np.ones(4000, np.float32)
+    with pytest.warns(DeprecationWarning, match="edges is called framing now"):
+        old = kwsfeat.stft(y, n_fft=512, edges="none")
+    np.testing.assert_array_equal(old, kwsfeat.stft(y, n_fft=512, framing="none"))
+    with pytest.warns(DeprecationWarning, match="formula is called mel_scale now, weights is called triangle_domain now"):
+        old = kwsfeat.mel_filterbank(sr=16000, n_fft=512, n_mels=20, formula="htk", weights="mel")
+    np.testing.assert_array_equal(old, kwsfeat.mel_filterbank(sr=16000, n_fft=512, n_mels=20, mel_scale="htk", triangle_domain="mel"))

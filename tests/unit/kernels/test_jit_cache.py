@@ -18,7 +18,7 @@ import sys, time
 import numpy as np
 from kwsfeat import FeatureConfig, FrontEnd
 y = np.sin(np.arange(1000) / 7).astype(np.float32)
-front_end = FrontEnd(FeatureConfig(n_samples=1000, kind="mfcc", log="db", top_db=60.0, lowpass_hz=3000.0, n_mels=20))
+front_end = FrontEnd(FeatureConfig(n_samples=1000, output="mfcc", log="db", top_db=60.0, lowpass_hz=3000.0, n_mels=20))
 features = front_end.extract_batch(np.tile(y, (20, 1)))
 assert (features == features[0]).all()
 from kwsfeat.kernels.spectrum import front_end as extract

@@ -12,7 +12,7 @@ from kwsfeat.features.plan import make_plan
 from kwsfeat.kernels.spectrum.plan import Plan, build_scratch, clips_at_once, plan_handle, scratch_handle
 
 # Every table has values: MFCC with deltas and frames that are prepared.
-CONFIG = FeatureConfig(kind="mfcc", deltas=2, remove_dc=True, lifter=22.0)
+CONFIG = FeatureConfig(output="mfcc", deltas=2, remove_dc=True, lifter=22.0)
 PLAN = make_plan(CONFIG)
 SCRATCH = build_scratch(PLAN, 200)
 ARRAYS = [name for name, value in PLAN._asdict().items() if isinstance(value, np.ndarray)]

@@ -26,7 +26,7 @@ from kwsfeat.pipeline.build import BuildReport, build
 from kwsfeat.pipeline.sources import FromDataset, Recordings, plan_recordings
 
 CONFIG = FeatureConfig(n_mels=20)
-MFCC = FeatureConfig.from_partial({"kind": "mfcc"}, CONFIG)
+MFCC = FeatureConfig.from_partial({"output": "mfcc"}, CONFIG)
 CONFIGS = {"logmel": CONFIG, "mfcc": MFCC}
 
 
@@ -288,7 +288,7 @@ KILL_EVERYWHERE = """
     kwsfeat.dataset.writer._BLOCK_ROWS = 8
     corpus, base = Path(sys.argv[1]), Path(sys.argv[2])
     config = FeatureConfig(n_mels=20)
-    configs = {"logmel": config, "mfcc": FeatureConfig.from_partial({"kind": "mfcc"}, config)}
+    configs = {"logmel": config, "mfcc": FeatureConfig.from_partial({"output": "mfcc"}, config)}
 
     def run(folder):
         return build(plan_recordings(corpus, config), folder / "a.h5", configs)

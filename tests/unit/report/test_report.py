@@ -127,7 +127,7 @@ def test_the_page_of_a_file(tmp_path: Path) -> None:
         label=[0, 1, -1] * 4,
         split=["train"] * 6 + ["validation"] * 3 + ["test"] * 3,
         labels=("yes", "no"),
-        configs={"logmel": FeatureConfig(), "mfcc": FeatureConfig(kind="mfcc")},
+        configs={"logmel": FeatureConfig(), "mfcc": FeatureConfig(output="mfcc")},
         speaker=["ann", "bob"] * 6,
     )
     page = Page(write_report(path, tmp_path / "report.html"))
@@ -136,8 +136,8 @@ def test_the_page_of_a_file(tmp_path: Path) -> None:
     assert "2 of 2 speakers are in more than one split: ann, bob" in page.text
     assert "(unlabelled)" in page.text
     assert FeatureConfig().fingerprint in page.text
-    assert FeatureConfig(kind="mfcc").fingerprint in page.text
-    assert "kind mfcc" in page.text
+    assert FeatureConfig(output="mfcc").fingerprint in page.text
+    assert "output mfcc" in page.text
     assert len(media(page, "audio/wav")) == 9
 
 

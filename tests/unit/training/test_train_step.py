@@ -209,13 +209,13 @@ def test_prefetch_keeps_order_passes_errors_and_ends_with_its_consumer() -> None
 
 @pytest.mark.parametrize(("pad", "first", "last"), [("end", 0, 3), ("front", 7, 10), ("center", 3, 7)])
 def test_the_mask_covers_the_real_samples(pad: str, first: int, last: int) -> None:
-    config = FeatureConfig(n_samples=1000, pad=pad, hop_length=100, win_length=100, n_fft=100, edges="none", kind="spectrum")
+    config = FeatureConfig(n_samples=1000, pad=pad, hop_length=100, win_length=100, n_fft=100, framing="none", output="spectrum")
     assert config.n_frames == 10
     got = frame_range(config, np.array([300, 1000, 1], np.int32))
     assert (got[0][0], got[1][0]) == (first, last)
     assert (got[0][1], got[1][1]) == (0, 10)
     assert (got[1] > got[0]).all()
-    raw = FeatureConfig(kind="waveform", n_samples=1000, pad=pad)
+    raw = FeatureConfig(output="waveform", n_samples=1000, pad=pad)
     start, stop = frame_range(raw, np.array([300], np.int32))
     assert (start[0], stop[0]) == {"end": (0, 300), "front": (700, 1000), "center": (350, 650)}[pad]
 
