@@ -77,7 +77,7 @@ def test_scratch_of_another_plan_is_refused():
 @pytest.mark.parametrize("kind", ["waveform", "spectrum", "mel", "mfcc"])
 @pytest.mark.parametrize("remove_dc", [False, True])
 def test_every_kind_of_plan_passes_its_own_check(kind, remove_dc):
-    plan = make_plan(FeatureConfig(kind=kind, remove_dc=remove_dc))
+    plan = make_plan(FeatureConfig(output=kind, remove_dc=remove_dc))
     assert isinstance(plan_handle(plan).values, Plan)
     assert scratch_handle(plan, build_scratch(plan, 1)).record.shape == (1,)
 
