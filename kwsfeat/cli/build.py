@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kwsfeat.audio.faults import CUT, LOUDEST_CUT
-from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.console import Console, console_options, layout_options
 
 if TYPE_CHECKING:
     from kwsfeat.config.features import FeatureConfig
@@ -41,7 +41,7 @@ _CURES = {
 @click.option("--split", metavar="RULE", help="auto, given, speaker-hash, stratified:80/10/10, by-speaker:80/20, folds.  [default: auto]")
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation in N parts: --split folds.  [default: 5]")
 @click.option("--fold", type=click.IntRange(min=0), metavar="K", help="Which of the folds is the test part.  [default: 0]")
-@click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@layout_options
 @click.option("--pad", type=click.Choice(["end", "front", "center"]), help="Where short clips get zeros, instead of what the features say.")
 @click.option("--crop", type=click.Choice(["start", "center", "random", "loudest"]), help="What is kept of long clips.")
 @click.option(

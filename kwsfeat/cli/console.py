@@ -74,3 +74,14 @@ def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, console=Console(as_json, quiet, verbose), **options)
 
     return wrapper
+
+
+def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where labels stand: ``--layout``, ``--pattern`` and ``--label-level``."""
+    for option in (
+        click.option("--label-level", type=int, metavar="N", help="Which folder is the label: 1 the outermost, -1 the innermost."),
+        click.option("--pattern", metavar="PATTERN", help="How paths end: '{label}/{speaker}/*', '{speaker}-{label}-{take}'."),
+        click.option("--layout", metavar="LAYOUT", help="The name of a layout (words, speakers, ...), instead of finding out."),
+    ):
+        command = option(command)
+    return command

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kwsfeat.cli.build import SKIPPED
-from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.console import Console, console_options, layout_options
 
 
 @click.command()
@@ -66,12 +67,12 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
-@click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@layout_options
 @click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="Show the classes that build --labels would make of the words.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @console_options
-def scan(source: Path, layout: str | None, labels: str | None, limit: int | None, threads: int, console: Console) -> int:
+def scan(source: Path, labels: str | None, limit: int | None, threads: int, console: Console, **layout: Any) -> int:
     """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
@@ -88,7 +89,7 @@ def scan(source: Path, layout: str | None, labels: str | None, limit: int | None
     from kwsfeat.corpus.labels import apply_labels, class_table, format_class_table
     from kwsfeat.corpus.scan import format_scan, scan_corpus
 
-    corpus = find_corpus(source, layout)
+    corpus = find_corpus(source, **layout)
     clips = apply_labels(corpus, labels)[0] if labels else corpus.clips
     classes = class_table(clip.label or "(unlabelled)" for clip in clips)
     console.note(f"{source}: layout {corpus.layout}")

@@ -130,6 +130,8 @@ def plan_recordings(
     config: FeatureConfig,
     *,
     layout: str | None = None,
+    pattern: str | None = None,
+    label_level: int | None = None,
     labels: str | Sequence[str] = "all",
     unknown: str | None = None,
     unknown_share: float | None = None,
@@ -147,7 +149,7 @@ def plan_recordings(
     :func:`~kwsfeat.corpus.splits.assign_splits`, which also say what they raise. With `strict`, a file or folder that does not fit the
     layout, such as a word without recordings, is a CorpusError instead of being left out.
     """
-    corpus = find_corpus(source, layout)
+    corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level)
     if strict and corpus.skipped:
         name, reason = corpus.skipped[0]
         raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")

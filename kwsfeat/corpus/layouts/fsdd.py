@@ -8,9 +8,9 @@ from dataclasses import replace
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import is_noise, one_spelling
+from kwsfeat.corpus.naming import as_label, is_noise, one_spelling, word_likeness
 
-NAME = re.compile(r"(?P<label>[^_]+)_(?P<speaker>(?!nohash_)[^_]+)_(?P<index>\d+)\.\w+$")
+NAME = re.compile(r"(?P<first>[^_]+)_(?P<second>(?!nohash_)[^_]+)_(?P<index>\d+)\.\w+$")
 
 
 def propose(files: Files) -> Evidence | None:
@@ -23,14 +23,22 @@ def propose(files: Files) -> Evidence | None:
 
 
 def read(files: Files) -> Corpus:
-    """LABEL_SPEAKER_N names; in the digits' own corpus the recordings 0 to 4 of each are the official test part."""
+    """LABEL_SPEAKER_N names, or SPEAKER_LABEL_N where the second part looks more like words.
+
+    In the digits' own corpus the recordings 0 to 4 of each digit and speaker are the official test part.
+    """
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
+    names = [match for path in files.audio if (match := NAME.match(path.rsplit("/", 1)[-1])) and not is_noise(path)]
+    label, speaker = "first", "second"
+    if word_likeness(m["first"] for m in names) < word_likeness(m["second"] for m in names):
+        label, speaker = speaker, label
+        corpus.notes.append("the names are read as SPEAKER_LABEL_N: --pattern '{label}_{speaker}_{take}' reads them the other way round")
     early = []
     for path in files.audio:
         if is_noise(path):
             corpus.noise.append(path)
         elif match := NAME.match(path.rsplit("/", 1)[-1]):
-            corpus.clips.append(Clip(path, one_spelling(match["label"]), one_spelling(match["speaker"])))
+            corpus.clips.append(Clip(path, as_label(match[label]), one_spelling(match[speaker])))
             early.append(int(match["index"]) < 5)
         else:
             corpus.skipped.append((path, "is not called LABEL_SPEAKER_N"))

@@ -2,57 +2,65 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import COMMON_WORDS, SPEAKER_FOLDER, is_noise, one_spelling
+from kwsfeat.corpus.naming import as_label, is_noise, is_noise_name, name_columns, one_spelling, without_take, word_likeness
 
 
 def propose(files: Files) -> Evidence | None:
-    """The outer folders are called like speakers, or the names inside are common words that recur in every folder."""
+    """The outer folders look less like words than the names inside."""
     paths = [path for path in files.audio if "/" in path and not is_noise(path)]
-    if 2 * len([path for path in files.audio if "/" not in path]) > len(files.audio):
+    if not paths or 2 * len(paths) < len(files.audio) or 2 * sum("_nohash_" in path for path in paths) > len(paths):
         return None
-    if not paths or sum("_nohash_" in path for path in paths) > len(paths) // 2:
-        return None
-    outer = {path.split("/", 1)[0] for path in paths}
-    if outer <= {str(digit) for digit in range(10)} or len(outer & COMMON_WORDS) > len(outer) // 2:
-        return None
-    if all(SPEAKER_FOLDER.match(name) for name in outer):
-        return Evidence(0.8, f"{len(outer)} folders called like speakers")
-    if sum(_is_word_inside(path) for path in paths) > len(paths) // 2:
-        return Evidence(0.8, "common words in the folders")
-    return None
+    words = _words_below(paths)
+    outer, inner = {path.split("/", 1)[0] for path in paths}, set(words)
+    if all(word.isdigit() and word == without_take(path) for word, path in zip(words, paths, strict=True)):
+        return None  # the numbers of recordings
+    return Evidence(0.5 + 0.2 * (word_likeness(inner) - word_likeness(outer)), f"{len(outer):,} folders with {len(inner):,} words inside")
 
 
 def read(files: Files) -> Corpus:
     """The first folder is the speaker; a recording beside the folders is skipped."""
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
+    inside = []
     for path in files.audio:
         if is_noise(path):
             corpus.noise.append(path)
         elif "/" in path:
-            corpus.clips.append(Clip(path, one_spelling(_word_below_speaker(path)), one_spelling(path.split("/", 1)[0])))
+            inside.append(path)
         else:
             corpus.skipped.append((path, "lies outside the folders of the speakers"))
+    for path, word in zip(inside, _words_below(inside), strict=True):
+        if path.count("/") > 1 and is_noise_name(word):
+            corpus.noise.append(path)
+        else:
+            corpus.clips.append(Clip(path, as_label(word), one_spelling(path.split("/", 1)[0])))
     return corpus
 
 
-def _is_word_inside(path: str) -> bool:
-    """Whether what would be the word is one, and not just the number of a recording ("7_ann_1.wav" is a word, "7.wav" is not)."""
-    word = _word_below_speaker(path)
-    return word in COMMON_WORDS and (not word.isdigit() or "_" in path.rsplit("/", 1)[-1])
+def _words_below(paths: Sequence[str]) -> list[str]:
+    """The word of each path: the folder below the speaker's, else what the file's name says besides speaker and take.
+
+    "anna/yes/3.wav", "anna/yes_3.wav", "anna/yes3.wav" and "anna/anna_yes_3.wav" are all "yes"; "01/7_01_3.wav" is "7".
+    """
+    flat = [path for path in paths if path.count("/") == 1]
+    named = dict(zip(flat, _words_in_names(flat), strict=True))
+    return [named[path] if path in named else one_spelling(path.split("/")[1]) for path in paths]
 
 
-def _word_below_speaker(path: str) -> str:
-    """ "anna/yes/3.wav", "anna/yes_3.wav", "anna/yes-3.wav" and "anna/yes3.wav" are all "yes"; "01/7_01_3.wav" is "7"."""
-    _, *folders, name = path.split("/")
-    if folders:
-        return folders[0]
-    word = re.split(r"[_\-. ]", name)[0]
-    return word.rstrip("0123456789") or word
+def _words_in_names(paths: Sequence[str]) -> list[str]:
+    columns = name_columns(paths)
+    speakers = [one_spelling(path.split("/", 1)[0]) for path in paths]
+    others = [c for c in columns if any(name != speaker for name, speaker in zip(c, speakers, strict=True))]
+    words = [c for c in others if not any(name.isdigit() for name in c) and len(set(c)) > 1]
+    if len(columns) > 1 and words:
+        return ["_".join(names) for names in zip(*words, strict=True)]
+    if len(others) > 1 and all(name.isdigit() for c in others for name in c):
+        return others[0]
+    return [without_take(path) for path in paths]
 
 
 LAYOUT = Layout("speakers", "a folder per speaker: SPEAKER/WORD/*.wav or SPEAKER/WORD_N.wav", propose, read)

@@ -10,7 +10,7 @@ from kwsfeat.corpus.layouts.layout import Evidence, Layout
 def propose(files: Files) -> Evidence | None:
     """Most recordings lie in one folder: without names that say more they have no label."""
     flat = sum("/" not in path for path in files.audio)
-    return Evidence(0.5, "recordings in one folder") if 2 * flat > len(files.audio) else None
+    return Evidence(0.2, "recordings in one folder") if 2 * flat > len(files.audio) else None
 
 
 def read(files: Files) -> Corpus:

@@ -11,15 +11,16 @@ from pathlib import Path
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import is_noise, nohash_speaker, one_spelling
+from kwsfeat.corpus.naming import as_label, is_noise, nohash_speaker, one_spelling, word_likeness
+from kwsfeat.corpus.speakers import name_speakers
 
 
 def propose(files: Files) -> Evidence | None:
-    """Most recordings lie in folders."""
+    """Most recordings lie in folders, which are called like words."""
     words = {path.split("/", 1)[0] for path in files.audio if "/" in path and not is_noise(path)}
     if 2 * sum("/" not in path for path in files.audio) > len(files.audio):
         return None
-    return Evidence(0.6, f"{len(words)} folders")
+    return Evidence(0.6 + 0.2 * word_likeness(words), f"{len(words):,} folders")
 
 
 def read(files: Files) -> Corpus:
@@ -50,10 +51,11 @@ def read_words(files: Files, inside: str) -> Corpus:
         if is_noise(below):
             corpus.noise.append(path)
         else:
-            corpus.clips.append(Clip(path, one_spelling(folder), nohash_speaker(path)))
+            corpus.clips.append(Clip(path, as_label(folder), nohash_speaker(path)))
     for path in files.folders:
         if path.startswith(inside) and "/" not in (name := path.removeprefix(inside)) and name not in filled:
             corpus.skipped.append((path, "a word without recordings"))
+    corpus.clips = name_speakers(corpus.clips, depth=inside.count("/") + 1)
     return corpus
 
 

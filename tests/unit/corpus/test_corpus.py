@@ -134,7 +134,7 @@ def test_layout_overrides_what_the_names_say(tmp_path: Path) -> None:
     root = recordings(tmp_path, "anna/hello_1.wav", "bob/hello_1.wav")
     assert labels(root) == {"anna/hello_1.wav": "anna", "bob/hello_1.wav": "bob"}
     assert labels(root, "speakers") == {"anna/hello_1.wav": "hello", "bob/hello_1.wav": "hello"}
-    with pytest.raises(ConfigError, match=r"'speaker' is not a layout: did you mean speakers\?"):
+    with pytest.raises(ConfigError, match=r"'speaker' is not a layout: did you mean speakers"):
         find_corpus(root, "speaker")
     with pytest.raises(CorpusError, match="no clips in the layout 'kaggle'"):
         find_corpus(root, "kaggle")
