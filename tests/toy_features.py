@@ -34,7 +34,7 @@ def write_toy(path: Path, *, n_clips: int = 120, config: FeatureConfig = CONFIG,
             block.arrays[f"features/{name}"][:] = features[rows]
             block.arrays["length"][:] = config.n_samples
             block.arrays["audio"][:] = rng.integers(-1000, 1000, block.arrays["audio"].shape)
-            writer.write(index, block)
+            writer.write(block)
         writer.finish()
     return path
 

@@ -109,7 +109,7 @@ def build(
                 dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        console.note(f"{output}.partial keeps the blocks that are finished: repeat the command to go on")
+        console.note(f"{output} is unfinished: repeat the command, it goes on with the blocks that are there")
         raise
     skipped += report.skipped
     _list_skipped(skipped, console)

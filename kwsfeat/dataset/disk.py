@@ -15,22 +15,22 @@ from kwsfeat.errors import StoreError
 _CACHED_BYTES = 1 << 18
 
 
-def open_locked(partial: Path) -> int:
-    """Open (or make) the unfinished file and hold the only lock on it."""
+def open_locked(partial: Path, path: Path) -> int:
+    """Open (or make) the unfinished file `partial` and hold the only lock on it; messages name the finished `path`."""
     while True:
         try:
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             cure = "choose an output elsewhere" if partial.parent.is_dir() else "make its folder, or choose an output elsewhere"
-            raise StoreError(f"cannot write {partial}: {error.strerror}: {cure}") from None
+            raise StoreError(f"cannot write {path}: {error.strerror}: {cure}") from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
-            raise StoreError(f"{partial} is being written by another process: wait for it, or choose another output") from None
+            raise StoreError(f"{path} is being written by another process: wait for it, or choose another output") from None
         except OSError as error:
             os.close(fd)
-            raise StoreError(f"cannot lock {partial}: {error.strerror}: choose an output on another disk") from None
+            raise StoreError(f"cannot lock {path}: {error.strerror}: choose an output on another disk") from None
         # The other process may have finished, and renamed this very file, between our open and our lock.
         if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
             return fd
@@ -53,6 +53,36 @@ def read_at(fd: int, out: NDArray[Any], offset: int) -> None:
         if not n:
             raise StoreError(f"the file ends {len(view)} bytes too early: it was cut off")
         view, offset = view[n:], offset + n
+
+
+def read_all(fd: int, offset: int) -> bytes:
+    """All bytes from `offset` on."""
+    parts = []
+    while part := os.pread(fd, _CACHED_BYTES, offset):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def reason(error: OSError) -> str:
+    """What the system says, in one line; HDF5's own text has several."""
+    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+
+
+def move(fd: int, source: int, target: int, n_bytes: int) -> None:
+    """Copy bytes within a file, to where they may overlap themselves."""
+    steps = range(0, n_bytes, _CACHED_BYTES)
+    for at in steps if target < source else reversed(steps):
+        part = np.empty(min(_CACHED_BYTES, n_bytes - at), np.uint8)
+        read_at(fd, part, source + at)
+        write_at(fd, part, target + at)
+
+
+def clear(fd: int, start: int, stop: int) -> None:
+    """Fill bytes with zeros."""
+    zeros = np.zeros(min(_CACHED_BYTES, max(0, stop - start)), np.uint8)
+    for at in range(start, stop, _CACHED_BYTES):
+        write_at(fd, zeros[: stop - at], at)
 
 
 def start_flush(fd: int, n_bytes: int, offset: int) -> None:

@@ -64,6 +64,33 @@ def map_rows(file: str | os.PathLike[str] | BinaryIO, place: Extent, rows: slice
     return np.memmap(file, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
 
 
+@dataclass(frozen=True)
+class Layout:
+    """The places of all arrays of a file: picklable, and all that another process needs to write a block of it.
+
+    Attributes
+    ----------
+    places : mapping of str to Extent
+        By path without the leading slash.
+    n_clips, block_rows : int
+        Rows of the file; rows that share a checksum.
+    """
+
+    places: Mapping[str, Extent]
+    n_clips: int
+    block_rows: int
+
+    @property
+    def blocks(self) -> list[slice]:
+        """The rows of each block."""
+        return block_slices(self.n_clips, self.block_rows)
+
+    @property
+    def stored(self) -> list[str]:
+        """The arrays that are written block by block."""
+        return [path for path in self.places if is_block_array(path)]
+
+
 def is_block_array(path: str) -> bool:
     """Whether the dataset at `path` is written, and protected by a checksum, block by block of rows."""
     return path in ("audio", "length") or path.startswith("features/")

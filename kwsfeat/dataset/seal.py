@@ -35,14 +35,18 @@ def sealed_page(fd: int, blocks: Spans) -> bytes:
     return _page({"seal": digest.hexdigest(), "blocks": sorted(blocks)})
 
 
-def unfinished_page(key: bytes) -> bytes:
-    """The page of a file in the making: `key` stands for all that it is made from."""
-    return _page({"unfinished": key.hex()})
+def unfinished_page(key: bytes, ledger: int) -> bytes:
+    """The page of a file in the making: `key` stands for all that it is made from, its ledger begins at byte `ledger`."""
+    return _page({"unfinished": key.hex(), "ledger": ledger})
 
 
-def is_unfinished(fd: int, key: bytes) -> bool:
-    """Whether the file was begun with this `key` and not sealed yet."""
-    return bool(key) and os.pread(fd, PAGE, 0) == unfinished_page(key)
+def ledger_of(fd: int, key: bytes) -> int | None:
+    """Where the ledger of an unfinished file begins; None when it was not begun with this `key`, or is sealed."""
+    try:
+        values = json.loads(os.pread(fd, PAGE, 0).rstrip(b"\0"))
+        return int(values["ledger"]) if key and values["unfinished"] == key.hex() else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def stored_seal(fd: int) -> str:

@@ -62,5 +62,5 @@ def write_file(
             for name, front_end in front_ends.items():
                 y, n = block.arrays["audio"], block.arrays["length"]
                 front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed + rows.start)
-            writer.write(index, block)
+            writer.write(block)
         writer.finish()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ import numpy as np
 
 from kwsfeat import __version__
 from kwsfeat.config.features import FeatureConfig
+from kwsfeat.dataset.block import Block, Receipt
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.seal import FORMAT_VERSION
-from kwsfeat.dataset.writer import Block, Writer
+from kwsfeat.dataset.writer import Writer, skipped_recordings
 from kwsfeat.errors import AudioError
 from kwsfeat.features.front_end import FrontEnd
+from kwsfeat.pipeline.assembly import Assembly
 from kwsfeat.pipeline.sources import ClipSource
 
-_SKIPPED = -1  # stands in `length` for a recording that could not be read, until its row is taken out
+_AHEAD = 3  # chunks for each thread that may wait for one that takes long to decode
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,13 @@ def build(
         attributes=source.attributes(),
     )  # fmt: skip
     with writer:
-        n_resumed, bad = _fill(writer, source, configs, seed=seed, threads=threads, strict=strict, progress=progress)
-        # The variants of one recording are one recording that cannot be read.
-        skipped = tuple(dict.fromkeys((os.fsdecode(columns.source[row]), reason) for row, reason in sorted(bad.items())))
-        if len(bad) == writer.n_clips:
+        n_resumed, left_out = _fill(writer, source, configs, seed=seed, threads=threads, strict=strict, progress=progress)
+        skipped = skipped_recordings(columns, left_out)
+        if len(left_out) == writer.n_clips:
             writer.discard()
             raise AudioError(f"none of the {len(skipped)} recordings can be read; the first: {skipped[0][1]}")
-        if skipped:
-            keep = np.setdiff1d(np.arange(writer.n_clips), list(bad))
-            writer.finish_without(keep, [f"{name}: {reason}" for name, reason in skipped])
-        else:
-            writer.finish()
-    return BuildReport(writer.path, writer.n_clips - len(bad), n_resumed, skipped, time.monotonic() - began)
+        writer.finish(left_out)
+    return BuildReport(writer.path, writer.n_clips - len(left_out), n_resumed, skipped, time.monotonic() - began)
 
 
 def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:
@@ -130,46 +128,74 @@ def _fill(
     strict: bool,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, dict[int, str]]:
-    """Make every block that is not there yet; returns the number of rows that were, and the reasons of unreadable rows."""
+    """Make every block that is not there yet; returns the number of rows that were, and the clips that are left out, with reasons."""
     front_ends = {name: FrontEnd(config) for name, config in configs.items()}
-    stopping = threading.Event()
+    with ThreadPoolExecutor(threads) as pool:
+        n_resumed, left_out = _take_up(writer, source, pool, strict=strict)
+        assembly = Assembly(writer, n_resumed + len(left_out), -(-n_resumed // writer.layout.block_rows), _AHEAD * threads)
+        if progress and n_resumed:
+            progress(n_resumed + len(left_out), writer.n_clips)
+
+        def make(index: int) -> None:
+            chunk, arrays = assembly.chunks[index], assembly.room(index)
+            if arrays is None:
+                return
+            n = chunk.stop - chunk.start
+            bad = source.load(chunk, arrays["audio"][:n], arrays["length"][:n])
+            if bad and strict:
+                raise AudioError(next(iter(bad.values())))
+            assembly.add(index, arrays, bad)
+            while (block := assembly.take()) is not None:
+                _extract(block, front_ends, seed)
+                writer.write(block)
+                assembly.give_back(block)
+
+        results = [pool.submit(make, index) for index in range(len(assembly.chunks))]
+        try:
+            for chunk, result in zip(assembly.chunks, results, strict=True):
+                result.result()
+                if progress:
+                    progress(chunk.stop, writer.n_clips)
+        finally:
+            assembly.stop()  # after an error or Ctrl-C, the chunks that have not begun do not begin
+    return n_resumed, left_out | assembly.left_out
+
+
+def _take_up(writer: Writer, source: ClipSource, pool: ThreadPoolExecutor, *, strict: bool) -> tuple[int, dict[int, str]]:
+    """Count the blocks of an earlier run as written: from the first on, while they are intact and what they leave out is unreadable.
+
+    Returns the number of their rows, and the clips that are left out before and among them.
+    """
     local = threading.local()  # each thread fills one block over and over
 
-    def make(index: int) -> tuple[int, dict[int, str]]:
-        rows = writer.blocks[index]
-        if stopping.is_set():
-            return 0, {}
-        block = local.block = writer.empty_block(index, getattr(local, "block", None))
-        if writer.resumed and writer.read(index, block) and block.arrays["length"].min() > _SKIPPED:
-            writer.restore(index, block)
-            return rows.stop - rows.start, {}
-        bad = source.load(rows, block.arrays["audio"], block.arrays["length"])
-        if bad and strict:
-            raise AudioError(next(iter(bad.values())))
-        _extract(block, front_ends, seed, bad)
-        writer.write(index, block)
-        return 0, {rows.start + i: reason for i, reason in bad.items()}
+    def read(index: int) -> Receipt | None:
+        if not hasattr(local, "arrays"):
+            local.arrays = writer.new_arrays()
+        return writer.read(index, local.arrays)
 
-    n_resumed = 0
-    bad: dict[int, str] = {}
-    with ThreadPoolExecutor(threads) as pool:
-        results = [pool.submit(make, index) for index in range(len(writer.blocks))]
-        try:
-            for rows, result in zip(writer.blocks, results, strict=True):
-                restored, unreadable = result.result()
-                n_resumed += restored
-                bad |= unreadable
-                if progress:
-                    progress(rows.stop, writer.n_clips)
-        finally:
-            stopping.set()  # after an error or Ctrl-C, the blocks that have not begun do not begin
-    return n_resumed, bad
+    arrays = writer.new_arrays()
+    n_rows, left_out = 0, dict[int, str]()
+    for receipt in pool.map(read, takewhile(writer.finished.__contains__, range(len(writer.blocks)))):
+        first = n_rows + len(left_out)
+        if receipt is None or receipt.clips[0] < first:
+            break
+        gaps = np.setdiff1d(np.arange(first, receipt.clips[-1]), receipt.clips)
+        still = {}
+        for clip in map(int, gaps):
+            if unreadable := source.load(slice(clip, clip + 1), arrays["audio"][:1], arrays["length"][:1]):
+                still[clip] = unreadable[0]
+        if strict and still:
+            raise AudioError(next(iter(still.values())))
+        is_last = receipt.clips[-1] == writer.n_clips - 1
+        if len(still) < len(gaps) or (len(receipt.clips) < writer.layout.block_rows and not is_last):
+            break
+        writer.restore(receipt)
+        n_rows += len(receipt.clips)
+        left_out |= still
+    return n_rows, left_out
 
 
-def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int, bad: Mapping[int, str]) -> None:
-    rows = sorted(bad)
-    block.arrays["audio"][rows] = 0
-    block.arrays["length"][rows] = 0
+def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int) -> None:
     for name, front_end in front_ends.items():
         out = block.arrays[f"features/{name}"]
         x = front_end.extract_batch(
@@ -181,5 +207,3 @@ def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int, bad: M
         if out.dtype != np.float32:
             with np.errstate(over="ignore"):  # the writer refuses what became infinite, by name
                 out[:] = x
-        out[rows] = 0
-    block.arrays["length"][rows] = _SKIPPED

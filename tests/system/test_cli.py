@@ -507,5 +507,5 @@ def test_a_file_size_limit_is_one_line_and_leaves_nothing(tiny_corpus: Path, tmp
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("kwsfeat:")]
     assert done.stderr.splitlines()[-1] == line
-    assert "out.h5.partial: File too large: free some space" in line
+    assert "cannot create out.h5: File too large: free some space" in line
     assert not list(tmp_path.iterdir())

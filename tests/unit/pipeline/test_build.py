@@ -222,15 +222,15 @@ def test_a_disk_that_fills_up_leaves_blocks_that_the_next_run_takes_up(
 ) -> None:
     write, n_written = os.pwrite, 0
 
-    def full_after_80(*args: Any) -> int:
+    def full_after_40(*args: Any) -> int:
         nonlocal n_written
         n_written += 1
-        if n_written > 80:
+        if n_written > 40:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(*args)
 
-    monkeypatch.setattr(os, "pwrite", full_after_80)
-    with pytest.raises(StoreError, match=r"a\.h5\.partial: No space left on device: make room"):
+    monkeypatch.setattr(os, "pwrite", full_after_40)
+    with pytest.raises(StoreError, match=r"cannot write .*/a\.h5: No space left on device: make room"):
         run(tiny_corpus, tmp_path / "a.h5")
     assert not (tmp_path / "a.h5").exists()
     monkeypatch.setattr(os, "pwrite", write)
@@ -303,7 +303,7 @@ KILL_EVERYWHERE = """
                     os.kill(os.getpid(), signal.SIGKILL)
                 return call(*args, **options)
             return counted
-        for name in ("open", "pwrite", "fsync", "replace", "posix_fallocate"):
+        for name in ("open", "pwrite", "fsync", "ftruncate", "replace", "posix_fallocate"):
             setattr(os, name, wrap(getattr(os, name)))
 
     (base / "warm").mkdir()
@@ -323,10 +323,14 @@ KILL_EVERYWHERE = """
 """
 
 
-def test_killed_at_any_moment_it_goes_on(tiny_corpus: Path, tmp_path: Path, reference: bytes) -> None:
+@pytest.mark.parametrize("corpus", ["tiny_corpus", "spoiled_corpus"])
+def test_killed_at_any_moment_it_goes_on(corpus: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    source: Path = request.getfixturevalue(corpus)
+    run(source, tmp_path / "reference.h5")
+    reference = (tmp_path / "reference.h5").read_bytes()
     (tmp_path / "runs").mkdir()
     script = textwrap.dedent(KILL_EVERYWHERE)
-    subprocess.run([sys.executable, "-c", script, tiny_corpus, tmp_path / "runs"], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", script, source, tmp_path / "runs"], check=True, timeout=300)
     folders = sorted((tmp_path / "runs").iterdir())
     assert len(folders) > 20
     resumed = []
@@ -334,32 +338,102 @@ def test_killed_at_any_moment_it_goes_on(tiny_corpus: Path, tmp_path: Path, refe
         finished = (folder / "a.h5").exists()
         if finished:
             assert (folder / "a.h5").read_bytes() == reference
-        report = run(tiny_corpus, folder / "a.h5", overwrite=finished)
+        report = run(source, folder / "a.h5", overwrite=finished)
         assert (folder / "a.h5").read_bytes() == reference
         assert os.listdir(folder) == ["a.h5"]
         resumed.append(0 if finished else report.n_resumed)
     assert {0, 8, 72, 77} <= set(resumed)
 
 
-def test_killed_while_rows_are_taken_out(spoiled_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second copy that a bad recording makes necessary is thrown away and made again."""
-    run(spoiled_corpus, tmp_path / "a.h5")
-    expected = (tmp_path / "a.h5").read_bytes()
-    (tmp_path / "a.h5").unlink()
+def test_a_bad_recording_costs_no_more_than_its_own_rows(
+    tiny_corpus: Path, spoiled_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows behind it are written once, where they stay."""
+    write, n_bytes = os.pwrite, 0
 
-    def killed(self: kwsfeat.dataset.writer.Writer) -> None:
-        shutil.copy(self.partial, tmp_path / "left behind")
-        raise Killed
+    def counted(fd: int, data: memoryview, offset: int) -> int:
+        nonlocal n_bytes
+        n_bytes += len(data)
+        return write(fd, data, offset)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(kwsfeat.dataset.writer.Writer, "finish", killed)
-        with pytest.raises(Killed):
-            run(spoiled_corpus, tmp_path / "a.h5")
-    shutil.copy(tmp_path / "left behind", tmp_path / "a.h5.dense")
-    assert not (tmp_path / "a.h5").exists()
-    assert run(spoiled_corpus, tmp_path / "a.h5").n_resumed > 0
-    assert (tmp_path / "a.h5").read_bytes() == expected
-    assert not (tmp_path / "a.h5.dense").exists()
+    monkeypatch.setattr(os, "pwrite", counted)
+    written = {}
+    for name, corpus in (("clean", tiny_corpus), ("spoiled", spoiled_corpus)):
+        n_bytes = 0
+        run(corpus, tmp_path / f"{name}.h5")
+        written[name] = n_bytes
+    row_bytes = sum(place.row_bytes for path, place in Reader(tmp_path / "clean.h5").extents.items() if not path.startswith("checksum"))
+    columns = 77 * 200
+    assert written["spoiled"] - written["clean"] < 3 * row_bytes + columns
+    assert os.path.getsize(tmp_path / "spoiled.h5") - os.path.getsize(tmp_path / "clean.h5") < 3 * row_bytes + columns
+
+
+def test_a_recording_that_can_be_read_after_all_is_in_the_file(
+    tiny_corpus: Path, tmp_path: Path, reference: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an interrupted run left out is tried again, and the blocks behind it are made anew when it can be read."""
+    decode, n_decoded = kwsfeat.pipeline.sources.load_clip, 0
+
+    def flaky(*args: Any, **options: Any) -> Any:
+        nonlocal n_decoded
+        n_decoded += 1
+        if n_decoded == 20:
+            raise AudioError("not now")
+        if n_decoded == 60:
+            raise Killed
+        return decode(*args, **options)
+
+    monkeypatch.setattr(kwsfeat.pipeline.sources, "load_clip", flaky)
+    with pytest.raises(Killed):
+        run(tiny_corpus, tmp_path / "a.h5")
+    report = run(tiny_corpus, tmp_path / "a.h5")
+    assert report.n_resumed == 16
+    assert report.skipped == ()
+    assert (tmp_path / "a.h5").read_bytes() == reference
+
+
+# Each process writes every other block of a file, of which it knows the path and the layout.
+SPAWNED = """
+    import multiprocessing, sys
+    from pathlib import Path
+    import numpy as np
+    import kwsfeat.dataset.writer
+    from kwsfeat import FeatureConfig, FrontEnd
+    from kwsfeat.dataset.block import write_block
+    from kwsfeat.dataset.writer import Writer
+    from kwsfeat.pipeline.sources import plan_recordings
+
+    CONFIG = FeatureConfig(n_mels=20)
+    CONFIGS = {"logmel": CONFIG, "mfcc": FeatureConfig.from_partial({"kind": "mfcc"}, CONFIG)}
+
+    def write_blocks(path, layout, source, blocks):
+        receipts = []
+        for block in blocks:
+            assert not source.load(block.rows, block.arrays["audio"], block.arrays["length"])
+            for name, config in CONFIGS.items():
+                x = FrontEnd(config).extract_batch(block.arrays["audio"], lengths=block.arrays["length"], seed=block.rows.start)
+                block.arrays[f"features/{name}"][:] = x
+            receipts.append(write_block(path, layout, block))
+        return receipts
+
+    if __name__ == "__main__":
+        kwsfeat.dataset.writer._BLOCK_ROWS = 8
+        source = plan_recordings(sys.argv[1], CONFIG)
+        with Writer(sys.argv[2], columns=source.columns(), labels=source.labels, configs=CONFIGS) as writer:
+            blocks = [writer.empty_block(index) for index in range(len(writer.blocks))]
+            with multiprocessing.get_context("spawn").Pool(2) as pool:
+                made = [pool.apply_async(write_blocks, (writer.partial, writer.layout, source, blocks[i::2])) for i in (1, 0)]
+                for receipts in made:
+                    for receipt in receipts.get():
+                        writer.record(receipt)
+            writer.finish()
+"""
+
+
+def test_two_processes_write_the_blocks_of_one_file(tiny_corpus: Path, tmp_path: Path, reference: bytes) -> None:
+    (tmp_path / "spawned.py").write_text(textwrap.dedent(SPAWNED))
+    subprocess.run([sys.executable, tmp_path / "spawned.py", tiny_corpus, tmp_path / "a.h5"], check=True, timeout=300)
+    assert (tmp_path / "a.h5").read_bytes() == reference
 
 
 # --- the output
