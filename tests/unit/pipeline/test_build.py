@@ -404,7 +404,7 @@ SPAWNED = """
     from kwsfeat.pipeline.sources import plan_recordings
 
     CONFIG = FeatureConfig(n_mels=20)
-    CONFIGS = {"logmel": CONFIG, "mfcc": FeatureConfig.from_partial({"kind": "mfcc"}, CONFIG)}
+    CONFIGS = {"logmel": CONFIG, "mfcc": FeatureConfig.from_partial({"output": "mfcc"}, CONFIG)}
 
     def write_blocks(path, layout, source, blocks):
         receipts = []
