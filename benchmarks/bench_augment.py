@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from race import compare, race
+from harness.race import compare, race
 
 from kwsfeat import FeatureConfig, FreshFeatures, Reader, pitch_shift, time_stretch
 from kwsfeat.augment import stretch_and_shift

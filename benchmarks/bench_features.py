@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.signal
-from plot import WORKS, plot
-from race import compare
+from harness.plot import WORKS, plot
+from harness.race import compare
 
 from kwsfeat import FeatureConfig, FrontEnd, butter_sos, mel_filterbank, preset, sosfilt
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from race import race
+from harness.race import race
 
 from kwsfeat import FeatureConfig, FrontEnd, preset
 from kwsfeat.kernels._jit import LANES, jit

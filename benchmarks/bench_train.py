@@ -121,6 +121,6 @@ def pytorch(network: str, batch: int, *, n_steps: int) -> dict[str, float]:
     python = os.environ.get("TORCH_PYTHON", sys.executable)
     if subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode:
         return {}
-    command = [python, str(Path(__file__).with_name("torch_peer.py")), network, str(batch), str(n_steps)]
+    command = [python, str(Path(__file__).parent / "harness" / "torch_peer.py"), network, str(batch), str(n_steps)]
     rates: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     return rates

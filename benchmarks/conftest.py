@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from race import Table
+from harness.race import Table
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from race import Table
+from harness.race import Table
 
 WORKS = {
     "log-mel 512/160/40": "log-mel",
