@@ -1,29 +1,32 @@
-# make demo | test | lint | bench: each makes .venv first and installs what it needs into it.
+# make demo | test-fast | test | lint | docs | dist | bench: each makes the environment .venv first and installs what it needs into it.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test-fast test lint docs dist bench clean
 
-.venv/demo-installed: pyproject.toml
+.venv/%-installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[train,demo]'
+	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
-.venv/test-installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[test]'
-	@touch $@
-
-.venv/bench-installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[bench]'
-	@touch $@
+.venv/demo-installed: EXTRAS := train,demo
+.venv/test-installed: EXTRAS := test
+.venv/docs-installed: EXTRAS := docs
+.venv/bench-installed: EXTRAS := bench
 
 demo: .venv/demo-installed
 	$(BIN)/kwsfeat synth data/demo --words yes,no,up,down,left,right,on,off,stop,go --voices 60 --seed 0
 	$(BIN)/kwsfeat build data/demo demo.h5 --overwrite
 	$(BIN)/kwstrain fit --arch cnn demo.h5 --out runs/demo --overwrite
 	$(BIN)/kwstrain evaluate runs/demo demo.h5
+	@echo
+	@echo 'The commands are in the environment .venv: activate it in your shell, then go on, for example with'
+	@echo '    . .venv/bin/activate'
+	@echo '    kwstrain predict runs/demo data/demo/yes'
+	@echo '    kwsfeat report demo.h5 demo.html'
+
+test-fast: .venv/test-installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' tests
 
 test: .venv/test-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -33,8 +36,16 @@ lint: .venv/test-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/docs-installed
+	$(BIN)/python tools/reference.py build/reference
+
+dist: .venv/test-installed
+	rm -rf build/lib dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python tools/check_dist.py dist
+
 bench: .venv/bench-installed
 	$(BIN)/python -m pytest benchmarks --benchmark-enable -s
 
 clean:
-	rm -rf .venv demo.h5 runs data/demo
+	rm -rf .venv build dist demo.h5 demo.html runs data/demo

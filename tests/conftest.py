@@ -1,16 +1,50 @@
-"""Fixtures that every test file shares: where real recordings are, and a corpus made of tones."""
+"""What every test file shares: how tests are chosen and ordered, where real recordings are, and a corpus made of tones."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 from tones import WORDS, tone_clip
 
+HERE = Path(__file__).resolve().parent
+SLOW_FOLDERS = ("system", "examples")
+
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")  # no test changes the devices of the next; those about devices start processes
+
+# A property is tried on the same examples each time, however long they take: a test that fails, fails again.
+# `pytest --hypothesis-profile search` looks for new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("repeatable"), derandomize=False, max_examples=1000)
+settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the files in random order, and the tests of each file too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What $KWS_REQUIRE names, separated by commas, must be there: tests that need it are not skipped."""
+    required = [name for name in os.environ.get("KWS_REQUIRE", "").split(",") if name]
+    if missing := [name for name in required if importlib.util.find_spec(name) is None]:
+        raise pytest.UsageError(f"KWS_REQUIRE={','.join(required)}, but there is no {', '.join(missing)}: install it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(HERE / folder) for folder in SLOW_FOLDERS):
+            item.add_marker("slow")
+    if (seed := config.getoption("shuffle", None)) is not None:
+        order = random.Random(seed)
+        rank = {path: order.random() for path in dict.fromkeys(item.path for item in items)}
+        order.shuffle(items)
+        items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.fixture(scope="session")

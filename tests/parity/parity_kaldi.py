@@ -67,7 +67,7 @@ def test_presets_equal_kaldi_on_a_real_clip(kws_data):
         np.testing.assert_allclose(FrontEnd(preset(name)).extract(y), kaldi(y, preset(name)), atol=2e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(2000, 9000), st.integers(160, 500), st.integers(40, 300), st.sampled_from(["none", "symmetric"]), st.booleans(),
     st.sampled_from([0.0, 0.97]), st.sampled_from(["povey", "hamming-symmetric", "hann-symmetric", "rectangular"]), st.integers(5, 30),

@@ -93,7 +93,7 @@ def test_presets_equal_librosa_and_scipy_on_real_clips(name, kws_data):
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * unit)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(300, 6000), st.sampled_from([200, 256, 400, 512, 1000]), st.integers(10, 400), st.sampled_from(["zero", "reflect"]),
     st.sampled_from(["hann", "hamming", "blackman"]), st.integers(0, 100),

@@ -11,7 +11,7 @@ from strategies import noise_clip
 from kwsfeat import FeatureConfig, FrontEnd, mel_filterbank, preset
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1000, 16000), st.sampled_from([0.02, 0.025]), st.sampled_from([0.01, 0.015]), st.integers(8, 40), st.integers(0, 99))
 def test_python_speech_features(n_samples, window_s, step_s, n_mels, seed):
     psf = pytest.importorskip("python_speech_features")

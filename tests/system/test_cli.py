@@ -401,71 +401,78 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 # --- from outside
 
 
-def slow_build(corpus: Path, out: Path) -> subprocess.Popen[str]:
-    """`kwsfeat build` in a process of its own, in small blocks and slow enough to be interrupted.
+def start_build(corpus: Path, out: Path, hold_at: int = 0) -> subprocess.Popen[str]:
+    """`kwsfeat build` in a process of its own, in small blocks.
 
-    The tests that use it ask for `built` too: by then the kernels are compiled.
+    Before it decodes recording number `hold_at` it makes the file `held` beside `out` and waits for it to go: whoever wants to interrupt it
+    there need not be quick. The tests that use it ask for `built` too: by then the kernels are compiled.
     """
     script = """
         import sys, time
+        from pathlib import Path
         import kwsfeat.pipeline.sources, kwsfeat.dataset.writer
         from kwsfeat.cli import main
 
-        decode = kwsfeat.pipeline.sources.load_clip
+        corpus, out, hold_at = sys.argv[1:]
+        decode, held, n_decoded = kwsfeat.pipeline.sources.load_clip, Path(out).with_name("held"), 0
 
-        def slow(*args, **options):
-            time.sleep(0.01)
+        def holding(*args, **options):
+            global n_decoded
+            n_decoded += 1
+            if n_decoded == int(hold_at):
+                held.touch()
+                while held.exists():
+                    time.sleep(0.01)
             return decode(*args, **options)
 
         kwsfeat.dataset.writer._BLOCK_ROWS = 8
-        kwsfeat.pipeline.sources.load_clip = slow
-        sys.exit(main(["build", sys.argv[1], sys.argv[2], "--threads", "1", "--json"]))
+        kwsfeat.pipeline.sources.load_clip = holding
+        sys.exit(main(["build", corpus, out, "--threads", "1", "--json"]))
     """
-    command = [sys.executable, "-c", textwrap.dedent(script), str(corpus), str(out)]
+    command = [sys.executable, "-c", textwrap.dedent(script), str(corpus), str(out), str(hold_at)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
+def wait_until_held(process: subprocess.Popen[str], out: Path) -> Path:
+    """The file whose removal lets `process` go on."""
+    held = out.with_name("held")
+    while not held.exists():
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+    return held
 
 
 def test_ctrl_c(built: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    process = slow_build(tiny_corpus, tmp_path / "a.h5")
-    wait_for(tmp_path / "a.h5.partial")
-    time.sleep(0.4)
+    out = tmp_path / "a.h5"
+    process = start_build(tiny_corpus, out, hold_at=50)
+    held = wait_until_held(process, out)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    held.unlink()
+    printed, err = process.communicate()
     assert process.returncode == 130
-    assert out == ""
+    assert printed == ""
     assert err.splitlines()[-1].startswith("kwsfeat: interrupted")
     assert "Traceback" not in err
     assert os.listdir(tmp_path) == ["a.h5.partial"]
-    assert slow_build(tiny_corpus, tmp_path / "a.h5").wait() == 0
-    assert verify_file(tmp_path / "a.h5").problems == []
+    assert start_build(tiny_corpus, out).wait() == 0
+    assert verify_file(out).problems == []
 
 
-def test_kill_at_random_moments(built: Path, tiny_corpus: Path, tmp_path: Path) -> None:
-    reference = slow_build(tiny_corpus, tmp_path / "reference.h5")
-    assert reference.wait() == 0
-    rng = np.random.default_rng()
+def test_killed_at_some_recordings_it_goes_on(built: Path, tiny_corpus: Path, tmp_path: Path) -> None:
+    """Each process goes on where the one before was killed: each decodes some more recordings."""
+    assert start_build(tiny_corpus, tmp_path / "reference.h5").wait() == 0
     out = tmp_path / "a.h5"
-    n_resumed = 0
-    for _ in range(4):
-        process = slow_build(tiny_corpus, out)
-        wait_for(tmp_path / "a.h5.partial")
-        time.sleep(rng.uniform(0.0, 0.5))
+    for hold_at in (3, 19, 31):
+        process = start_build(tiny_corpus, out, hold_at)
+        held = wait_until_held(process, out)
         process.kill()
         process.communicate()
-        if out.exists():
-            assert verify_file(out).problems == []
-            out.unlink()
-    process = slow_build(tiny_corpus, out)
+        assert not out.exists()
+        held.unlink()
+    process = start_build(tiny_corpus, out)
     n_resumed = json.loads(process.communicate()[0])["n_resumed"]
     assert process.returncode == 0
-    assert 0 <= n_resumed <= 77
+    assert 0 < n_resumed < 77
     assert out.read_bytes() == (tmp_path / "reference.h5").read_bytes()
 
 

@@ -165,7 +165,7 @@ def test_file_objects_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_clip(file, CONFIG)[0], SECOND)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(
     n=st.integers(1, 6000),
     before=st.lists(st.tuples(st.sampled_from([b"junk", b"PAD ", b"FLLR", b"minf"]), st.binary(max_size=6000)), max_size=2),

@@ -22,7 +22,7 @@ def well_conditioned(config: FeatureConfig) -> bool:
     return config.output != "spectrum" and 8 * config.hop_length >= config.win_length and (config.deltas == 0 or config.normalize == "none")
 
 
-slow = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+slow = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 @slow

@@ -13,7 +13,7 @@ from kwsfeat.dataset.checksum import checksum
 from kwsfeat.kernels import crc
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.binary(max_size=1000), st.integers(0, 20))
 def test_it_is_zlibs(data: bytes, skipped: int) -> None:
     assert checksum(np.frombuffer(data, np.uint8)[skipped:]) == zlib.crc32(data[skipped:])

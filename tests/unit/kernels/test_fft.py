@@ -41,7 +41,7 @@ def _transform(x: np.ndarray, window: np.ndarray):
     return power.reshape(n_bins, LANES).T, spectrum, y.T / plan.half
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.sampled_from(SIZES), st.integers(0, 2**32 - 1))
 def test_any_good_size_equals_numpy(n_fft, seed):
     rng = np.random.default_rng(seed)

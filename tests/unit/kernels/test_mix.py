@@ -10,7 +10,7 @@ from kwsfeat.augment import MixNoise, Noise, TimeShift
 from kwsfeat.kernels.waveform.mix import mix
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     n=st.integers(1, 100),
     shift=st.integers(-120, 120),

@@ -55,7 +55,7 @@ def test_strided_1x1(padding: Literal["valid", "same"]) -> None:
     check(2, (7, 8), 4, 6, (1, 1), 2, padding)
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12)
 @given(
     batch=st.integers(1, 5),
     size=st.tuples(st.integers(5, 9), st.integers(7, 13)),
