@@ -91,7 +91,7 @@ def build(
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
     from kwsfeat.corpus.splits import parse_rule
-    from kwsfeat.pipeline.build import build as build_file
+    from kwsfeat.pipeline.build import build_file
     from kwsfeat.pipeline.sources import Recordings
     from kwsfeat.pipeline.variants import augment_source
     from kwsfeat.threads import thread_count
