@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kwsfeat.audio.faults import CUT, LOUDEST_CUT
-from kwsfeat.cli.boundary import SKIPPED, wrong_usage
-from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, overwrite_option, threads_option
+from kwsfeat.cli.console import Console, console_options, layout_options
 
 if TYPE_CHECKING:
     from kwsfeat.config.features import FeatureConfig
     from kwsfeat.pipeline.build import BuildReport
     from kwsfeat.pipeline.sources import FromDataset, Recordings
 
+SKIPPED = 3
 _LISTED = 20  # skipped recordings that are named without -v
 
 
@@ -53,10 +52,10 @@ _CURES = {
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
-@threads_option
+@click.option("--threads", type=click.IntRange(min=1), help="[default: one a core, at most 16]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
-@overwrite_option
+@click.option("--overwrite", is_flag=True, help="Replace OUT.h5 if it exists.")
 @console_options
 def build(
     source: Path,
@@ -90,23 +89,19 @@ def build(
 
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
-    from kwsfeat.corpus.splits import parse_rule
-    from kwsfeat.pipeline.build import build_file
+    from kwsfeat.pipeline.build import build as build_file
     from kwsfeat.pipeline.sources import Recordings
     from kwsfeat.pipeline.variants import augment_source
     from kwsfeat.threads import thread_count
 
-    with wrong_usage():
-        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
-        policy = load_policy(augment)
-        parse_rule(corpus_options["split"] or "auto")
+    configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
     if source.is_file() and is_hdf5(source):
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
-    augmented = augment_source(rows, policy, next(iter(configs.values())), seed=seed)
+    augmented = augment_source(rows, load_policy(augment), next(iter(configs.values())), seed=seed)
     try:
         with console.progress("clips") as progress:
             report = build_file(
@@ -153,7 +148,6 @@ def _recordings(
 ) -> tuple[Recordings, list[tuple[str, str]]]:
     from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
-    from kwsfeat.corpus.splits import RULES, parse_rule, speakers_in_several_splits
     from kwsfeat.pipeline.sources import plan_recordings
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
@@ -164,17 +158,11 @@ def _recordings(
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
         console.note(note)
-    rule = parse_rule(rows.split)[0]
-    ignored = rule != "given" and any(clip.split for clip in corpus.clips)
-    console.note(f"split {rows.split}: {RULES[rule]}" + ("; the corpus's own parts are not used" if ignored else ""))
+    for note in rows.split_notes:
+        console.note(note)
+    if not rows.split.startswith("given") and any(clip.split for clip in corpus.clips):
+        console.note("the corpus's own parts are not used: --split given does")
     console.detail(format_class_table(class_table(clip.label or "(unlabelled)" for clip in rows.clips)))
-    speakers = {clip.speaker for clip in rows.clips} - {""}
-    if shared := speakers_in_several_splits(rows.clips):
-        console.note(
-            f"{len(shared):,} of {len(speakers):,} speakers, {shared[0]} for one, are in more than one split: by-speaker keeps them apart"
-        )
-    elif speakers:
-        console.note(f"no speaker is in two splits ({len(speakers):,} speakers)")
     if empty := [split for split in SPLITS if not any(clip.split == split for clip in rows.clips)]:
         console.note(f"no clips in the split {' and '.join(empty)}: --split stratified:80/10/10 fills all three")
     return rows, list(corpus.skipped)
@@ -186,7 +174,7 @@ def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
     console.note(f"skipped {len(skipped):,}:")
     shown = skipped if console.verbose else skipped[:_LISTED]
     for name, reason in shown:
-        console.note("  " + one_line(reason if name in reason else f"{name}: {reason}"))
+        console.note(f"  {reason}" if name in reason else f"  {name}: {reason}")
     if len(shown) < len(skipped):
         console.note(f"  and {len(skipped) - len(shown):,} more: -v or --json lists all")
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from kwsfeat.cli.boundary import SKIPPED
-from kwsfeat.cli.console import Console, console_options
-from kwsfeat.cli.options import layout_options, threads_option
+from kwsfeat.cli.build import SKIPPED
+from kwsfeat.cli.console import Console, console_options, layout_options
 
 
 @click.command()
@@ -29,7 +28,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
     kwsfeat synth data/mine --words words.txt --voices 200 --takes 3
     """
-    from kwsfeat.corpus.synth import read_words, synth_corpus
+    from kwsfeat.corpus.acquire.synth import read_words, synth_corpus
 
     names = read_words(words)
     with console.progress("clips") as progress:
@@ -56,8 +55,8 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
     kwsfeat fetch fsdd data/fsdd
     kwsfeat fetch speech-commands-v2 data/sc --url https://mirror.example/speech_commands_v0.02.tar.gz
     """
-    from kwsfeat.corpus.fetch import CORPORA
-    from kwsfeat.corpus.fetch import fetch as fetch_corpus
+    from kwsfeat.corpus.acquire.fetch import CORPORA
+    from kwsfeat.corpus.acquire.fetch import fetch as fetch_corpus
 
     if name in CORPORA:
         console.note(CORPORA[name].about)
@@ -71,9 +70,9 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 @layout_options
 @click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="Show the classes that build --labels would make of the words.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
-@threads_option
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 @console_options
-def scan(source: Path, labels: str | None, limit: int | None, threads: int | None, console: Console, **layout: Any) -> int:
+def scan(source: Path, labels: str | None, limit: int | None, threads: int, console: Console, **layout: Any) -> int:
     """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
@@ -89,7 +88,6 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
     from kwsfeat.corpus.find import find_corpus
     from kwsfeat.corpus.labels import apply_labels, class_table, format_class_table
     from kwsfeat.corpus.scan import format_scan, scan_corpus
-    from kwsfeat.threads import thread_count
 
     corpus = find_corpus(source, **layout)
     clips = apply_labels(corpus, labels)[0] if labels else corpus.clips
@@ -98,7 +96,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
     for note in corpus.notes:
         console.note(note)
     with console.progress("clips") as progress:
-        found = scan_corpus(corpus, limit=limit, threads=thread_count(threads), progress=progress)
+        found = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
     text = f"{format_class_table(classes)}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
     rows = [{"label": name, "count": n, "percent": round(percent, 2)} for name, n, percent in classes]
     console.data(text, {"source": str(source), "layout": corpus.layout, "classes": rows, **found.to_dict()})

@@ -46,7 +46,7 @@ class BuildReport:
     seconds: float
 
 
-def build_file(
+def build(
     source: ClipSource,
     output: str | os.PathLike[str],
     configs: Mapping[str, FeatureConfig],

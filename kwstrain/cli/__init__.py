@@ -1,17 +1,20 @@
-"""The ``kwstrain`` command. A command parses, calls one library function and prints its report."""
+"""The ``kwstrain`` command. A command parses, calls one library function and prints its report; errors become exit codes here."""
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.util import find_spec
 
 import click
 
-from kwsfeat import __version__
-from kwsfeat.cli.boundary import failed, run_command
+from kwsfeat import KwsError, __version__
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate, predict
 from kwstrain.cli.training import fit
 
+FAILED = 1
+INTERRUPTED = 130
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")
 CURE = "the trainer needs pip install 'kwsfeat[train]', or from a checkout pip install '.[train]'"
 
@@ -36,10 +39,28 @@ for command in (fit, evaluate, predict, run, recipes, models, compare, tune):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; returns the exit code. The one place where an error becomes a line on stderr."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        return failed("kwstrain", f"{', '.join(missing)} not installed: {CURE}")
+        return _failed(f"{', '.join(missing)} not installed: {CURE}", FAILED)
     try:
-        return run_command(cli, "kwstrain", arguments)
+        code = cli.main(args=arguments, prog_name="kwstrain", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KwsError as error:
+        return _failed(str(error), error.exit_code)
     except ImportError as error:  # there, but broken
-        return failed("kwstrain", f"{error}: {CURE}")
+        return _failed(f"{error}: {CURE}", FAILED)
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error), FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int) -> int:
+    print(f"kwstrain: {message}", file=sys.stderr)
+    return code
