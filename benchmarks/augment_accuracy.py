@@ -22,7 +22,7 @@ from kwsfeat.audio.clip import fix_length
 from kwsfeat.audio.waveform import as_int16
 from kwsfeat.augment import real_part
 from kwsfeat.pipeline.arrays import write_file
-from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import plan_recordings
 from kwstrain.config import defaults
 from kwstrain.evaluation.evaluate import evaluate

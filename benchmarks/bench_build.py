@@ -26,7 +26,7 @@ import soundfile
 
 from kwsfeat import Reader, preset
 from kwsfeat.dataset.verify import verify_file
-from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import plan_recordings
 from kwsfeat.pipeline.warmup import warm_up
 
@@ -158,7 +158,7 @@ GROWTH = """
 import re, sys, time
 from pathlib import Path
 from kwsfeat import preset
-from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import plan_recordings
 config = preset("logmel")
 began = time.perf_counter()

@@ -1,24 +1,20 @@
-"""The ``kwsfeat`` command. A command parses, calls one library function and prints its report; errors become exit codes here.
+"""The ``kwsfeat`` command. A command parses, calls one library function and prints its report.
 
 One file a group of commands; they alone import click, and import the library inside the commands, so that help is instant.
 """
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.augment import augment
+from kwsfeat.cli.boundary import run_command
 from kwsfeat.cli.build import build
 from kwsfeat.cli.corpus import fetch, scan, synth
 from kwsfeat.cli.features import presets, warmup
 from kwsfeat.cli.file import info, verify
 from kwsfeat.cli.pictures import report, show
-from kwsfeat.errors import KwsError
-
-INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -43,22 +39,5 @@ for command in (augment, build, fetch, info, presets, report, scan, show, synth,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code. The one place where an error becomes a line on stderr."""
-    try:
-        code = cli.main(args=arguments, prog_name="kwsfeat", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except KwsError as error:
-        return _failed(str(error), error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        return _failed("interrupted", INTERRUPTED)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _failed(f"{where}{error.strerror or error}", 1)
-    return code if isinstance(code, int) else 0
-
-
-def _failed(message: str, code: int) -> int:
-    print(f"kwsfeat: {message}", file=sys.stderr)
-    return code
+    """Run the command line; returns the exit code."""
+    return run_command(cli, "kwsfeat", arguments)

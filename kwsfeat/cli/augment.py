@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.options import check_new, overwrite_option
 
 
 @click.command()
@@ -24,8 +26,11 @@ from kwsfeat.cli.console import Console, console_options
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Variants to draw, where the policy is random.")
 @click.option("--noise", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Noise to mix in; repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random policies.")
+@overwrite_option
 @console_options
-def augment(recording: Path, policy: str, out: Path, count: int, noise: tuple[Path, ...], seed: int, console: Console) -> None:
+def augment(
+    recording: Path, policy: str, out: Path, count: int, noise: tuple[Path, ...], seed: int, overwrite: bool, console: Console
+) -> None:
     """Write the variants of a recording, to listen to, and a picture of their spectrograms.
 
     \b
@@ -35,7 +40,9 @@ def augment(recording: Path, policy: str, out: Path, count: int, noise: tuple[Pa
     from kwsfeat.augment import load_policy
     from kwsfeat.report.preview import preview
 
-    loaded = load_policy(policy)
+    with wrong_usage():
+        loaded = load_policy(policy)
+    check_new(out / "variants.json", overwrite=overwrite)
     if loaded.needs_noise and not noise:
         console.note("no --noise given: mixing in white, pink and brown noise")
     paths = preview(recording, loaded, out, count=count, seed=seed, noise=noise)

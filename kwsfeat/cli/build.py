@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kwsfeat.audio.faults import CUT, LOUDEST_CUT
-from kwsfeat.cli.console import Console, console_options, layout_options
+from kwsfeat.cli.boundary import SKIPPED, wrong_usage
+from kwsfeat.cli.console import Console, console_options, one_line
+from kwsfeat.cli.options import layout_options, overwrite_option, threads_option
 
 if TYPE_CHECKING:
     from kwsfeat.config.features import FeatureConfig
     from kwsfeat.pipeline.build import BuildReport
     from kwsfeat.pipeline.sources import FromDataset, Recordings
 
-SKIPPED = 3
 _LISTED = 20  # skipped recordings that are named without -v
 
 
@@ -52,10 +53,10 @@ _CURES = {
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
-@click.option("--threads", type=click.IntRange(min=1), help="[default: one a core, at most 16]")
+@threads_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
-@click.option("--overwrite", is_flag=True, help="Replace OUT.h5 if it exists.")
+@overwrite_option
 @console_options
 def build(
     source: Path,
@@ -89,19 +90,23 @@ def build(
 
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
-    from kwsfeat.pipeline.build import build as build_file
+    from kwsfeat.corpus.splits import parse_rule
+    from kwsfeat.pipeline.build import build_file
     from kwsfeat.pipeline.sources import Recordings
     from kwsfeat.pipeline.variants import augment_source
     from kwsfeat.threads import thread_count
 
-    configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
+    with wrong_usage():
+        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
+        policy = load_policy(augment)
+        parse_rule(corpus_options["split"] or "auto")
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
     if source.is_file() and is_hdf5(source):
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
-    augmented = augment_source(rows, load_policy(augment), next(iter(configs.values())), seed=seed)
+    augmented = augment_source(rows, policy, next(iter(configs.values())), seed=seed)
     try:
         with console.progress("clips") as progress:
             report = build_file(
@@ -174,7 +179,7 @@ def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
     console.note(f"skipped {len(skipped):,}:")
     shown = skipped if console.verbose else skipped[:_LISTED]
     for name, reason in shown:
-        console.note(f"  {reason}" if name in reason else f"  {name}: {reason}")
+        console.note("  " + one_line(reason if name in reason else f"{name}: {reason}"))
     if len(shown) < len(skipped):
         console.note(f"  and {len(skipped) - len(shown):,} more: -v or --json lists all")
 

@@ -1,19 +1,24 @@
-"""What every command shares: the options ``--json``, ``--quiet`` and ``-v``, and where output goes.
+"""Where the output of a command goes: the options ``--json``, ``--quiet`` and ``-v`` of every command of both programs.
 
-Data goes to stdout. Notes and progress go to stderr; progress only when that is a terminal.
+Data goes to stdout. Remarks and progress go to stderr; progress only when that is a terminal. Names of files and labels may
+hold anything: control characters are shown, never sent to the terminal.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, TextIO
 
 import click
+
+from kwsfeat.cli.progress import Bar
 
 
 @dataclass(frozen=True)
@@ -26,41 +31,22 @@ class Console:
 
     def data(self, text: str, values: Any) -> None:
         """The result of a command on stdout: `text`, or `values` as JSON under ``--json``."""
-        output = json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text
+        output = as_json(values) if self.as_json else printable(text)
         click.echo(output.encode("utf-8", "replace"))  # file names need not be Unicode
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless ``--quiet``."""
         if not self.quiet:
-            click.echo(text, err=True)
+            remark(text)
 
     def detail(self, text: str) -> None:
         """A remark on stderr under ``-v``."""
         if self.verbose:
-            click.echo(text, err=True)
+            remark(text)
 
-    def progress(self, unit: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    def progress(self, unit: str) -> Bar:
         """A bar with rate and time left on stderr; the context gives ``advance(done, total)``, both counts of `unit`."""
-        if self.quiet or not sys.stderr.isatty():
-            return nullcontext(lambda done, total: None)
-        return _Bar(unit)
-
-
-class _Bar:
-    def __init__(self, unit: str) -> None:
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit=unit, file=sys.stderr, dynamic_ncols=True, leave=False)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        return self._advance
-
-    def _advance(self, done: int, total: int) -> None:
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
+        return Bar(unit, shown=not self.quiet and sys.stderr.isatty())
 
 
 def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,12 +62,41 @@ def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where labels stand: ``--layout``, ``--pattern`` and ``--label-level``."""
-    for option in (
-        click.option("--label-level", type=int, metavar="N", help="Which folder is the label: 1 the outermost, -1 the innermost."),
-        click.option("--pattern", metavar="PATTERN", help="How paths end: '{label}/{speaker}/*', '{speaker}-{label}-{take}'."),
-        click.option("--layout", metavar="LAYOUT", help="The name of a layout (words, speakers, ...), instead of finding out."),
-    ):
-        command = option(command)
-    return command
+def remark(text: str) -> None:
+    """A line on stderr. Work goes on where nobody can read it."""
+    try:
+        click.echo(printable(text).encode("utf-8", "replace"), err=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Send what is still to be written to `stream` nowhere, so that the interpreter does not fail on it at its end."""
+    with suppress(OSError, ValueError):  # a stream without a number, as in tests
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+
+
+def printable(text: str) -> str:
+    """`text` with what a terminal would obey (escape sequences, changes of direction) written as ``\\x1b``; lines and tabs stay."""
+    return _OBEYED.sub(_as_escape, text)
+
+
+def one_line(text: str) -> str:
+    """:func:`printable` for a field of a table: lines and tabs do not stay either."""
+    return re.sub(r"[\t\n]", _as_escape, printable(text))
+
+
+def as_json(values: Any) -> str:
+    """`values` as JSON that a terminal shows as it is; a name that is not Unicode keeps its bytes, as Python writes them."""
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    return re.sub(f"{_OBEYED.pattern}|[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+# All control characters except tab and newline; marks, embeddings and isolates of text direction; separators of lines.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def _as_escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from kwsfeat.cli.build import SKIPPED
-from kwsfeat.cli.console import Console, console_options, layout_options
+from kwsfeat.cli.boundary import SKIPPED
+from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.options import layout_options, threads_option
 
 
 @click.command()
@@ -70,9 +71,9 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 @layout_options
 @click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="Show the classes that build --labels would make of the words.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@threads_option
 @console_options
-def scan(source: Path, labels: str | None, limit: int | None, threads: int, console: Console, **layout: Any) -> int:
+def scan(source: Path, labels: str | None, limit: int | None, threads: int | None, console: Console, **layout: Any) -> int:
     """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
@@ -88,6 +89,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int, cons
     from kwsfeat.corpus.find import find_corpus
     from kwsfeat.corpus.labels import apply_labels, class_table, format_class_table
     from kwsfeat.corpus.scan import format_scan, scan_corpus
+    from kwsfeat.threads import thread_count
 
     corpus = find_corpus(source, **layout)
     clips = apply_labels(corpus, labels)[0] if labels else corpus.clips
@@ -96,7 +98,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int, cons
     for note in corpus.notes:
         console.note(note)
     with console.progress("clips") as progress:
-        found = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
+        found = scan_corpus(corpus, limit=limit, threads=thread_count(threads), progress=progress)
     text = f"{format_class_table(classes)}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
     rows = [{"label": name, "count": n, "percent": round(percent, 2)} for name, n, percent in classes]
     console.data(text, {"source": str(source), "layout": corpus.layout, "classes": rows, **found.to_dict()})

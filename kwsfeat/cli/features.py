@@ -8,13 +8,15 @@ from pathlib import Path
 import click
 
 from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.options import check_new, overwrite_option
 
 
 @click.command(short_help="List the feature presets, or write one as TOML.")
 @click.option("--write", "name", metavar="NAME", help="Write the preset's configuration instead, to edit and give to build --features.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where --write goes  [default: NAME.toml]")
+@overwrite_option
 @console_options
-def presets(name: str | None, out: Path | None, console: Console) -> None:
+def presets(name: str | None, out: Path | None, overwrite: bool, console: Console) -> None:
     """List the feature presets, or write one as a TOML file.
 
     \b
@@ -26,8 +28,10 @@ def presets(name: str | None, out: Path | None, console: Console) -> None:
     from kwsfeat.config.toml import write_toml
 
     if name is not None:
-        path = out or Path(f"{name}.toml")
-        write_toml(preset(name), path)
+        config, path = preset(name), out or Path(f"{name}.toml")
+        check_new(path, overwrite=overwrite)
+        path.unlink(missing_ok=True)
+        write_toml(config, path)
         console.data(str(path), {"path": str(path)})
         return
     rows = [(key, *config.shape, text) for key, (config, text) in PRESETS.items()]

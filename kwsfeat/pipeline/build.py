@@ -46,7 +46,7 @@ class BuildReport:
     seconds: float
 
 
-def build(
+def build_file(
     source: ClipSource,
     output: str | os.PathLike[str],
     configs: Mapping[str, FeatureConfig],

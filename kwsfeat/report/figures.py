@@ -45,7 +45,7 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
     y = as_float32(y)
     figure = _figure(11.0, 5.2)
     grid = figure.add_gridspec(2, 6, left=0.06, right=0.98, bottom=0.1, top=0.88 if title else 0.94, wspace=0.9, hspace=0.45)
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)
     _waveform(figure.add_subplot(grid[0, :3]), y, sr)
     _amplitude_spectrum(figure.add_subplot(grid[0, 3:]), y, sr)
     for i, output in enumerate(("spectrum", "mel", "mfcc")):
@@ -57,7 +57,7 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
 def features_picture(features: NDArray[Any], config: FeatureConfig, title: str) -> bytes:
     """Features (n_frames, n_features) made with `config`, as a PNG."""
     figure = _figure(5.4, 2.8)
-    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
     axes = figure.add_axes((0.13, 0.18, 0.84, 0.62))
     if config.output == "waveform":
         _waveform(axes, features[:, 0], config.sr)

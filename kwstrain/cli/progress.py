@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import click
-from tqdm import tqdm
+from kwsfeat.cli.console import Console
 
 if TYPE_CHECKING:
     from kwstrain.training.fit import Tick
 
 
 class TrainingProgress:
-    """Shows ticks; the bar only where stderr is a terminal. A context manager."""
+    """Shows how far building and training are. A context manager."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._bar = tqdm(unit=" steps", file=sys.stderr, dynamic_ncols=True, leave=False, disable=quiet or not sys.stderr.isatty())
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = console.progress("clips")
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -28,19 +26,21 @@ class TrainingProgress:
 
     def build(self, done: int, total: int) -> None:
         """Show how far building the feature file is."""
-        self._bar.total, self._bar.unit = total, " clips"
-        self._bar.update(done - self._bar.n)
-        if done == total:
-            self._bar.reset()
-            self._bar.unit = " steps"
+        self._count("clips")
+        self._bar(done, total)
 
     def __call__(self, tick: Tick) -> None:
-        self._bar.total = tick.n_steps
-        self._bar.update(tick.step - self._bar.n)
-        self._bar.set_postfix_str(f"loss {tick.loss:.4f}, accuracy {tick.accuracy:.4f}, {tick.examples_per_s:,.0f} examples/s")
-        if tick.record is not None and not self._quiet:
+        self._count("steps")
+        self._bar(tick.step, tick.n_steps, f"loss {tick.loss:.4f}, accuracy {tick.accuracy:.4f}, {tick.examples_per_s:,.0f} examples/s")
+        if tick.record is not None:
             self._bar.clear()
-            click.echo(_line(tick.n_epochs, tick.record), err=True)
+            self._console.note(_line(tick.n_epochs, tick.record))
+
+    def _count(self, unit: str) -> None:
+        """Begin a new bar where the last one counted something else."""
+        if self._bar.unit != unit:
+            self._bar.close()
+            self._bar = self._console.progress(unit)
 
 
 def _line(n_epochs: int, record: dict[str, Any]) -> str:

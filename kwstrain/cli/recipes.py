@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from kwsfeat.cli.boundary import wrong_usage
+from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
-from kwstrain.cli.results import print_evaluation
-from kwstrain.cli.training import assignments, keeping, print_fit
+from kwstrain.cli.results import evaluation_text
+from kwstrain.cli.training import assignments, fit_text, fit_values, keeping
 
 _SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON.")
-def recipes(as_json: bool) -> None:
+@console_options
+def recipes(console: Console) -> None:
     """List the recipes: one for each training of the five systems."""
     from kwstrain.recipes import run as library
 
     loaded = [library.load(name) for name in library.names()]
-    if as_json:
-        fields = {one.name: {"about": one.about, "build": one.build, "train": one.train.to_dict()} for one in loaded}
-        click.echo(json.dumps(fields, indent=2))
-        return
     width = max(len(one.name) for one in loaded)
-    click.echo("\n".join(f"{one.name:{width}}  {one.about}" for one in loaded))
+    console.data(
+        "\n".join(f"{one.name:{width}}  {one.about}" for one in loaded),
+        {one.name: {"about": one.about, "build": one.build, "train": one.train.to_dict()} for one in loaded},
+    )
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def models(as_json: bool) -> None:
+@console_options
+def models(console: Console) -> None:
     """List the networks: input shape, number of parameters, and the system that each comes from."""
     from kwstrain.models import table
 
     rows = table()
-    if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
-        return
     width = max(len(row.name) for row in rows)
-    click.echo(f"{'network':{width}}  {'input':>11}  {'total':>11}  {'trainable':>11}  {'fixed':>8}  source")
+    lines = [f"{'network':{width}}  {'input':>11}  {'total':>11}  {'trainable':>11}  {'fixed':>8}  source"]
     for row in rows:
         shape = " x ".join(map(str, row.input_shape))
-        click.echo(f"{row.name:{width}}  {shape:>11}  {row.total:11,}  {row.trainable:11,}  {row.non_trainable:8,}  {row.source}")
+        lines.append(f"{row.name:{width}}  {shape:>11}  {row.total:11,}  {row.trainable:11,}  {row.non_trainable:8,}  {row.source}")
+    console.data("\n".join(lines), [asdict(row) for row in rows])
 
 
 @click.command()
@@ -52,9 +51,9 @@ def models(as_json: bool) -> None:
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA_DIR")
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/RECIPE]")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
-@click.option("--overwrite", is_flag=True, help="Replace the run folder and its file.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], overwrite: bool, quiet: bool) -> None:
+@overwrite_option
+@console_options
+def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], overwrite: bool, console: Console) -> None:
     """Build, train and evaluate as RECIPE says, a name of kwstrain recipes or a TOML file.
 
     DATA_DIR is a corpus that kwsfeat build understands, or a file that it wrote. The features go to RUN.h5.
@@ -65,12 +64,15 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
     """
     from kwstrain.recipes import run as library
 
-    chosen = library.load(recipe).changed(assignments(changes))
+    with wrong_usage():
+        chosen = library.load(recipe).changed(assignments(changes))
     out = out or Path("runs") / chosen.name
-    with TrainingProgress(quiet=quiet) as progress, keeping(out):
+    with TrainingProgress(console) as progress, keeping(out):
         result = library.run(chosen, data, out, overwrite=overwrite, on_build=progress.build, on_tick=progress)
-    print_fit(result.fit)
-    print_evaluation(result.evaluation)
+    console.data(
+        f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}",
+        {"fit": fit_values(result.fit), "evaluation": result.evaluation.to_dict()},
+    )
 
 
 @click.command()
@@ -79,8 +81,8 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in all, earlier calls included.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: runs/tune-RECIPE]")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
-def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[str, ...], quiet: bool) -> None:
+@console_options
+def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[str, ...], console: Console) -> None:
     """Search the space in RECIPE's [search] for the best validation accuracy; the same command goes on where it stopped.
 
     Needs Optuna: pip install 'kwsfeat[tune]'.
@@ -88,14 +90,20 @@ def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[
     from kwstrain.recipes import run as library
     from kwstrain.training.tune import tune as search
 
-    chosen = library.load(recipe).changed(assignments(changes))
+    with wrong_usage():
+        chosen = library.load(recipe).changed(assignments(changes))
     out = out or Path("runs") / f"tune-{chosen.name}"
-    with TrainingProgress(quiet=quiet) as progress:
+    with TrainingProgress(console) as progress:
         result = search(chosen, data, out, n_trials=trials, on_build=progress.build, on_tick=progress)
-    click.echo("trial  accuracy  seconds  choices")
+    lines = ["trial  accuracy  seconds  choices"]
     for trial in result.trials:
         choices = ", ".join(f"{name}={value}" for name, value in trial.choices.items())
-        click.echo(f"{trial.number:5d}  {trial.accuracy:8.4f}  {trial.seconds:7.0f}  {choices}")
+        lines.append(f"{trial.number:5d}  {trial.accuracy:8.4f}  {trial.seconds:7.0f}  {choices}")
     settings = " ".join(f"-s {name}={value}" for name, value in result.best.choices.items())
-    click.echo(f"best      trial {result.best.number}, validation accuracy {result.best.accuracy:.4f}\npicture   {result.picture}")
-    click.echo(f"next      kwstrain run {recipe} {data} {settings}")
+    lines += [
+        f"best      trial {result.best.number}, validation accuracy {result.best.accuracy:.4f}",
+        f"picture   {result.picture}",
+        f"next      kwstrain run {recipe} {data} {settings}",
+    ]
+    values = {"trials": [asdict(trial) for trial in result.trials], "best": result.best.number, "picture": str(result.picture)}
+    console.data("\n".join(lines), values)

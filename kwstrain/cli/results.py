@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import csv
-import json
+import sys
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kwsfeat import CorpusError, list_recordings, unknown_name
+from kwsfeat import SPLITS, CorpusError, list_recordings, unknown_name
+from kwsfeat.cli.boundary import SKIPPED
+from kwsfeat.cli.console import Console, console_options, one_line
+from kwsfeat.cli.options import check_new, overwrite_option, threads_option
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation
     from kwstrain.inference.predict import Prediction
 
-SKIPPED = 3
-
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("path", type=click.Path(path_type=Path), metavar="[OUT.h5]", required=False)
-@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def evaluate(run: Path, path: Path | None, split: str, as_json: bool) -> None:
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@console_options
+def evaluate(run: Path, path: Path | None, split: str, console: Console) -> None:
     """Accuracy, F1, confusion matrix and the most confident mistakes of RUN on a split of OUT.h5.
 
     Without OUT.h5 it is the file that RUN was trained on. RUN gets SPLIT.json, a picture of the confusion matrix and a page
@@ -35,23 +37,22 @@ def evaluate(run: Path, path: Path | None, split: str, as_json: bool) -> None:
 
     evaluation = evaluate_run(run, path, split=split)
     save(evaluation)
-    if as_json:
-        click.echo(json.dumps(evaluation.to_dict(), indent=2))
-    else:
-        print_evaluation(evaluation)
+    console.data(evaluation_text(evaluation), evaluation.to_dict())
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
+def evaluation_text(evaluation: Evaluation) -> str:
     """The scores, where everything is, and what to type next."""
     run, split = evaluation.bundle.folder, evaluation.split
-    click.echo(_evaluation_text(evaluation))
     pictures = [run / name for name in ("curves.png", f"{split}-confusion.png", f"{split}-mistakes.html")]
-    click.echo(f"\nmodel     {run}\npictures  {', '.join(map(str, pictures))}")
-    click.echo(f"next      kwstrain predict {run} FILE.wav\n          tensorboard --logdir {run}")
-    click.echo(f"\n{split} accuracy {evaluation.scores.accuracy:.4f}")
+    return (
+        f"{_scores_text(evaluation)}\n"
+        f"\nmodel     {run}\npictures  {', '.join(map(str, pictures))}"
+        f"\nnext      kwstrain predict {run} FILE.wav\n          tensorboard --logdir {run}"
+        f"\n\n{split} accuracy {evaluation.scores.accuracy:.4f}"
+    )
 
 
-def _evaluation_text(evaluation: Evaluation) -> str:
+def _scores_text(evaluation: Evaluation) -> str:
     scores, labels = evaluation.scores, evaluation.bundle.labels
     low, high = scores.interval
     width = max(len("class"), *map(len, labels))
@@ -77,11 +78,16 @@ def _evaluation_text(evaluation: Evaluation) -> str:
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write fname,label here instead of to stdout.")
 @click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads that decode and compute features  [default: all processors]")
-def predict(run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: str | None, threads: int | None) -> int:
+@threads_option
+@overwrite_option
+@console_options
+def predict(
+    run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: str | None, threads: int | None, overwrite: bool, console: Console
+) -> int:
     """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
 
-    Recordings that cannot be read are listed on stderr; the exit code is then 3.
+    Recordings that cannot be read are listed on stderr; the exit code is then 3. Control characters in a path are written as
+    \\t, \\n or \\x1b; --json gives every name exactly.
 
     \b
     kwstrain predict runs/cnn a.wav b.wav
@@ -95,60 +101,68 @@ def predict(run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: s
         raise unknown_name(f"label of {run}", on_error, labels)
     if len(inputs) == 1 and not inputs[0].exists():
         raise CorpusError(f"{inputs[0]}: no such file or folder")
+    if table is not None:
+        check_new(table, overwrite=overwrite)
     paths = [path for given in inputs for path in (list_recordings(given) if given.is_dir() else [given])]
     failed: list[Path] = []
 
-    def labelled() -> Iterator[tuple[Path, str, float]]:
-        for prediction in _shown(predict_clips(run, paths, threads=threads), len(paths)):
+    def predictions() -> Iterator[Prediction]:
+        for prediction in _counted(predict_clips(run, paths, threads=threads), len(paths), console):
             if prediction.error:
-                click.echo(f"unreadable: {prediction.error}", err=True)
+                console.note(f"unreadable: {one_line(prediction.error)}")
                 failed.append(prediction.path)
-            if not prediction.error or on_error is not None:
-                yield prediction.path, prediction.label or str(on_error), prediction.probability
+            yield replace(prediction, label=prediction.label or on_error or "")
 
-    if table is None:
-        for path, label, probability in labelled():
-            click.echo(f"{path}\t{label}\t{probability:.4f}")
-    else:
+    if table is not None:
         folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
-        _write_table(table, folder, labelled())
+        _write_table(table, folder, predictions())
+        console.note(f"wrote {table}")
+    elif console.as_json:
+        console.data("", [{**asdict(prediction), "path": str(prediction.path)} for prediction in predictions()])
+    else:
+        for prediction in predictions():
+            if prediction.label:
+                console.data(f"{one_line(str(prediction.path))}\t{one_line(prediction.label)}\t{prediction.probability:.4f}", None)
     if failed:
         fate = f"labelled {on_error}" if on_error is not None else "left out"
-        click.echo(f"{len(failed)} of {len(paths)} recordings could not be read and were {fate}", err=True)
+        console.note(f"{len(failed)} of {len(paths)} recordings could not be read and were {fate}")
     return SKIPPED if failed else 0
 
 
-def _shown(predictions: Iterator[Prediction], n: int) -> Iterator[Prediction]:
-    import sys
+def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Iterator[Prediction]:
+    """The predictions, and a bar where they do not go to the terminal that would show it."""
+    with (console if not sys.stdout.isatty() else replace(console, quiet=True)).progress("clips") as progress:
+        for done, prediction in enumerate(predictions, start=1):
+            yield prediction
+            progress(done, n)
 
-    from tqdm import tqdm
 
-    shown: Iterator[Prediction] = iter(tqdm(predictions, total=n, unit=" clips", disable=n < 1000 or not sys.stderr.isatty()))
-    return shown
-
-
-def _write_table(table: Path, folder: Path | None, rows: Iterator[tuple[Path, str, float]]) -> None:
+def _write_table(table: Path, folder: Path | None, predictions: Iterator[Prediction]) -> None:
     """Names relative to `folder`, plain names without one; complete or not there at all."""
     partial = table.with_name(table.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["fname", "label"])
-        for path, label, _ in rows:
+        for path, label in ((prediction.path, prediction.label) for prediction in predictions if prediction.label):
             writer.writerow([path.relative_to(folder) if folder else path.name, label])
     partial.replace(table)
-    click.echo(f"wrote {table}", err=True)
 
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Also write the table as CSV.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a self-contained page with curves.")
-def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None) -> None:
+@overwrite_option
+@console_options
+def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overwrite: bool, console: Console) -> None:
     """Put runs side by side: parameters, accuracy, loss and seconds, at the best epoch and after the first."""
     from kwstrain.evaluation import compare as comparison
 
+    for path in (table, page):
+        if path is not None:
+            check_new(path, overwrite=overwrite)
     rows = [comparison.row(run) for run in runs]
-    click.echo(comparison.text(rows))
+    console.data(comparison.text(rows), [one.values for one in rows])
     if table is not None:
         table.write_text(comparison.as_csv(rows))
     if page is not None:

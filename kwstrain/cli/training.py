@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsfeat.cli.boundary import wrong_usage
+from kwsfeat.cli.console import Console, console_options, remark
+from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from kwstrain.training.fit import FitResult
+    from kwstrain.training.folds import FoldsResult
 
 _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 
@@ -31,12 +35,12 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--freeze", metavar="WHAT", help="none, backbone, or a number of layers: not trained.")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
-@click.option("--overwrite", is_flag=True, help="Replace the run folder.")
+@overwrite_option
 @click.option("--resume", is_flag=True, help="Go on after the last complete epoch.")
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation: N runs, mean and spread.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@console_options
 def fit(
-    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None, quiet: bool,
+    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None, console: Console,
     **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
@@ -50,26 +54,42 @@ def fit(
     from kwstrain.training.folds import cross_validate
 
     given = {name: value for name, value in options.items() if value is not None}
-    config = changed(defaults(arch), {**given, **assignments(changes)})
+    with wrong_usage():
+        config = changed(defaults(arch), {**given, **assignments(changes)})
     out = out or Path("runs") / f"{path.stem}-{arch}"
-    with TrainingProgress(quiet=quiet) as progress, keeping(out):
+    console.detail(f"training config: {config.to_json()}")
+    with TrainingProgress(console) as progress, keeping(out):
         if folds:
             across = cross_validate(path, config, out, folds=folds, overwrite=overwrite, resume=resume, progress=progress)
-            click.echo("\n".join(f"fold {k + 1}  validation accuracy {value:.4f}" for k, value in enumerate(across.accuracy)))
-            click.echo(f"mean {across.mean:.4f}, standard deviation {across.spread:.4f}\nruns      {out}/fold-1 to {out}/fold-{folds}")
-            return
-        result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
-    print_fit(result)
-    click.echo(f"next      kwstrain evaluate {out}")
+        else:
+            result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
+    if folds:
+        console.data(_folds_text(across, out), {"runs": [str(out / f"fold-{k + 1}") for k in range(folds)], **across.to_dict()})
+    else:
+        console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", fit_values(result))
 
 
-def print_fit(result: FitResult) -> None:
+def _folds_text(across: FoldsResult, out: Path) -> str:
+    lines = [f"fold {k + 1}  validation accuracy {value:.4f}" for k, value in enumerate(across.accuracy)]
+    lines += [f"mean {across.mean:.4f}, standard deviation {across.spread:.4f}", f"runs      {out}/fold-1 to {out}/fold-{len(lines)}"]
+    return "\n".join(lines)
+
+
+def fit_values(result: FitResult) -> dict[str, Any]:
+    """What ``--json`` says of a training run; None where there are no validation clips."""
+    best = {name: None if value != value else value for name, value in result.best.items()}
+    return {"run": str(result.bundle.folder), "epochs": len(result.records), "ended": result.ended, "best": best}
+
+
+def fit_text(result: FitResult) -> str:
     """The best epoch, and where the run is."""
     best, out = result.best, result.bundle.folder
     split = "validation" if best["val_loss"] == best["val_loss"] else "training"
     accuracy = best["val_accuracy" if split == "validation" else "train_accuracy"]
-    click.echo(f"{split} accuracy {accuracy:.4f} in epoch {result.best_epoch} of {len(result.records)}, {best['seconds']:.0f} s")
-    click.echo(f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}")
+    return (
+        f"{split} accuracy {accuracy:.4f} in epoch {result.best_epoch} of {len(result.records)}, {best['seconds']:.0f} s\n"
+        f"run       {out}\npictures  {out / 'curves.png'}, {out / 'confusion.png'}"
+    )
 
 
 @contextmanager
@@ -78,7 +98,7 @@ def keeping(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(_kept(out), err=True)
+        remark(_kept(out))
         raise
 
 

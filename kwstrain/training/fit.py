@@ -34,7 +34,7 @@ from kwstrain.training.optim import optimizer, schedule
 from kwstrain.training.step import Batches, Block, State, StepSums, TrainStep, forward_function
 
 
-class DivergedError(KwsError):  # type: ignore[misc]  # kwsfeat gives its names on demand, untyped
+class DivergedError(KwsError):
     """The loss is no longer a number."""
 
 

@@ -38,6 +38,10 @@ class FoldsResult:
         """Standard deviation of the folds (n - 1)."""
         return float(self.accuracy.std(ddof=1))
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return {"accuracy": self.accuracy.tolist(), "mean": self.mean, "spread": self.spread}
+
 
 def cross_validate(
     path: str | Path, config: TrainConfig, out: str | Path, *, folds: int, progress: Callable[[Tick], None] | None = None, **options: Any
@@ -63,8 +67,7 @@ def cross_validate(
         held = number[rows] == fold
         results.append(fit(path, config, out / f"fold-{fold + 1}", rows=(rows[~held], rows[held]), progress=progress, **options))
     result = FoldsResult(results)
-    summary = {"accuracy": result.accuracy.tolist(), "mean": result.mean, "spread": result.spread}
-    write_atomic(out / "folds.json", json.dumps(summary, indent=1).encode())
+    write_atomic(out / "folds.json", json.dumps(result.to_dict(), indent=1).encode())
     return result
 
 

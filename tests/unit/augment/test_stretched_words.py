@@ -12,7 +12,7 @@ from kwsfeat.audio.clip import fix_length
 from kwsfeat.audio.waveform import as_int16
 from kwsfeat.augment import real_part
 from kwsfeat.pipeline.arrays import write_file
-from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import plan_recordings
 
 CONFIG = FeatureConfig(hop_length=320)

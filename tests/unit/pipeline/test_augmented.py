@@ -16,7 +16,7 @@ from kwsfeat.cli import main
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import StoreError
-from kwsfeat.pipeline.build import build
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import FromDataset, plan_recordings
 from kwsfeat.pipeline.variants import augment_source, corpus_noise
 

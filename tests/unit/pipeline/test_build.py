@@ -22,7 +22,8 @@ import kwsfeat.pipeline.sources
 from kwsfeat import FeatureConfig, FrontEnd, Reader, load_clip
 from kwsfeat.dataset.verify import verify_file
 from kwsfeat.errors import AudioError, ConfigError, CorpusError, StoreError
-from kwsfeat.pipeline.build import BuildReport, build
+from kwsfeat.pipeline.build import BuildReport
+from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import FromDataset, Recordings, plan_recordings
 
 CONFIG = FeatureConfig(n_mels=20)
@@ -281,7 +282,7 @@ KILL_EVERYWHERE = """
     from pathlib import Path
     import kwsfeat.dataset.writer
     from kwsfeat import FeatureConfig, Reader
-    from kwsfeat.pipeline.build import build
+    from kwsfeat.pipeline.build import build_file as build
     from kwsfeat.pipeline.sources import plan_recordings
     from kwsfeat.kernels.spectrum import front_end as extract
 
@@ -508,7 +509,7 @@ MEMORY = """
     import re, sys
     from pathlib import Path
     from kwsfeat import FeatureConfig
-    from kwsfeat.pipeline.build import build
+    from kwsfeat.pipeline.build import build_file as build
     from kwsfeat.pipeline.sources import plan_recordings
 
     config = FeatureConfig(sr=16000, n_samples=1600, n_mels=20)

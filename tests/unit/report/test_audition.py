@@ -47,7 +47,7 @@ def test_draws_of_a_chain(recording, tmp_path, capsys):
 
 def test_bad_input_is_one_line(recording, tmp_path, capsys):
     (tmp_path / "text.wav").write_text("no")
-    for arguments in (["text.wav"], ["missing.wav"], ["tone.wav", "--recipe", "ten"]):
-        assert main(["augment", str(tmp_path / arguments[0]), *arguments[1:], "--out", str(tmp_path / "out")]) == 1
+    for code, *arguments in ((1, "text.wav"), (1, "missing.wav"), (2, "tone.wav", "--recipe", "ten")):
+        assert main(["augment", str(tmp_path / arguments[0]), *arguments[1:], "--out", str(tmp_path / "out")]) == code
         assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
@@ -21,7 +22,7 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import CorpusError, MissingExtraError
 from kwsfeat.pipeline.arrays import write_file
 from kwsfeat.report import figures as pictures
-from kwsfeat.report import report
+from kwsfeat.report import recordings
 from kwsfeat.report.report import write_report
 
 matplotlib_image = pytest.importorskip("matplotlib.image", reason="pictures need matplotlib")
@@ -141,6 +142,44 @@ def test_the_page_of_a_file(tmp_path: Path) -> None:
     assert len(media(page, "audio/wav")) == 9
 
 
+HOSTILE = """<script>alert('1')</script>"><img src=x onerror="alert(2)"> $x_{$ &amp;"""
+
+
+def test_text_of_a_file_stays_text(tmp_path: Path) -> None:
+    """Whatever a file says of itself and its rows is shown, and neither run by a browser nor typeset as a formula."""
+    path = tmp_path / "$\\frac<b>.h5"
+    write_file(
+        path,
+        audio=np.ones((4, 16000), np.int16),
+        length=[16000] * 4,
+        label=[0, 1] * 2,
+        split=["train"] * 4,
+        labels=(HOSTILE, "$\\alpha$ $"),
+        configs={"<i>$": FeatureConfig()},
+        speaker=[HOSTILE, "bob"] * 2,
+        source=[HOSTILE + str(i) for i in range(4)],
+    )
+    with h5py.File(path, "r+") as file:
+        file.attrs["seed"] = HOSTILE
+    page = Page(write_report(path, tmp_path / "report.html"))
+    is_inside(page, tmp_path / "report.html")
+    assert "i" not in page.tags
+    assert page.tags.count("img") == len(media(page, "image/png"))
+    assert page.text.count(HOSTILE) >= 8  # seed, label, speaker, source
+    assert "default-src 'none'" in (tmp_path / "report.html").read_text()
+
+
+def test_a_page_is_replaced_when_that_is_said(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("mine")
+    arguments = ["report", str(tiny_corpus), str(page), "--limit", "2"]
+    assert main(arguments) == 1
+    assert f"{page} exists: choose another name or use --overwrite" in capsys.readouterr().err
+    assert page.read_text() == "mine"
+    assert main([*arguments, "--overwrite"]) == 0
+    assert "kwsfeat" in page.read_text()
+
+
 def test_a_large_corpus_is_sampled(tiny_corpus: Path, tmp_path: Path) -> None:
     page = Page(write_report(tiny_corpus, tmp_path / "report.html", limit=10))
     assert "72 clips" in page.text
@@ -148,7 +187,7 @@ def test_a_large_corpus_is_sampled(tiny_corpus: Path, tmp_path: Path) -> None:
 
 
 def test_many_labels_are_cut_with_a_note(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "_PICTURED", 2)
+    monkeypatch.setattr(recordings, "_PICTURED", 2)
     page = Page(write_report(tiny_corpus, tmp_path / "report.html"))
     assert "The 2 most frequent labels; 2 are left out." in page.text
 

@@ -1,0 +1,39 @@
+"""Options that several commands have, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kwsfeat.errors import StoreError
+
+threads_option = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="[default: one per processor, at most 16]")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what exists.")
+
+
+def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where labels stand: ``--layout``, ``--pattern`` and ``--label-level``."""
+    for option in (
+        click.option("--label-level", type=int, metavar="N", help="Which folder is the label: 1 the outermost, -1 the innermost."),
+        click.option("--pattern", metavar="PATTERN", help="How paths end: '{label}/{speaker}/*', '{speaker}-{label}-{take}'."),
+        click.option("--layout", metavar="LAYOUT", help="The name of a layout (words, speakers, ...), instead of finding out."),
+    ):
+        command = option(command)
+    return command
+
+
+def check_new(path: Path, *, overwrite: bool) -> None:
+    """Refuse to replace a file that nobody said may go.
+
+    Raises
+    ------
+    StoreError
+        If `path` is a folder, or exists and `overwrite` is not given.
+    """
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder: give the name of a file")
+    if path.exists() and not overwrite:
+        raise StoreError(f"{path} exists: choose another name or use --overwrite")

@@ -1,0 +1,122 @@
+"""What a page is about: a corpus or a dataset file, counted and measured the same way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from kwsfeat.audio.read import read_samples
+from kwsfeat.audio.waveform import Samples
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
+from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table
+from kwsfeat.corpus.scan import Scan, measure, scan_corpus
+from kwsfeat.corpus.splits import assign_splits
+from kwsfeat.dataset.reader import Reader
+from kwsfeat.report.figures import features_picture
+from kwsfeat.report.html import fact
+
+MEASURED = 20_000  # clips that are read
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Subject:
+    """What a page is about. `about` are facts in HTML; `load` gives a clip's samples and rate; `link` its address, or ""."""
+
+    name: str
+    about: list[str]
+    clips: list[Clip]
+    scan: Scan
+    load: Callable[[Clip], tuple[Samples, int]]
+    link: Callable[[Clip], str]
+    notes: list[str] = field(default_factory=list)
+    reduced: list[tuple[str, int, float]] = field(default_factory=list)
+    features: list[tuple[str, FeatureConfig, bytes]] = field(default_factory=list)
+
+
+def of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress: Progress) -> Subject:
+    """A corpus, of which at most `limit` recordings are read."""
+    scan = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
+    clips = assign_splits(corpus.clips)
+    notes, reduced = list(corpus.notes), []  # notes before the reduction: its own would puzzle
+    if len(set(COMMANDS) & set(corpus.words)) >= len(COMMANDS) // 2:
+        reduced = class_table(clip.label for clip in apply_labels(corpus, "commands12")[0])
+
+    def load(clip: Clip) -> tuple[Samples, int]:
+        return read_samples(os.path.join(corpus.root, clip.path), start=clip.start, stop=clip.stop)
+
+    def address(clip: Clip) -> str:
+        if corpus.unpacked:
+            return ""
+        return quote(os.fsencode(os.path.relpath(os.path.join(corpus.root, clip.path), output.parent)))
+
+    return Subject(
+        name=str(corpus.source),
+        about=[fact("layout {}", corpus.layout)],
+        clips=clips,
+        scan=scan,
+        load=load,
+        link=address,
+        notes=notes,
+        reduced=reduced,
+    )
+
+
+def of_file(reader: Reader, limit: int) -> Subject:
+    """A dataset file, of which at most `limit` clips are measured, where it holds audio."""
+    clips = [
+        Clip(source or f"row {i}", reader.labels[label] if label >= 0 else "", speaker, split, start)
+        for i, (source, label, speaker, split, start) in enumerate(
+            zip(
+                reader.source.tolist(),
+                reader.label.tolist(),
+                reader.speaker.tolist(),
+                reader.split.tolist(),
+                reader.start.tolist(),
+                strict=True,
+            )
+        )
+    ]
+    originals = np.flatnonzero(reader.variant == 0).tolist()
+    row_of = {clips[i]: i for i in originals}
+    at_front = reader.config().pad == "front"
+
+    def load(clip: Clip) -> tuple[Samples, int]:
+        i = row_of[clip]
+        n = int(reader.length[i]) if reader.config().pad != "center" else reader.n_samples
+        return (reader.audio[i, reader.n_samples - n :] if at_front else reader.audio[i, :n]), reader.sr
+
+    chosen = sorted(row_of, key=lambda clip: clip_hash(0, clip))[:limit] if reader.has_audio else []
+    measured = [measure(clip, *load(clip), kind="int16") for clip in sorted(chosen, key=row_of.__getitem__)]
+    scan = Scan(len(clips), measured, is_sample=0 < len(chosen) < len(originals), clip_s=reader.n_samples / reader.sr)
+    features = []
+    for name in reader.feature_names:
+        config, row = reader.config(name), originals[0]
+        features.append((name, config, features_picture(reader.features(name)[row], config, f"{name}: {clips[row].path}")))
+    about = [
+        fact("clips of {} at {}", f"{reader.n_samples / reader.sr:g} s", f"{reader.sr:,} Hz"),
+        fact("features {}", ", ".join(reader.feature_names)),
+        fact("seed {}", reader.attrs["seed"]),
+    ]
+    notes = [] if reader.has_audio else ["The file holds no audio, so there are no waveforms, levels or players."]
+    if len(originals) < len(clips):
+        notes.append(
+            f"{len(clips) - len(originals):,} of the {len(clips):,} rows are augmented copies; they are counted, but not measured."
+        )
+    return Subject(
+        str(reader.path),
+        about,
+        clips,
+        scan,
+        load,
+        lambda clip: "",
+        notes,
+        features=features,
+    )

@@ -1,0 +1,10 @@
+# The public names, where each is defined. `kwstrain` reads this file when it is imported, and type checkers do.
+
+__version__: str
+__all__: list[str]
+
+from .config import TrainConfig as TrainConfig
+from .evaluation.evaluate import evaluate as evaluate
+from .inference.predict import predict as predict
+from .models import create as create
+from .training.fit import fit as fit
