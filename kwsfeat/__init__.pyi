@@ -16,7 +16,16 @@ from .augment import (
 from .augment import (
     time_stretch as time_stretch,
 )
+from .config.algorithm import check_algorithm as check_algorithm
+from .config.base import (
+    Config as Config,
+)
+from .config.base import (
+    config_class as config_class,
+)
+from .config.clip import ClipConfig as ClipConfig
 from .config.features import FeatureConfig as FeatureConfig
+from .config.option import option as option
 from .config.presets import (
     PRESETS as PRESETS,
 )

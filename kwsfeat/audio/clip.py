@@ -11,18 +11,17 @@ from kwsfeat.audio.faults import CUT, LOUDEST_CUT, Remark, Source, no_remark
 from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples, as_float32, as_int16
-from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.clip import ClipConfig
 from kwsfeat.errors import AudioError
 
 
 def load_clip(
     source: Source,
-    config: FeatureConfig,
+    config: ClipConfig,
     *,
     start: int = 0,
     stop: int | None = None,
     seed: tuple[int, ...] = (0,),
-    trim_db: float | None = None,
     out: NDArray[np.int16] | None = None,
     remark: Remark = no_remark,
 ) -> tuple[NDArray[np.int16], int]:
@@ -35,14 +34,12 @@ def load_clip(
     ----------
     source : path or binary file object
         Anything libsndfile reads.
-    config : FeatureConfig
-        Its `sr`, `n_samples`, `pad`, `crop`, `resample` and `resample_from_hz` are used.
+    config : ClipConfig
+        What a clip is; a FeatureConfig is one, too.
     start, stop : int, samples at the source's own rate, ``0 <= start < stop``
         The part to read; None is the end.
     seed : tuple of int
         For ``crop="random"``.
-    trim_db : float > 0 or None
-        Drop what lies before the first and after the last 20 ms that are within this many dB of the loudest 20 ms.
     out : ndarray, int16, shape (n_samples,), optional
         Written in place and returned.
     remark : callable, optional
@@ -61,13 +58,13 @@ def load_clip(
     """
     rate = config.resample_from_hz or config.sr
     wanted = ceil(config.n_samples * rate / config.sr)
-    long = LongRecording(source, rate=rate, n_samples=wanted, crop=config.crop, seed=seed, trim_db=trim_db, remark=remark)
+    long = LongRecording(source, rate=rate, n_samples=wanted, crop=config.crop, seed=seed, trim_db=config.trim_db, remark=remark)
     y, sr = read_samples(source, start=start, stop=stop, remark=remark, choose=long)
     if long.taken:
         y, sr = resample(y, sr, rate, config.resample)[long.skip : long.skip + wanted], rate
         remark(CUT)
-    elif trim_db is not None:
-        y = trim_silence(y, sr, trim_db)
+    elif config.trim_db is not None:
+        y = trim_silence(y, sr, config.trim_db)
     fixed, length = _fixed_at_rate(y, sr, config, seed, remark)
     if out is None:
         out = np.empty(config.n_samples, np.int16)
@@ -75,13 +72,13 @@ def load_clip(
     return out, length
 
 
-def fix_length(y: Samples, config: FeatureConfig, *, seed: tuple[int, ...] = (0,), n_samples: int | None = None) -> tuple[Samples, int]:
+def fix_length(y: Samples, config: ClipConfig, *, seed: tuple[int, ...] = (0,), n_samples: int | None = None) -> tuple[Samples, int]:
     """Pad with zeros or crop to ``config.n_samples``, as ``config.pad`` and ``config.crop`` say.
 
     Parameters
     ----------
     y : ndarray, any dtype, shape (n,)
-    config : FeatureConfig
+    config : ClipConfig
     seed : tuple of int
         For ``crop="random"``: the crop starts at ``default_rng(seed).integers(n - n_samples + 1)``.
     n_samples : int, optional
@@ -107,7 +104,7 @@ def fix_length(y: Samples, config: FeatureConfig, *, seed: tuple[int, ...] = (0,
     return padded, n
 
 
-def _crop_start(y: Samples, wanted: int, config: FeatureConfig, seed: tuple[int, ...]) -> int:
+def _crop_start(y: Samples, wanted: int, config: ClipConfig, seed: tuple[int, ...]) -> int:
     spare = len(y) - wanted
     if config.crop == "start":
         return 0
@@ -144,7 +141,7 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     return np.asarray(soxr.resample(y, sr, new_sr, quality="HQ"), np.float32)
 
 
-def _fixed_at_rate(y: Samples, sr: int, config: FeatureConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
+def _fixed_at_rate(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
     """`y` at ``config.sr`` with ``config.n_samples``; untouched int16 stays int16."""
     if config.resample_from_hz:
         # System C fixes the clip at its recorded rate and resamples the result, so that the FFT sees the zeros too.

@@ -12,7 +12,7 @@ from kwsfeat.audio.decode import mono, pieces
 from kwsfeat.audio.faults import Remark, Source
 from kwsfeat.audio.wav import LONG_S
 from kwsfeat.audio.waveform import Samples
-from kwsfeat.config.features import Crop
+from kwsfeat.config.clip import Crop
 
 if TYPE_CHECKING:
     from soundfile import SoundFile

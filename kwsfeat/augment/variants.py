@@ -16,11 +16,11 @@ from kwsfeat.augment.grid import Grid
 from kwsfeat.augment.policy import Policy
 from kwsfeat.augment.stretch import stretch_and_shift
 from kwsfeat.augment.transform import Parameters, Transform, uniforms
-from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.clip import ClipConfig
 
 
 def augmented(
-    transform: Transform, parameters: Parameters, y: NDArray[Any], length: int, config: FeatureConfig
+    transform: Transform, parameters: Parameters, y: NDArray[Any], length: int, config: ClipConfig
 ) -> tuple[NDArray[np.float32], int]:
     """One clip of ``config.n_samples`` changed, and brought back to that length.
 
@@ -67,7 +67,7 @@ def draw_variants(policy: Policy, transform: Transform, *, seed: int, index: int
 
 
 def variants(
-    transform: Transform, drawn: Sequence[Parameters | None], y: NDArray[np.int16], length: int, config: FeatureConfig
+    transform: Transform, drawn: Sequence[Parameters | None], y: NDArray[np.int16], length: int, config: ClipConfig
 ) -> list[tuple[NDArray[np.int16], int]]:
     """The variants of one clip, as they are stored: samples (n_samples,) and how many of them are real.
 
@@ -90,7 +90,7 @@ def variants(
     return [(as_int16(variant), n) for variant, n in rows]
 
 
-def real_part(y: NDArray[Any], length: int, config: FeatureConfig) -> NDArray[Any]:
+def real_part(y: NDArray[Any], length: int, config: ClipConfig) -> NDArray[Any]:
     """`y` without the zeros that padding put at its end, its front, or both."""
     first = {"end": 0, "front": len(y) - length, "center": (len(y) - length) // 2}[config.pad]
     return y[first : first + length]

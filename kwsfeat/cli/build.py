@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,7 @@ def build(
     features: tuple[str, ...],
     pad: str | None,
     crop: str | None,
+    trim_db: float | None,
     augment: str,
     no_audio: bool,
     float16: bool,
@@ -90,6 +92,7 @@ def build(
 
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
+    from kwsfeat.config.clip import common_clip
     from kwsfeat.corpus.splits import parse_rule
     from kwsfeat.pipeline.build import build_file
     from kwsfeat.pipeline.sources import Recordings
@@ -97,7 +100,7 @@ def build(
     from kwsfeat.threads import thread_count
 
     with wrong_usage():
-        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop)) if value})
+        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop), ("trim_db", trim_db)) if value})
         policy = load_policy(augment)
         parse_rule(corpus_options["split"] or "auto")
     skipped: list[tuple[str, str]] = []
@@ -106,7 +109,7 @@ def build(
         rows = _earlier_file(source, configs, corpus_options)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
-    augmented = augment_source(rows, policy, next(iter(configs.values())), seed=seed)
+    augmented = augment_source(rows, policy, common_clip(configs), seed=seed)
     try:
         with console.progress("clips") as progress:
             report = build_file(
@@ -125,7 +128,7 @@ def build(
     return SKIPPED if skipped else 0
 
 
-def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, FeatureConfig]:
+def _configs(features: tuple[str, ...], changes: dict[str, Any]) -> dict[str, FeatureConfig]:
     from kwsfeat.config.features import FeatureConfig
     from kwsfeat.config.toml import named_config
 
@@ -139,35 +142,48 @@ def _configs(features: tuple[str, ...], changes: dict[str, str]) -> dict[str, Fe
 
 
 def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> FromDataset:
+    from kwsfeat.config.clip import common_clip
     from kwsfeat.dataset.reader import Reader
     from kwsfeat.pipeline.sources import FromDataset
 
     if given := [name for name, value in corpus_options.items() if value is not None]:
-        option = "--" + given[0].removesuffix("_db").replace("_", "-")
+        option = "--" + given[0].replace("_", "-")
         raise click.UsageError(f"{option} cannot change the rows of {source}: build from the recordings")
-    return FromDataset(Reader(source), next(iter(configs.values())))
+    reader = Reader(source)
+    for name, config in configs.items():  # features say nothing of trimming, so that they take clips that were trimmed
+        if config.trim_db is None:
+            configs[name] = replace(config, trim_db=reader.clip.trim_db)
+    return FromDataset(reader, common_clip(configs))
 
 
 def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
+    from kwsfeat.config.clip import common_clip
     from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
+    from kwsfeat.corpus.splits import RULES, parse_rule, speakers_in_several_splits
     from kwsfeat.pipeline.sources import plan_recordings
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:
         chosen.setdefault("split", "folds")
-    rows = plan_recordings(source, next(iter(configs.values())), **chosen, seed=seed, strict=strict)
+    rows = plan_recordings(source, common_clip(configs), **chosen, seed=seed, strict=strict)
     corpus = rows.corpus
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
         console.note(note)
-    for note in rows.split_notes:
-        console.note(note)
-    if not rows.split.startswith("given") and any(clip.split for clip in corpus.clips):
-        console.note("the corpus's own parts are not used: --split given does")
+    rule = parse_rule(rows.split)[0]
+    ignored = rule != "given" and any(clip.split for clip in corpus.clips)
+    console.note(f"split {rows.split}: {RULES[rule]}" + ("; the corpus's own parts are not used" if ignored else ""))
     console.detail(format_class_table(class_table(clip.label or "(unlabelled)" for clip in rows.clips)))
+    speakers = {clip.speaker for clip in rows.clips} - {""}
+    if shared := speakers_in_several_splits(rows.clips):
+        console.note(
+            f"{len(shared):,} of {len(speakers):,} speakers, {shared[0]} for one, are in more than one split: by-speaker keeps them apart"
+        )
+    elif speakers:
+        console.note(f"no speaker is in two splits ({len(speakers):,} speakers)")
     if empty := [split for split in SPLITS if not any(clip.split == split for clip in rows.clips)]:
         console.note(f"no clips in the split {' and '.join(empty)}: --split stratified:80/10/10 fills all three")
     return rows, list(corpus.skipped)

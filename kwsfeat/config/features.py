@@ -6,73 +6,30 @@ It travels as JSON in the HDF5 file and in the trained bundle; build, evaluate a
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from functools import cached_property
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal
 
+from kwsfeat.config.algorithm import algorithm_version
+from kwsfeat.config.base import config_class
+from kwsfeat.config.clip import ClipConfig
+from kwsfeat.config.option import option
 from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain, mel_filterbank
 from kwsfeat.design.windows import Window
-from kwsfeat.errors import ConfigError, unknown_name
-from kwsfeat.renamed import renamed, with_new_names
+from kwsfeat.errors import ConfigError
 
-Pad = Literal["end", "front", "center"]
-Crop = Literal["start", "center", "random", "loudest"]
 Framing = Literal["zero", "reflect", "symmetric", "none", "end"]
 Log = Literal["none", "ln", "log10", "db", "pcen"]
 Normalize = Literal["none", "row-l1", "mean", "mean-variance", "global"]
 
+_LONGEST_FFT = 1 << 20
+_MOST_VALUES = 1 << 31  # of one clip's features
 
-_OLD_NAMES = {"kind": "output", "edges": "framing", "mel_formula": "mel_scale", "mel_weights": "triangle_domain"}
 
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureConfig:
+@config_class
+class FeatureConfig(ClipConfig):
     """The whole description of a feature: recording in, ``(n_frames, n_features)`` float32 out.
 
     Fields are in the order in which the signal meets them. Lengths are samples at `sr` unless the name says otherwise.
-
-    Clip
-        `sr` (Hz, >= 1), `n_samples` (>= 1): every clip has this length. `pad`: where zeros go when it is shorter.
-        `crop`: what is kept when it is longer (``random`` is drawn from the seed given to build or extract). `resample`:
-        ``soxr`` (band-limited) or ``fft`` (``scipy.signal.resample``, system C); `resample_from_hz` > 0 fixes the length at
-        that rate first and resamples the fixed clip, as system C does.
-    Conditioning
-        `peak_normalize`: divide by the largest sample (MLPerf Tiny). `input_scale`: factor on [-1, 1] (Kaldi: 32768).
-        `lowpass_hz`, `lowpass_order`: causal Butterworth (system A: 3000 Hz, order 35), None is off. `dither`: standard
-        deviation of seeded Gaussian noise, in scaled units; 0 is off.
-    Frames
-        `output`: ``waveform``, ``spectrum``, ``mel`` or ``mfcc``. `n_fft` (prime factors 2, 3, 5), `win_length` (<= n_fft),
-        `hop_length` (>= 1). `window`: periodic unless named symmetric; ``hann-offset`` is shifted by half a sample
-        (micro_frontend). `window_align`: where a window shorter than n_fft lies in the frame. `framing`: frames centred with
-        ``zero`` or ``reflect`` padding (librosa, torchaudio), ``symmetric`` (Kaldi without snip_edges), ``none`` (whole frames
-        only; a frame is `win_length` long when the window is left-aligned, else `n_fft`), ``end`` (zeros so that no sample
-        is dropped, python_speech_features). `drop_last_frame`: Whisper. `remove_dc`: subtract each frame's mean. `preemph`
-        with `preemph_mode`: ``clip`` (y[t] - c y[t-1], y[-1] = 0) or ``frame`` (Kaldi: first sample x0 - c x0).
-    Spectrum
-        `spectrum`: ``power`` or ``magnitude``. `spectrum_norm` divides the power by the window's energy (``window``),
-        `win_length`, `n_fft`, or gives ``scipy.signal.spectrogram``'s one-sided ``density``.
-    Mel
-        `n_mels`, `fmin_hz`, `fmax_hz` (None is sr / 2), `mel_scale`, `triangle_domain`, `mel_norm`: see ``mel_filterbank``.
-    Logarithm
-        `log`: ``none``, ``ln``, ``log10``, ``db`` (10 log10) or ``pcen``. The argument is ``max(x, log_floor) + log_offset``.
-        `log_ref`: value that becomes 0 (a number, or ``max`` of the clip). `top_db`: clip to this far (in dB) below the
-        clip's largest value; None is off. `pcen_*`: librosa's parameters.
-    Cepstrum
-        `n_mfcc` (<= n_mels), `dct_norm`: ``ortho``, ``htk`` (sqrt(2/N) on all rows) or ``none``. `lifter` (0 is off) with
-        `lifter_kind` ``htk`` (1 + L/2 sin(pi n/L)) or ``librosa`` (n + 1).
-    Energy
-        `energy`: ``none``, ``raw`` (ln of a frame's energy before pre-emphasis and window) or ``windowed``; it takes the
-        place of c0 in an MFCC and comes before the bands otherwise, or last with `energy_last`. `energy_floor` >= 0.
-    After
-        `deltas` 0, 1 or 2 with `delta_width` (odd, >= 3) and `delta_kind` ``librosa`` (Savitzky-Golay) or ``htk`` (regression
-        with repeated edges, applied twice). `normalize`: ``row-l1`` (system A: each band over time divided by its L1 norm),
-        ``mean``, ``mean-variance`` (per utterance and feature) or ``global`` with `global_mean` and `global_std`. Then
-        ``(x + post_add) / post_divide``, clipped to `post_clip` when given.
 
     Raises
     ------
@@ -80,77 +37,120 @@ class FeatureConfig:
         Naming the field, its value, the bound and the cure.
     """
 
-    sr: int = 16000
-    n_samples: int = 16000
-    pad: Pad = "end"
-    crop: Crop = "center"
-    resample: Literal["soxr", "fft"] = "soxr"
-    resample_from_hz: int = 0
+    # fmt: off
+    peak_normalize: bool = option(False, "Divide by the clip's largest sample (MLPerf Tiny).", group="Conditioning")
+    input_scale: float = option(1.0, "Factor on samples in [-1, 1]; Kaldi's is 32768.", above=0, group="Conditioning")
+    lowpass_hz: float | None = option(
+        None, "Cutoff of a causal Butterworth low-pass, below sr / 2 (system A: 3000); None is off.",
+        unit="Hz", above=0, group="Conditioning",
+    )
+    lowpass_order: int = option(
+        35, "Order of the low-pass; higher ones are not stable in float32.", at_least=1, at_most=60, group="Conditioning"
+    )
+    dither: float = option(
+        0.0, "Standard deviation of seeded Gaussian noise, in scaled units; 0 is off.", at_least=0, group="Conditioning"
+    )
 
-    peak_normalize: bool = False
-    input_scale: float = 1.0
-    lowpass_hz: float | None = None
-    lowpass_order: int = 35
-    dither: float = 0.0
+    output: Literal["waveform", "spectrum", "mel", "mfcc"] = option("mel", "How far the signal goes.", group="Frames", formerly="kind")
+    n_fft: int = option(
+        512, "Length of the FFT; its prime factors are 2, 3 and 5.", unit="points", at_least=4, at_most=_LONGEST_FFT, group="Frames"
+    )
+    win_length: int = option(
+        400, "Length of the window, at most n_fft.", unit="samples", at_least=1, at_most=_LONGEST_FFT, group="Frames"
+    )
+    hop_length: int = option(
+        160, "From one frame to the next.", unit="samples", at_least=1, at_most=_LONGEST_FFT, group="Frames"
+    )
+    window: Window = option(
+        "hann", "Periodic unless named symmetric; hann-offset is shifted by half a sample (micro_frontend).", group="Frames"
+    )
+    window_align: Literal["center", "left"] = option("center", "Where a window shorter than n_fft lies in the frame.", group="Frames")
+    framing: Framing = option(
+        "zero", "Frames centred, with zero or reflect padding (librosa, torchaudio); symmetric (Kaldi without snip_edges); none: whole "
+        "frames only, a frame being win_length long when the window is left-aligned, else n_fft; end: zeros at the end, so that no "
+        "sample is dropped (python_speech_features).",
+        group="Frames", formerly="edges",
+    )
+    drop_last_frame: bool = option(False, "Leave out the last frame (Whisper).", group="Frames")
+    remove_dc: bool = option(False, "Subtract each frame's mean.", group="Frames")
+    preemph: float = option(0.0, "Coefficient c of the pre-emphasis; 0 is off.", above=-1, below=1, group="Frames")
+    preemph_mode: Literal["clip", "frame"] = option(
+        "clip", "clip: y[t] - c y[t-1] with y[-1] = 0; frame: in each frame, the first sample being x0 - c x0 (Kaldi).", group="Frames"
+    )
 
-    output: Literal["waveform", "spectrum", "mel", "mfcc"] = "mel"
-    n_fft: int = 512
-    win_length: int = 400
-    hop_length: int = 160
-    window: Window = "hann"
-    window_align: Literal["center", "left"] = "center"
-    framing: Framing = "zero"
-    drop_last_frame: bool = False
-    remove_dc: bool = False
-    preemph: float = 0.0
-    preemph_mode: Literal["clip", "frame"] = "clip"
+    spectrum: Literal["power", "magnitude"] = option("power", "What the bins hold.", group="Spectrum")
+    spectrum_norm: Literal["none", "window", "win_length", "n_fft", "density"] = option(
+        "none", "Divide the power by the window's energy (window), by win_length or by n_fft; density is the one-sided density of "
+        "scipy.signal.spectrogram.",
+        group="Spectrum",
+    )
 
-    spectrum: Literal["power", "magnitude"] = "power"
-    spectrum_norm: Literal["none", "window", "win_length", "n_fft", "density"] = "none"
+    n_mels: int = option(40, "Number of bands; each must hold an FFT bin.", at_least=1, at_most=8192, group="Mel")
+    fmin_hz: float = option(0.0, "Lower edge of the first band.", unit="Hz", at_least=0, group="Mel")
+    fmax_hz: float | None = option(None, "Upper edge of the last band, at most sr / 2; None is sr / 2.", unit="Hz", above=0, group="Mel")
+    mel_scale: MelScale = option(
+        "slaney", "slaney: linear below 1 kHz (librosa); htk: 2595 log10(1 + f/700) (HTK, Kaldi, TensorFlow).",
+        group="Mel", formerly="mel_formula",
+    )
+    triangle_domain: TriangleDomain = option(
+        "hz", "Where the triangles have straight sides: over hz (librosa), over mel (Kaldi, TensorFlow), or between edges rounded down to "
+        "whole bins (bin, python_speech_features).",
+        group="Mel", formerly="mel_weights",
+    )
+    mel_norm: MelNorm = option(
+        "slaney", "slaney divides a band by half its width in Hz (equal area); l1, l2 and linf divide it by that norm.", group="Mel"
+    )
 
-    n_mels: int = 40
-    fmin_hz: float = 0.0
-    fmax_hz: float | None = None
-    mel_scale: MelScale = "slaney"
-    triangle_domain: TriangleDomain = "hz"
-    mel_norm: MelNorm = "slaney"
+    log: Log = option("ln", "db is 10 log10. The argument is max(x, log_floor) + log_offset.", group="Logarithm")
+    log_floor: float = option(1e-10, "Smallest value before the logarithm.", at_least=0, group="Logarithm")
+    log_offset: float = option(0.0, "Added before the logarithm.", at_least=0, group="Logarithm")
+    log_ref: float | Literal["max"] = option(1.0, "The value that becomes 0; max is the clip's largest.", above=0, group="Logarithm")
+    top_db: float | None = option(
+        None, "Clip to this far below the clip's largest value; None is off.", unit="dB", above=0, group="Logarithm"
+    )
+    pcen_gain: float = option(0.98, "Gain of librosa.pcen.", at_least=0, group="Logarithm")
+    pcen_bias: float = option(2.0, "Bias of librosa.pcen.", at_least=0, group="Logarithm")
+    pcen_power: float = option(0.5, "Power of librosa.pcen.", at_least=0, group="Logarithm")
+    pcen_time_s: float = option(0.4, "Time constant of librosa.pcen.", unit="s", above=0, group="Logarithm")
+    pcen_eps: float = option(1e-6, "Eps of librosa.pcen.", above=0, group="Logarithm")
 
-    log: Log = "ln"
-    log_floor: float = 1e-10
-    log_offset: float = 0.0
-    log_ref: float | Literal["max"] = 1.0
-    top_db: float | None = None
-    pcen_gain: float = 0.98
-    pcen_bias: float = 2.0
-    pcen_power: float = 0.5
-    pcen_time_s: float = 0.4
-    pcen_eps: float = 1e-6
+    n_mfcc: int = option(13, "Coefficients that are kept, at most n_mels.", at_least=1, at_most=8192, group="Cepstrum")
+    dct_norm: Literal["ortho", "htk", "none"] = option(
+        "ortho", "Scale of the DCT-II; htk is sqrt(2/N) on all rows.", group="Cepstrum"
+    )
+    lifter: float = option(0.0, "L of the liftering; 0 is off.", at_least=0, group="Cepstrum")
+    lifter_kind: Literal["htk", "librosa"] = option(
+        "htk", "htk: 1 + L/2 sin(pi n/L); librosa: n + 1 in the place of n.", group="Cepstrum"
+    )
 
-    n_mfcc: int = 13
-    dct_norm: Literal["ortho", "htk", "none"] = "ortho"
-    lifter: float = 0.0
-    lifter_kind: Literal["htk", "librosa"] = "htk"
+    energy: Literal["none", "raw", "windowed"] = option(
+        "none", "ln of a frame's energy, raw before pre-emphasis and window. It takes the place of c0 in an MFCC and comes before the "
+        "bands otherwise.",
+        group="Energy",
+    )
+    energy_floor: float = option(0.0, "Smallest energy before the logarithm.", at_least=0, group="Energy")
+    energy_last: bool = option(False, "Put the energy last.", group="Energy")
 
-    energy: Literal["none", "raw", "windowed"] = "none"
-    energy_floor: float = 0.0
-    energy_last: bool = False
-
-    deltas: int = 0
-    delta_width: int = 9
-    delta_kind: Literal["librosa", "htk"] = "librosa"
-    normalize: Normalize = "none"
-    global_mean: tuple[float, ...] = ()
-    global_std: tuple[float, ...] = ()
-    post_add: float = 0.0
-    post_divide: float = 1.0
-    post_clip: tuple[float, float] | None = None
+    deltas: int = option(0, "Orders of differences over time that are appended.", at_least=0, at_most=2, group="After")
+    delta_width: int = option(9, "Frames that a difference is taken over; odd.", unit="frames", at_least=3, at_most=9999, group="After")
+    delta_kind: Literal["librosa", "htk"] = option(
+        "librosa", "librosa: Savitzky-Golay; htk: regression with repeated ends, applied twice.", group="After"
+    )
+    normalize: Normalize = option(
+        "none", "row-l1: each band over time divided by its L1 norm (system A); mean and mean-variance: per utterance and feature; "
+        "global: with global_mean and global_std.",
+        group="After",
+    )
+    global_mean: tuple[float, ...] = option((), "One value for each feature, for normalize global.", group="After")
+    global_std: tuple[float, ...] = option((), "One value above 0 for each feature, for normalize global.", group="After")
+    post_add: float = option(0.0, "The last steps are (x + post_add) / post_divide, clipped to post_clip.", group="After")
+    post_divide: float = option(1.0, "See post_add.", above=0, group="After")
+    post_clip: tuple[float, float] | None = option(None, "A lower and a higher bound of all values; None is off.", group="After")
+    # fmt: on
 
     def __post_init__(self) -> None:
-        for name in ("global_mean", "global_std", "post_clip"):  # JSON and TOML know lists only
-            if isinstance(value := getattr(self, name), list):
-                object.__setattr__(self, name, tuple(value))
-        _check_types(self)
-        _check_bounds(self)
+        super().__post_init__()
+        _check_rules(self)
         if self.output != "waveform":
             _check_frames(self)
         if self.output in ("mel", "mfcc"):
@@ -164,11 +164,6 @@ class FeatureConfig:
                     raise ConfigError(
                         f"{name} has {len(getattr(self, name))} values and needs n_features={self.n_features}: one for each feature"
                     )
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _OLD_NAMES:
-            return getattr(self, _OLD_NAMES[name])
-        raise AttributeError(f"FeatureConfig has no field {name!r}")
 
     @cached_property
     def frame_length(self) -> int:
@@ -208,57 +203,14 @@ class FeatureConfig:
         """(n_frames, n_features) of one clip."""
         return self.n_frames, self.n_features
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields, JSON types only."""
-        return {f.name: list(v) if isinstance(v := getattr(self, f.name), tuple) else v for f in fields(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> FeatureConfig:
-        """The strict inverse of :meth:`to_dict`: every field must be there, and no other."""
-        values = with_new_names(values, _OLD_NAMES)
-        names = {f.name for f in fields(cls)}
-        if missing := names - values.keys():
-            raise ConfigError(f"feature config lacks {_listed(missing)}: written by another version, or edited")
-        return cls.from_partial(values)
-
-    @classmethod
-    def from_partial(cls, values: Mapping[str, Any], base: FeatureConfig | None = None) -> FeatureConfig:
-        """`base` (the defaults without it) with some fields replaced; refuses names that are no fields."""
-        values = with_new_names(values, _OLD_NAMES)
-        names = [f.name for f in fields(cls)]
-        if unknown := [name for name in values if name not in names]:
-            raise unknown_name("field of FeatureConfig", unknown[0], names)
-        return cls(**{**(base.to_dict() if base else {}), **values})
-
-    def to_json(self) -> str:
-        """The fields as one line of JSON."""
-        return json.dumps(self.to_dict())
-
-    @classmethod
-    def from_json(cls, text: str) -> FeatureConfig:
-        """The inverse of :meth:`to_json`."""
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"feature config is not JSON: {error}") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"feature config must be a JSON object, not {type(values).__name__}")
-        return cls.from_dict(values)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits that differ whenever a field differs."""
-        old = {new: old for old, new in _OLD_NAMES.items()}  # a better name is not another configuration
-        text = json.dumps({old.get(name, name): value for name, value in self.to_dict().items()}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    @property
+    def algorithm(self) -> int:
+        """Version of the algorithm that computes these features today; stored beside them, and compared."""
+        return algorithm_version(self)
 
     def differences(self, other: FeatureConfig) -> list[str]:
         """One ``name: ours != theirs`` for each field in which the two differ."""
-        ours, theirs = self.to_dict(), other.to_dict()
-        return [f"{name}: {ours[name]!r} != {theirs[name]!r}" for name in ours if ours[name] != theirs[name]]
-
-
-FeatureConfig.__init__ = renamed(**_OLD_NAMES)(FeatureConfig.__init__)  # type: ignore[method-assign]
+        return [f"{name}: {ours!r} != {theirs!r}" for name, (ours, theirs) in self.differing(other).items()]
 
 
 def good_fft_sizes(n: int) -> tuple[int, int]:
@@ -278,69 +230,12 @@ def _is_5_smooth(n: int) -> bool:
     return n == 1
 
 
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-_HINTS: dict[str, Any] = {}
-
-
-def _check_types(config: FeatureConfig) -> None:
-    """Fields come from JSON and TOML files written by hand: each must have the type it is declared with."""
-    if not _HINTS:
-        _HINTS.update(get_type_hints(FeatureConfig))
-    for f in fields(config):
-        value, hint = getattr(config, f.name), _HINTS[f.name]
-        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-        choices = [c for option in options if get_origin(option) is Literal for c in get_args(option)]
-        if value in choices or (value is None and type(None) in options):
-            continue
-        wanted = " or ".join([_KIND_NAMES[o] for o in options if o in _KIND_NAMES] + ([f"one of {', '.join(choices)}"] if choices else []))
-        if any(get_origin(option) is tuple for option in options):
-            if not isinstance(value, tuple) or not all(_is_number(v) for v in value):
-                raise ConfigError(f"{f.name}={value!r} must be a list of numbers")
-            object.__setattr__(config, f.name, tuple(float(v) for v in value))
-        elif float in options and _is_number(value):
-            object.__setattr__(config, f.name, float(value))  # 1 and 1.0 are the same configuration
-        elif type(value) not in options or type(value) is float:
-            raise ConfigError(f"{f.name}={value!r} must be {wanted}")
-
-
-_KIND_NAMES: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a finite number"}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-_AT_LEAST: dict[str, float] = {
-    "sr": 1, "n_samples": 1, "resample_from_hz": 0, "lowpass_order": 1, "dither": 0, "n_fft": 4, "win_length": 1, "hop_length": 1,
-    "n_mels": 1, "n_mfcc": 1, "log_floor": 0, "log_offset": 0, "lifter": 0, "energy_floor": 0, "delta_width": 3,
-    "pcen_gain": 0, "pcen_bias": 0, "pcen_power": 0,
-}  # fmt: skip
-
-
-def _check_bounds(c: FeatureConfig) -> None:
-    for name, bound in _AT_LEAST.items():
-        if getattr(c, name) < bound:
-            raise ConfigError(f"{name}={getattr(c, name)} must be >= {bound:g}")
-    for name in ("input_scale", "post_divide", "pcen_time_s", "pcen_eps"):
-        if getattr(c, name) <= 0:
-            raise ConfigError(f"{name}={getattr(c, name)} must be > 0")
-    if c.lowpass_hz is not None and not 0 < c.lowpass_hz < c.sr / 2:
+def _check_rules(c: FeatureConfig) -> None:
+    """What one field demands of another; each by itself was checked before."""
+    if c.lowpass_hz is not None and c.lowpass_hz >= c.sr / 2:
         raise ConfigError(f"lowpass_hz={c.lowpass_hz:g} must lie between 0 and sr / 2 = {c.sr / 2:g}")
-    if c.lowpass_order > 60:
-        raise ConfigError(f"lowpass_order={c.lowpass_order} must be <= 60: higher orders are not stable in float32")
-    if not -1.0 < c.preemph < 1.0:
-        raise ConfigError(f"preemph={c.preemph} must lie between -1 and 1")
-    if c.top_db is not None and c.top_db <= 0:
-        raise ConfigError(f"top_db={c.top_db} must be > 0, or none to switch it off")
-    if c.deltas not in (0, 1, 2):
-        raise ConfigError(f"deltas={c.deltas} must be 0, 1 or 2")
     if c.delta_width % 2 == 0:
         raise ConfigError(f"delta_width={c.delta_width} must be odd")
-    if isinstance(c.log_ref, float) and c.log_ref <= 0:
-        raise ConfigError(f"log_ref={c.log_ref} must be > 0, or 'max'")
     if c.log in ("ln", "log10", "db") and c.log_floor + c.log_offset < 1e-37:
         raise ConfigError(f"log_floor={c.log_floor:g} plus log_offset={c.log_offset:g} must be >= 1e-37: silence has no logarithm")
     if c.log in ("none", "pcen") and (c.top_db is not None or c.log_ref != 1.0):
@@ -371,5 +266,10 @@ def _check_frames(c: FeatureConfig) -> None:
         )
     if c.n_frames < 1:
         raise ConfigError(f"n_samples={c.n_samples} gives no frame of {c.frame_length} samples: lengthen the clip or shorten the window")
+    if c.n_frames * c.n_features > _MOST_VALUES:
+        raise ConfigError(
+            f"n_samples={c.n_samples} give {c.n_frames:,} x {c.n_features:,} features, at most {_MOST_VALUES:,} values are possible: "
+            "shorten the clip or raise hop_length"
+        )
     if c.deltas and c.delta_kind == "librosa" and c.n_frames < c.delta_width:
         raise ConfigError(f"delta_width={c.delta_width} must be <= n_frames={c.n_frames}: choose a narrower one, or delta_kind 'htk'")

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.config.clip import ClipConfig
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.columns import Columns, fixed_strings
 from kwsfeat.dataset.disk import move
@@ -29,6 +30,7 @@ class Description:
 
     columns: Columns
     labels: tuple[str, ...]
+    clip: ClipConfig
     configs: Mapping[str, FeatureConfig]
     seed: int
     audio: bool
@@ -44,7 +46,7 @@ class Description:
     @property
     def arrays(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
         """Shape of a row and type of each array of a block."""
-        return row_arrays(self.configs, self.dtype)
+        return row_arrays(self.clip, self.configs, self.dtype)
 
     @property
     def stored(self) -> list[str]:
@@ -63,9 +65,8 @@ class Completion:
     float16_error: Mapping[str, float]
 
 
-def row_arrays(configs: Mapping[str, FeatureConfig], dtype: str) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def row_arrays(clip: ClipConfig, configs: Mapping[str, FeatureConfig], dtype: str) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shape of a row and type of each array of a block."""
-    clip = next(iter(configs.values()))
     kind = np.dtype({"float32": "<f4", "float16": "<f2"}[dtype])
     arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
         "length": ((), np.dtype("<i4")),
@@ -90,6 +91,7 @@ def create(path: str | os.PathLike[str], described: Description) -> Layout:
             attrs = file[f"features/{name}"].attrs
             attrs["config"] = config.to_json()
             attrs["fingerprint"] = config.fingerprint
+            attrs["algorithm"] = config.algorithm
             attrs["units"] = _units(config)
             attrs["axes"] = "clip, frame, feature"
             attrs["mean"] = np.zeros(config.n_features, np.float32)
@@ -146,7 +148,6 @@ def _shorten(file: h5py.File, fd: int, described: Description, n_clips: int) -> 
 
 
 def _write_attributes(file: h5py.File, described: Description) -> None:
-    clip = next(iter(described.configs.values()))
     text = h5py.string_dtype()
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = FORMAT_VERSION
@@ -154,8 +155,9 @@ def _write_attributes(file: h5py.File, described: Description) -> None:
     file.attrs["labels"] = np.array(described.labels, dtype=text)
     file.attrs["feature_names"] = np.array(list(described.configs), dtype=text)
     file.attrs["fingerprints"] = np.array([config.fingerprint for config in described.configs.values()], dtype=text)
-    file.attrs["sr"] = clip.sr
-    file.attrs["n_samples"] = clip.n_samples
+    file.attrs["clip"] = described.clip.to_json()
+    file.attrs["sr"] = described.clip.sr
+    file.attrs["n_samples"] = described.clip.n_samples
     file.attrs["seed"] = described.seed
     file.attrs["block_rows"] = described.block_rows
     file.attrs["n_skipped"] = 0

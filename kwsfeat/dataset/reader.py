@@ -15,6 +15,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.config.algorithm import FIRST
+from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
@@ -159,6 +161,19 @@ class Reader:
                 raise StoreError(f"{self.path}: the configuration of {name!r} does not match its fingerprint: the file is damaged")
             self._configs[name] = config
         return self._configs[name]
+
+    def algorithm(self, name: str | None = None) -> int:
+        """Version of the algorithm that computed the feature set."""
+        return int(self._feature_attrs[self._feature_name(name)].get("algorithm", FIRST))
+
+    @cached_property
+    def clip(self) -> ClipConfig:
+        """What a clip of this file is."""
+        if "clip" not in self.attrs:  # of a file that is older than ClipConfig
+            return self.config().clip
+        clip = ClipConfig.from_json(self.attrs["clip"])
+        check_same_clip(clip, self.config(), names=(f"{self.path}", "its features"), cure="the file is damaged, build it again")
+        return clip
 
     def statistics(self, name: str | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and standard deviation of each feature over the frames of the training rows, float32, shape (n_features,)."""

@@ -16,7 +16,7 @@ from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.format import block_slices, block_spans, is_block_array
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.dataset.seal import broken_seal, sealed_blocks
-from kwsfeat.errors import KwsError, StoreError
+from kwsfeat.errors import ConfigError, KwsError, StoreError
 
 
 @dataclass
@@ -117,6 +117,10 @@ def _check_configs(reader: Reader, problems: list[str]) -> None:
             problems.append(
                 f"the fingerprint of {name!r} in the root is {fingerprint}, its configuration has {reader.config(name).fingerprint}"
             )
+    try:
+        _ = reader.clip
+    except ConfigError as error:
+        problems.append(str(error))
 
 
 def _check_blocks(reader: Reader, report: Verification, progress: Callable[[int, int], None] | None) -> None:

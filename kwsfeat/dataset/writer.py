@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.config.clip import common_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.block import Block, Entry, Receipt, entries, read_block, write_block
 from kwsfeat.dataset.columns import Columns, fixed_strings
@@ -28,14 +29,11 @@ from kwsfeat.dataset.format import Layout, block_slices, block_spans
 from kwsfeat.dataset.hdf5 import Completion, Description, complete, create, layout_of, row_arrays
 from kwsfeat.dataset.seal import ledger_of, sealed_page, unfinished_page
 from kwsfeat.dataset.statistics import Moments
-from kwsfeat.errors import ConfigError, StoreError
+from kwsfeat.errors import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-
-# Fields that decide what the stored samples are: feature sets of one file share its audio, so they must agree on them.
-CLIP_FIELDS = ("sr", "n_samples", "pad", "crop", "resample", "resample_from_hz")
 
 _BLOCK_ROWS = 64
 _BLOCK_BYTES = 8 << 20
@@ -56,7 +54,7 @@ class Writer:
     labels : sequence of str
         Class names.
     configs : mapping of str to FeatureConfig
-        The feature sets by name, the first is the default; they must agree on :data:`CLIP_FIELDS`.
+        The feature sets by name, the first is the default; they must agree on what a clip is.
     seed : int
         The seed that cropping and dither were drawn from.
     audio : bool
@@ -112,11 +110,11 @@ class Writer:
         self._receipts: dict[int, Receipt] = {}
         if not self.n_clips:
             raise StoreError(f"{self.path} would hold no clip: nothing to write")
-        _check_same_clip(configs)
-        arrays = row_arrays(configs, dtype)
+        clip = common_clip(configs)
+        arrays = row_arrays(clip, configs, dtype)
         row_bytes = sum(int(np.prod(shape)) * kind.itemsize for shape, kind in arrays.values())
         block_rows = max(1, min(_BLOCK_ROWS, _BLOCK_BYTES // row_bytes))
-        self._described = Description(columns, tuple(labels), dict(configs), seed, audio, dtype, block_rows, dict(attributes or {}))
+        self._described = Description(columns, tuple(labels), clip, dict(configs), seed, audio, dtype, block_rows, dict(attributes or {}))
 
         self._check_absent()
         self._fd = open_locked(self.partial, self.path)
@@ -301,16 +299,3 @@ def _completion(described: Description, kept: NDArray[np.int64], skipped: Sequen
         # half a step of the type at the largest value
         float16_error={name: float(np.spacing(np.float16(peak))) / 2 for name, peak in peaks.items()} if half else {},
     )
-
-
-def _check_same_clip(configs: Mapping[str, FeatureConfig]) -> None:
-    if not configs:
-        raise ConfigError("a file needs at least one feature set")
-    (first_name, first), *others = configs.items()
-    for name, config in others:
-        for field in CLIP_FIELDS:
-            if getattr(config, field) != getattr(first, field):
-                raise ConfigError(
-                    f"features {first_name!r} and {name!r} cannot share one file: {field} is {getattr(first, field)!r} in one and "
-                    f"{getattr(config, field)!r} in the other; build two files"
-                )

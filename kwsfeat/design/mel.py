@@ -22,6 +22,8 @@ _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
 
+_MOST_WEIGHTS = 1 << 24
+
 
 def hz_to_mel(hz: ArrayLike, mel_scale: MelScale = "slaney") -> NDArray[np.float64]:
     """Frequency in Hz to mel.
@@ -103,6 +105,10 @@ def mel_filterbank(
     top_hz = sr / 2.0 if fmax_hz is None else float(fmax_hz)
     if n_mels < 1:
         raise ConfigError(f"n_mels={n_mels} must be >= 1")
+    if n_mels * (n_fft // 2 + 1) > _MOST_WEIGHTS:
+        raise ConfigError(
+            f"n_mels={n_mels} bands over n_fft={n_fft} are more than {_MOST_WEIGHTS:,} weights: use fewer bands, or a smaller n_fft"
+        )
     if not 0.0 <= fmin_hz < top_hz:
         raise ConfigError(f"fmin_hz={fmin_hz:g} must be >= 0 and below fmax_hz={top_hz:g}")
     if top_hz > sr / 2.0:

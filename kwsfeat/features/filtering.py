@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.waveform import require_finite
-from kwsfeat.config.features import Pad
+from kwsfeat.config.clip import Pad
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.simd import aligned

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from kwsfeat import __version__
+from kwsfeat.config.clip import check_same_clip, common_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.block import Block, Receipt
 from kwsfeat.dataset.columns import Columns
@@ -92,6 +93,7 @@ def build_file(
         As :class:`~kwsfeat.dataset.writer.Writer`.
     """
     began = time.monotonic()
+    check_same_clip(source.clip, common_clip(configs), names=("the recordings", "the features"), cure="give one to both")
     columns, labels = source.columns(), source.labels
     key = _key(source, columns, configs, [seed, audio, dtype])
     writer = Writer(
@@ -110,7 +112,7 @@ def build_file(
 
 def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:
     """A digest that differs whenever the file would."""
-    configured = {name: config.to_dict() for name, config in configs.items()}
+    configured = {name: [config.to_dict(), config.algorithm] for name, config in configs.items()}
     digest = hashlib.sha256(json.dumps([__version__, FORMAT_VERSION, source.labels, configured, settings]).encode())
     for f in fields(columns):
         digest.update(getattr(columns, f.name).tobytes())

@@ -29,9 +29,10 @@ from kwsfeat.augment import (
     synthetic_noise,
     uniforms,
 )
+from kwsfeat.config.algorithm import check_algorithm
+from kwsfeat.config.clip import check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.reader import Reader
-from kwsfeat.dataset.writer import CLIP_FIELDS
 from kwsfeat.errors import ConfigError, StoreError
 from kwsfeat.features.front_end import FrontEnd
 from kwsfeat.kernels.waveform.mix import mix
@@ -108,7 +109,10 @@ class FreshFeatures:
         for name, value in (("batch_size", batch_size), ("ahead", ahead)):
             if value < 1:
                 raise ConfigError(f"{name}={value} must be >= 1")
-        _check_same_clips(reader, config)
+        check_same_clip(reader.clip, config, names=(f"{reader.path}", "the features"), cure="build a file for them")
+        for name in reader.feature_names:
+            if reader.config(name).fingerprint == config.fingerprint:
+                check_algorithm(config, reader.algorithm(name), where=f"{reader.path}")
         self._audio, self._length, self._label = np.asarray(reader.audio), reader.length, reader.label
         self.rows = reader.rows("train") if rows is None else np.asarray(rows, np.int64)
         if not self.rows.size:
@@ -176,16 +180,6 @@ class FreshFeatures:
             for i, row in enumerate(rows):
                 out[i], length[i] = augmented(self.transform, drawn[i], self._audio[row], int(length[i]), self.config)
         return out, length
-
-
-def _check_same_clips(reader: Reader, config: FeatureConfig) -> None:
-    stored = reader.config()
-    for name in CLIP_FIELDS:
-        if getattr(stored, name) != getattr(config, name):
-            raise ConfigError(
-                f"{reader.path} holds clips with {name}={getattr(stored, name)!r}, the features want {getattr(config, name)!r}: "
-                "build a file for them"
-            )
 
 
 def _shift_and_noise(transform: Transform, n_samples: int) -> tuple[TimeShift, MixNoise] | None:

@@ -15,16 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import load_clip
-from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
-from kwsfeat.corpus.same_source import equal_recordings, is_noise_piece
-from kwsfeat.corpus.split_notes import split_notes
-from kwsfeat.corpus.splits import assign_splits, chosen_rule, parse_rule
+from kwsfeat.corpus.splits import assign_splits, chosen_rule
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.reader import Reader
-from kwsfeat.dataset.writer import CLIP_FIELDS
 from kwsfeat.errors import AudioError, CorpusError, StoreError
 
 
@@ -34,6 +31,10 @@ class ClipSource(Protocol):
     @property
     def labels(self) -> tuple[str, ...]:
         """Class names."""
+
+    @property
+    def clip(self) -> ClipConfig:
+        """What a clip is, as :meth:`load` makes it."""
 
     def columns(self) -> Columns:
         """What is known of the rows before their samples are read."""
@@ -50,24 +51,26 @@ class ClipSource(Protocol):
 
 @dataclass(frozen=True)
 class Recordings:
-    """Clips of a corpus, decoded as `config` says (of which only :data:`~kwsfeat.dataset.writer.CLIP_FIELDS` matter here).
+    """Clips of a corpus, decoded as `config` says.
 
-    `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `trim_db`: see
-    :func:`~kwsfeat.audio.clip.load_clip`. `split` is the rule that the clips' parts come from. `missing` are the
-    folders that a manifest names and that were never there; `split_notes` are sentences about the splits. `remarks`
+    `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `split` is the
+    rule that the clips' parts come from. `missing` are the folders that a manifest names and that were never there. `remarks`
     fills with (recording, what was lost or guessed) while rows are loaded.
     """
 
     corpus: Corpus
     clips: Sequence[Clip]
     labels: tuple[str, ...]
-    config: FeatureConfig
+    config: ClipConfig
     seed: int = 0
-    trim_db: float | None = None
     split: str = ""
     missing: frozenset[str] = frozenset()
-    split_notes: tuple[str, ...] = ()
     remarks: list[tuple[str, str]] = field(default_factory=list, compare=False)
+
+    @property
+    def clip(self) -> ClipConfig:
+        """What a recording becomes."""
+        return self.config.clip
 
     def columns(self) -> Columns:
         """What the corpus says of its clips."""
@@ -86,7 +89,7 @@ class Recordings:
 
     def identity(self) -> bytes:
         """Sizes and modification times of all recordings (of the archive, for one), and what is cut out of them."""
-        digest = hashlib.sha256(json.dumps([self.seed, self.trim_db]).encode())
+        digest = hashlib.sha256(json.dumps([self.seed, self.clip.to_dict()]).encode())
         if self.corpus.unpacked:
             digest.update(_stamp(self.corpus.source))
         else:
@@ -102,7 +105,7 @@ class Recordings:
             seed = (self.seed, zlib.crc32(os.fsencode(clip.path)), clip.start)
             try:
                 _, length[i] = load_clip(
-                    self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, trim_db=self.trim_db, out=audio[i],
+                    self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, out=audio[i],
                     remark=partial(self._remark, clip.path),
                 )  # fmt: skip
             except AudioError as error:
@@ -130,7 +133,7 @@ def _stamp(path: str | os.PathLike[str]) -> bytes:
 
 def plan_recordings(
     source: str | os.PathLike[str],
-    config: FeatureConfig,
+    config: ClipConfig,
     *,
     layout: str | None = None,
     pattern: str | None = None,
@@ -142,7 +145,6 @@ def plan_recordings(
     split: str = "auto",
     folds: int = 5,
     fold: int = 0,
-    trim_db: float | None = None,
     seed: int = 0,
     strict: bool = False,
 ) -> Recordings:
@@ -159,14 +161,11 @@ def plan_recordings(
     clips, names = apply_labels(
         corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, seed=seed
     )  # fmt: skip
-    decided = parse_rule(chosen_rule(clips, split))[0] == "speaker-hash" or all(clip.split for clip in clips if not is_noise_piece(clip))
-    same = {} if decided else equal_recordings(corpus.root, [clip.path for clip in clips if not is_noise_piece(clip)])
-    split = chosen_rule(clips, split, same)
-    clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold, same=same)
-    notes = split_notes(clips, names, split, same)
+    split = chosen_rule(clips, split)
+    clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold)
     folders = {os.path.dirname(os.path.join(corpus.root, clip.path)) for clip in clips} if corpus.layout == "manifest" else ()
     missing = frozenset(folder for folder in folders if not os.path.isdir(folder))
-    return Recordings(corpus, clips, names, config, seed, trim_db, split, missing, tuple(notes))
+    return Recordings(corpus, clips, names, config, seed, split, missing)
 
 
 class FromDataset:
@@ -175,21 +174,22 @@ class FromDataset:
     Raises
     ------
     StoreError
-        If the file holds no audio, or audio that was cut otherwise than `config` says.
+        If the file holds no audio.
+    ConfigError
+        If its clips are not what `config` says.
     """
 
-    def __init__(self, reader: Reader, config: FeatureConfig) -> None:
+    def __init__(self, reader: Reader, config: ClipConfig) -> None:
         self.reader = reader
         self.labels = reader.labels
-        earlier = reader.config()
-        for name in CLIP_FIELDS:
-            if getattr(earlier, name) != getattr(config, name):
-                raise StoreError(
-                    f"{reader.path} holds audio with {name}={getattr(earlier, name)!r}, these features need {getattr(config, name)!r}: "
-                    "build from the recordings"
-                )
+        check_same_clip(reader.clip, config, names=(f"{reader.path}", "the features"), cure="build from the recordings")
         if not reader.has_audio:
             raise StoreError(f"{reader.path} holds no audio, it was built with --no-audio: build from the recordings")
+
+    @property
+    def clip(self) -> ClipConfig:
+        """What the clips of the earlier file are."""
+        return self.reader.clip
 
     def columns(self) -> Columns:
         """The columns of the earlier file."""

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_samples
 from kwsfeat.augment import Noise, Parameters, Policy, draw_variants, synthetic_noise, variants
-from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.config.clip import ClipConfig
+from kwsfeat.corpus.clip import Corpus
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.errors import AudioError, StoreError
 from kwsfeat.pipeline.noise import noise_of
@@ -33,7 +33,7 @@ class WithVariants:
     ----------
     source : ClipSource
     policy : Policy
-    config : FeatureConfig
+    config : ClipConfig
         Says what a clip is.
     seed : int
     noise : Noise, optional
@@ -45,7 +45,7 @@ class WithVariants:
         If the rows of `source` are augmented already.
     """
 
-    def __init__(self, source: ClipSource, policy: Policy, config: FeatureConfig, seed: int, noise: Noise | None = None) -> None:
+    def __init__(self, source: ClipSource, policy: Policy, config: ClipConfig, seed: int, noise: Noise | None = None) -> None:
         self._source, self._policy, self._config, self._seed = source, policy, config, seed
         self.labels = source.labels
         self._transform = policy.bind(config.sr, noise)
@@ -56,6 +56,11 @@ class WithVariants:
         counts = np.where(self._before.split == b"train", policy.n_variants, 1)
         self._clip = np.repeat(np.arange(counts.size), counts)  # the row of the clip that a new row comes from
         self._first = np.cumsum(counts) - counts  # the first new row of each clip
+
+    @property
+    def clip(self) -> ClipConfig:
+        """What the clips of the source are."""
+        return self._source.clip
 
     def columns(self) -> Columns:
         """Those of the source, repeated, with the number and the parameters of each variant."""
@@ -105,7 +110,7 @@ class WithVariants:
         return variants(self._transform, self._draw(clip), y, length, self._config)
 
 
-def augment_source(source: Recordings | FromDataset, policy: Policy, config: FeatureConfig, *, seed: int) -> ClipSource:
+def augment_source(source: Recordings | FromDataset, policy: Policy, config: ClipConfig, *, seed: int) -> ClipSource:
     """`source` augmented by `policy`, with the corpus's own noise where it is needed; `source` itself for ``off``.
 
     In a corpus without noise recordings, white, pink and brown noise are mixed instead.
@@ -114,26 +119,16 @@ def augment_source(source: Recordings | FromDataset, policy: Policy, config: Fea
         return source
     noise = None
     if policy.needs_noise:
-        noise = corpus_noise(source.corpus, config.sr, source.clips) if isinstance(source, Recordings) else noise_of(source.reader)
+        noise = corpus_noise(source.corpus, config.sr) if isinstance(source, Recordings) else noise_of(source.reader)
         noise = noise or synthetic_noise(config.sr)
     return WithVariants(source, policy, config, seed, noise)
 
 
-def corpus_noise(corpus: Corpus, sr: int, clips: Sequence[Clip] = ()) -> Noise | None:
-    """The noise recordings of a corpus at `sr` Hz, without what `clips` hold back for validation and test; None without any left."""
+def corpus_noise(corpus: Corpus, sr: int) -> Noise | None:
+    """The noise recordings of a corpus at `sr` Hz; None without any that can be read."""
     recordings = []
     for path in corpus.noise:
-        pieces = [clip for clip in clips if clip.path == path]
-        held = [clip for clip in pieces if clip.split != "train"]
-        if held and len(held) == len(pieces):
-            continue
         with contextlib.suppress(AudioError):  # the build lists it, for silence is cut from the same files
             y, recorded_sr = read_samples(os.path.join(corpus.root, path))
-            if held:
-                free = np.ones(len(y), bool)
-                for clip in held:
-                    free[clip.start : clip.stop] = False
-                y = y[free]
-            if len(y):
-                recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
+            recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
     return Noise(recordings) if recordings else None

@@ -23,17 +23,25 @@ from flax import nnx
 from numpy.typing import NDArray
 
 import kwsfeat
-from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError
+from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError, unknown_name
 from kwstrain.config import TrainConfig
 from kwstrain.models import create
 
 FORMAT = "kwstrain-run"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2 added `algorithm`
+_KEYS = {
+    "format", "format_version", "created", "train", "feature_name", "feature_fingerprint", "features", "labels", "mean", "std", "data",
+    "parameters", "algorithm", "versions",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A run folder. `mean` and `std` float32 (n_features,) are what the network's input is standardised with."""
+    """A run folder.
+
+    `mean` and `std` float32 (n_features,) are what the network's input is standardised with. `algorithm` is the version of the
+    algorithm that computed the features it was trained on.
+    """
 
     folder: Path
     config: TrainConfig
@@ -44,6 +52,7 @@ class Bundle:
     std: NDArray[np.float32]
     data: str
     parameters: dict[str, int]
+    algorithm: int = 1
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Bundle:
@@ -61,10 +70,7 @@ class Bundle:
             raise StoreError(f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
         except json.JSONDecodeError as error:
             raise StoreError(f"{folder / 'bundle.json'} is damaged: {error}") from None
-        if values.get("format") != FORMAT or values.get("format_version") != FORMAT_VERSION:
-            raise StoreError(
-                f"{folder / 'bundle.json'} has format {values.get('format')} {values.get('format_version')}, not {FORMAT} {FORMAT_VERSION}"
-            )
+        _check_format(folder / "bundle.json", values)
         return cls(
             folder=folder,
             config=TrainConfig.from_dict(values["train"]),
@@ -75,6 +81,7 @@ class Bundle:
             std=np.array(values["std"], np.float32),
             data=values["data"],
             parameters=values["parameters"],
+            algorithm=values.get("algorithm", 1),
         )
 
     def save(self) -> None:
@@ -92,6 +99,7 @@ class Bundle:
             "std": self.std.tolist(),
             "data": self.data,
             "parameters": self.parameters,
+            "algorithm": self.algorithm,
             "versions": versions(),
         }
         write_atomic(self.folder / "bundle.json", json.dumps(values, indent=1).encode())
@@ -102,7 +110,8 @@ class Bundle:
         Raises
         ------
         ConfigError
-            If no feature set has the same fingerprint, with the fields that differ; or if a label is new.
+            If no feature set has the same fingerprint, with the fields that differ; if another algorithm computed it; or if a
+            label is new.
         """
         name: str
         for name in reader.feature_names:
@@ -113,6 +122,11 @@ class Bundle:
             differences = "; ".join(self.feature_config.differences(reader.config(name)))
             raise ConfigError(
                 f"{reader.path}: its features {name!r} are not those that {self.folder} was trained on (run != file): {differences}"
+            )
+        if reader.algorithm(name) != self.algorithm:
+            raise ConfigError(
+                f"{reader.path} has features of algorithm version {reader.algorithm(name)}, {self.folder} was trained on version "
+                f"{self.algorithm}: build the file again with the kwsfeat that made the other"
             )
         if reader.labels != self.labels:
             raise ConfigError(
@@ -145,6 +159,17 @@ class Bundle:
             seed=self.config.seed,
             **{"dtype": self.config.dtype, **self.config.options},
         )
+
+
+def _check_format(path: Path, values: Mapping[str, Any]) -> None:
+    version = values.get("format_version")
+    if values.get("format") != FORMAT or type(version) is not int or version < 1:
+        raise StoreError(f"{path} has format {values.get('format')} {version}, not {FORMAT} 1 to {FORMAT_VERSION}")
+    if version > FORMAT_VERSION:
+        raise StoreError(f"{path} has version {version}, this program reads versions up to {FORMAT_VERSION}: install a newer kwsfeat")
+    for name in values:
+        if name not in _KEYS:
+            raise unknown_name(f"field of {path}", name, sorted(_KEYS))
 
 
 def _no_key(shape: Any) -> jax.Array:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from flax import nnx
 
-from kwsfeat import AudioError, FrontEnd, load_clip, thread_count
+from kwsfeat import AudioError, FrontEnd, check_algorithm, load_clip, thread_count
 from kwstrain.data.clips import frame_range
 from kwstrain.evaluation.metrics import probabilities
 from kwstrain.inference.bundle import Bundle
@@ -80,6 +80,7 @@ class _Classifier:
         n_devices = jax.local_device_count()
         self.bundle = bundle
         self.n_rows = -(-n_rows // n_devices) * n_devices
+        check_algorithm(bundle.feature_config, bundle.algorithm, where=str(bundle.folder))
         self.front_end = FrontEnd(bundle.feature_config)
         self.forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
         self.variables = [nnx.state(bundle.model)]

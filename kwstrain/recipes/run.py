@@ -30,6 +30,7 @@ from kwstrain.training.fit import FitResult, Tick, fit
 BUILD_FIELDS = {
     "features", "labels", "unknown", "unknown_share", "silence_share", "split", "augment", "layout", "pad", "crop", "trim_db", "seed",
 }  # fmt: skip
+CLIP_FIELDS = ("pad", "crop", "trim_db")  # of them, those that belong to the feature configuration
 _PARTS = {"about", "build", "train", "search"}
 
 
@@ -170,10 +171,10 @@ def build(
     data = Path(data)
     if data.suffix == ".h5":
         return data
-    options = {name: value for name, value in recipe.build.items() if name not in ("features", "augment", "pad", "crop")}
+    options = {name: value for name, value in recipe.build.items() if name not in ("features", "augment", *CLIP_FIELDS)}
     seed = options.get("seed", 0)
     name, config = named_config(recipe.build.get("features", "logmel"))
-    config = FeatureConfig.from_partial({key: recipe.build[key] for key in ("pad", "crop") if key in recipe.build}, config)
+    config = FeatureConfig.from_partial({key: recipe.build[key] for key in CLIP_FIELDS if key in recipe.build}, config)
     rows = plan_recordings(data, config, **options)
     source = augment_source(rows, load_policy(recipe.build.get("augment", "off")), config, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -144,7 +144,7 @@ class _Run:
         self.progress = checkpoint.Progress()
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
-            data=str(reader.path.resolve()), parameters=_parameters(model, learns),
+            data=str(reader.path.resolve()), parameters=_parameters(model, learns), algorithm=reader.algorithm(name),
         )  # fmt: skip
 
     def open(self, *, overwrite: bool, resume: bool) -> None:

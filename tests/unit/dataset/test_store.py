@@ -191,7 +191,9 @@ def test_a_chunked_layout_is_refused_by_name(path: Path, tmp_path: Path) -> None
 
 def test_feature_sets_of_one_file_must_share_its_audio(tmp_path: Path) -> None:
     other = FeatureConfig.from_partial({"pad": "front"}, LOGMEL)
-    with pytest.raises(ConfigError, match="pad is 'end' in one and 'front' in the other"):
+    with pytest.raises(
+        ConfigError, match=r"features 'a' and features 'b' disagree about what a clip is \(pad: 'end' != 'front'\): build two files"
+    ):
         Writer(tmp_path / "a.h5", columns=Columns.of([0], ["train"]), labels=["a"], configs={"a": LOGMEL, "b": other})
 
 

@@ -111,10 +111,13 @@ def test_new_features_come_from_the_audio_of_an_earlier_file(tiny_corpus: Path, 
     assert (tmp_path / "second.h5").read_bytes() == reference
 
 
-@pytest.mark.parametrize(("change", "message"), [({"sr": 8000}, "sr=16000.*need 8000"), ({"pad": "front"}, "pad='end'.*need 'front'")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"sr": 8000}, "sr: 16000 != 8000"), ({"pad": "front"}, "pad: 'end' != 'front'"), ({"trim_db": 30.0}, "trim_db: None != 30.0")],
+)
 def test_an_earlier_file_with_other_clips_is_refused(tiny_corpus: Path, tmp_path: Path, change: dict[str, Any], message: str) -> None:
     run(tiny_corpus, tmp_path / "a.h5")
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(ConfigError, match=message):
         FromDataset(Reader(tmp_path / "a.h5"), FeatureConfig.from_partial(change, CONFIG))
 
 

@@ -137,7 +137,7 @@ def test_an_abandoned_epoch_leaves_no_work_behind(reader):
 def test_what_does_not_fit_is_refused(reader):
     with pytest.raises(ConfigError, match="did you mean bcresnet"):
         FreshFeatures(reader, "bcresnt", CONFIG)
-    with pytest.raises(ConfigError, match="n_samples=16000"):
+    with pytest.raises(ConfigError, match="n_samples: 16000 != 8000"):
         FreshFeatures(reader, "off", FeatureConfig(n_samples=8000))
     with pytest.raises(StoreError, match="no training rows"):
         FreshFeatures(reader, "off", CONFIG, rows=[])

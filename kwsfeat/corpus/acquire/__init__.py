@@ -1,1 +1,0 @@
-"""Corpora that are fetched, unpacked or made."""

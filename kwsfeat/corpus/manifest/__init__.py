@@ -1,1 +1,0 @@
-"""Manifests: files with a line for each recording."""

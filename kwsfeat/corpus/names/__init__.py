@@ -1,1 +1,0 @@
-"""What names say of a recording, and what is doubtful about what they say."""
