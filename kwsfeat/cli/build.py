@@ -162,7 +162,6 @@ def _recordings(
     from kwsfeat.config.clip import common_clip
     from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
-    from kwsfeat.corpus.splits import RULES, parse_rule, speakers_in_several_splits
     from kwsfeat.pipeline.sources import plan_recordings
 
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
@@ -173,17 +172,11 @@ def _recordings(
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
         console.note(note)
-    rule = parse_rule(rows.split)[0]
-    ignored = rule != "given" and any(clip.split for clip in corpus.clips)
-    console.note(f"split {rows.split}: {RULES[rule]}" + ("; the corpus's own parts are not used" if ignored else ""))
+    for note in rows.split_notes:
+        console.note(note)
+    if not rows.split.startswith("given") and any(clip.split for clip in corpus.clips):
+        console.note("the corpus's own parts are not used: --split given does")
     console.detail(format_class_table(class_table(clip.label or "(unlabelled)" for clip in rows.clips)))
-    speakers = {clip.speaker for clip in rows.clips} - {""}
-    if shared := speakers_in_several_splits(rows.clips):
-        console.note(
-            f"{len(shared):,} of {len(speakers):,} speakers, {shared[0]} for one, are in more than one split: by-speaker keeps them apart"
-        )
-    elif speakers:
-        console.note(f"no speaker is in two splits ({len(speakers):,} speakers)")
     if empty := [split for split in SPLITS if not any(clip.split == split for clip in rows.clips)]:
         console.note(f"no clips in the split {' and '.join(empty)}: --split stratified:80/10/10 fills all three")
     return rows, list(corpus.skipped)

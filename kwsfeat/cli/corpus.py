@@ -29,7 +29,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
     kwsfeat synth data/demo --words yes,no,up,down --voices 60 --seed 0
     kwsfeat synth data/mine --words words.txt --voices 200 --takes 3
     """
-    from kwsfeat.corpus.synth import read_words, synth_corpus
+    from kwsfeat.corpus.acquire.synth import read_words, synth_corpus
 
     names = read_words(words)
     with console.progress("clips") as progress:
@@ -56,8 +56,8 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
     kwsfeat fetch fsdd data/fsdd
     kwsfeat fetch speech-commands-v2 data/sc --url https://mirror.example/speech_commands_v0.02.tar.gz
     """
-    from kwsfeat.corpus.fetch import CORPORA
-    from kwsfeat.corpus.fetch import fetch as fetch_corpus
+    from kwsfeat.corpus.acquire.fetch import CORPORA
+    from kwsfeat.corpus.acquire.fetch import fetch as fetch_corpus
 
     if name in CORPORA:
         console.note(CORPORA[name].about)

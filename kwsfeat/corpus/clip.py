@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -30,6 +31,12 @@ class Clip:
     split: str = ""
     start: int = 0
     stop: int | None = None
+
+
+def clip_hash(seed: int, clip: Clip) -> str:
+    """A number for a clip that depends on the seed, its path and its start only: an order that other files do not change."""
+    key = f"{seed}\0{clip.path}\0{clip.start}"
+    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 @dataclass

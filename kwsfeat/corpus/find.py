@@ -10,12 +10,12 @@ import os
 import tempfile
 from pathlib import Path
 
-from kwsfeat.corpus.archive import is_archive, unpack
+from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.files import Files, list_files, no_recordings
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
-from kwsfeat.corpus.manifest import SUFFIXES as MANIFEST_SUFFIXES
+from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
 from kwsfeat.corpus.pattern import read_level, read_pattern
 from kwsfeat.errors import CorpusError, unknown_name
 

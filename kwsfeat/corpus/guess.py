@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kwsfeat.corpus.check import Doubt, doubts
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.layouts.fsdd import NAME
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import SPLIT_NAMES, is_noise
+from kwsfeat.corpus.names.check import Doubt, doubts
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES, is_noise
 from kwsfeat.errors import CorpusError
 
 _NEAR = 0.4  # a second best this much behind the best is mentioned

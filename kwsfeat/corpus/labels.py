@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import product
-from math import ceil
 
-import numpy as np
-
-from kwsfeat.audio.read import openable
-from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus
+from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
+from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN
+from kwsfeat.corpus.silence import cut_silence
 from kwsfeat.errors import CorpusError, nearest
 
-SILENCE = "silence"
-UNKNOWN = "unknown"
+_SYNTHETIC_SHARE = 0.1  # of the clips of the words
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SCHEMES = {
@@ -41,7 +37,8 @@ def apply_labels(
     ----------
     corpus : Corpus
     scheme : str or sequence of str
-        One of SCHEMES, or a list of words ("yes,no,stop" or a sequence), whose order becomes the order of the classes.
+        One of SCHEMES, or a list of words ("yes,no,stop" or a sequence), whose order becomes the order of the classes. In
+        a text, quotes hold a word with a comma: '"stop, now",no'.
     unknown : {"other", "drop"}, optional
         What becomes of the words outside `scheme`: the class ``unknown``, or left out. The default is ``other`` for
         ``commands12``, for a list that names ``unknown``, and with `unknown_share`; else ``drop``.
@@ -49,8 +46,8 @@ def apply_labels(
         At most this many unknown clips, as a share of the clips of the chosen words; all of them by default.
     silence_share : float >= 0, optional
         This many silence clips, as a share of the clips of the chosen words; 0 is none. The default is every noise file cut
-        into pieces of 1 s, the last short piece kept. With more asked for than that, pieces from random places follow; without
-        noise files the silence is synthesised.
+        into pieces of 1 s, the last short piece kept, and what the corpus itself labels silence. With more asked for than that,
+        pieces from random places follow; without noise files the silence is synthesised, also where `scheme` names the class.
     seed : int
         Decides which unknown clips and which pieces of noise are taken.
 
@@ -80,7 +77,7 @@ def apply_labels(
     chosen = set(words)
     keep_unknown = set()
     if unknown == "other":
-        others = [clip for clip in corpus.clips if clip.label and clip.label not in chosen]
+        others = [clip for clip in corpus.clips if clip.label and clip.label not in chosen and clip.label != SILENCE]
         n_known = sum(clip.label in chosen for clip in corpus.clips)
         n_unknown = len(others) if unknown_share is None else round(unknown_share * n_known)
         keep_unknown = {clip for _, clip in sorted((clip_hash(seed, clip), clip) for clip in others)[:n_unknown]}
@@ -93,20 +90,35 @@ def apply_labels(
     if not clips:
         raise CorpusError(f"no recordings of {', '.join(words)}: the corpus has {_listed(corpus.words)}")
     n_words = sum(clip.label in chosen for clip in clips)
-    silence = _silence(corpus, None if silence_share is None else round(silence_share * n_words), seed) if SILENCE not in chosen else []
+    silence = _silence(corpus, n_words, silence_share, names_silence, seed)
 
     labels = list(words)
     if silence or names_silence:
         labels.append(SILENCE)
-    if (keep_unknown or names_unknown) and UNKNOWN not in chosen:
+    if keep_unknown or names_unknown:
         labels.append(UNKNOWN)
+    if len(labels) == 1:
+        corpus.notes.append(
+            f"one class only, {labels[0]!r}, which nothing can be told from: --unknown other makes a class of the other words"
+        )
     return clips + silence, tuple(labels)
 
 
-def clip_hash(seed: int, clip: Clip) -> str:
-    """A number for a clip that depends on the seed, its path and its start only: an order that other files do not change."""
-    key = f"{seed}\0{clip.path}\0{clip.start}"
-    return hashlib.blake2b(key.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+def _silence(corpus: Corpus, n_words: int, share: float | None, is_named: bool, seed: int) -> list[Clip]:
+    """What the corpus labels silence, and pieces of its noise files."""
+    own = [clip for clip in corpus.clips if clip.label == SILENCE]
+    wanted = None if share is None else round(share * n_words)
+    if wanted is None and is_named and not own and not corpus.noise:
+        wanted = round(_SYNTHETIC_SHARE * n_words)
+        corpus.notes.append(f"no recordings of noise: {wanted:,} clips of silence are synthesised, --silence-share says how many")
+    if wanted is not None and len(own) > wanted:
+        return [clip for _, clip in sorted((clip_hash(seed, clip), clip) for clip in own)[:wanted]]
+    return own + cut_silence(corpus, None if wanted is None else wanted - len(own), seed)
+
+
+def split_list(text: str) -> list[str]:
+    """The entries of "a,b", where quotes hold an entry with a comma: '"stop, now",no'."""
+    return next(csv.reader([text], skipinitialspace=True), [])
 
 
 def class_table(labels: Iterable[str]) -> list[tuple[str, int, float]]:
@@ -126,10 +138,11 @@ def format_class_table(table: Sequence[tuple[str, int, float]]) -> str:
 
 def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str], bool, bool]:
     """The words of `scheme`, and whether it names the classes unknown and silence."""
-    have = corpus.words
+    words_of_corpus = corpus.words
+    have = [word for word in words_of_corpus if word not in (SILENCE, UNKNOWN)]
     if isinstance(scheme, str) and scheme in SCHEMES:
         if scheme == "all":
-            return have, False, False
+            return have, UNKNOWN in words_of_corpus, False
         words = list(COMMANDS if scheme == "commands12" else DIGITS)
         if scheme == "digits" and set(have) & set("0123456789"):
             words = list("0123456789")
@@ -138,8 +151,8 @@ def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str
                 raise CorpusError(f"labels {scheme!r} need {', '.join(words)}, and the corpus has none of them: it has {_listed(have)}")
             corpus.notes.append(f"no recordings of {', '.join(missing)}: the classes stay, empty")
         return words, scheme == "commands12", scheme == "commands12"
-    asked = list(dict.fromkeys(name.strip() for name in (scheme.split(",") if isinstance(scheme, str) else scheme) if name.strip()))
-    words = [name for name in asked if name in have or name not in (SILENCE, UNKNOWN)]
+    asked = list(dict.fromkeys(name.strip() for name in (split_list(scheme) if isinstance(scheme, str) else scheme) if name.strip()))
+    words = [name for name in asked if name not in (SILENCE, UNKNOWN)]
     if not words:
         raise CorpusError(f"labels {scheme!r} name no word: give {', '.join(SCHEMES)} or a list such as {','.join(have[:3])}")
     for word in words:
@@ -150,55 +163,6 @@ def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str
             hint = f"did you mean {', '.join(near)}?" if near else "there is nothing like it;"
             raise CorpusError(f"no word {word!r} in the corpus: {hint} it has {_listed(have)}")
     return words, UNKNOWN in asked, SILENCE in asked
-
-
-def _silence(corpus: Corpus, n_wanted: int | None, seed: int) -> list[Clip]:
-    """Pieces of 1 s of the noise files; `n_wanted` of them, or all."""
-    if n_wanted == 0:
-        return []
-    lengths = _noise_lengths(corpus)
-    pieces = [
-        Clip(path, SILENCE, start=start, stop=min(start + sr, n))
-        for path, (n, sr) in lengths.items()
-        for start in range(0, n, sr)
-    ]  # fmt: skip
-    if n_wanted is None:
-        return pieces
-    if n_wanted <= len(pieces):
-        chosen = {piece for _, piece in sorted((clip_hash(seed, piece), piece) for piece in pieces)[:n_wanted]}
-        return [piece for piece in pieces if piece in chosen]
-    n_more = n_wanted - len(pieces)
-    if not pieces:
-        return [Clip(f"{SYNTHETIC_SILENCE}{i}", SILENCE) for i in range(n_more)]
-    taken = set(pieces)
-    rng = np.random.default_rng((seed, 0x51EE))
-    for _, (path, (n, sr)) in product(range(20 * ceil(n_more / len(lengths))), lengths.items()):
-        start = int(rng.integers(max(1, n - sr + 1)))
-        piece = Clip(path, SILENCE, start=start, stop=min(start + sr, n))
-        if piece not in taken:
-            taken.add(piece)
-            pieces.append(piece)
-        if len(pieces) == n_wanted:
-            return pieces
-    raise CorpusError(f"the noise files are too short for {n_wanted:,} different pieces of silence: lower silence_share")
-
-
-def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
-    """(samples, rate) of each noise file that can be read; the others are skipped and said."""
-    import soundfile
-
-    lengths = {}
-    for path in corpus.noise:
-        try:
-            info = soundfile.info(openable(corpus.root / path))
-        except (soundfile.LibsndfileError, OSError) as error:
-            corpus.skipped.append((path, f"noise that cannot be read ({error})"))
-            continue
-        if info.frames:
-            lengths[path] = (info.frames, info.samplerate)
-        else:
-            corpus.skipped.append((path, "noise without samples"))
-    return lengths
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import re
 
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
-from kwsfeat.corpus.naming import SPLIT_NAMES, as_label, is_in_noise, is_noise_name, one_spelling
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES, as_label, is_in_noise, is_noise_name, one_spelling
 from kwsfeat.errors import CorpusError
 
 _SHOWN = 5

@@ -13,8 +13,7 @@ import numpy as np
 
 from kwsfeat.audio.read import openable, read_samples
 from kwsfeat.audio.waveform import Samples
-from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus
-from kwsfeat.corpus.labels import clip_hash
+from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus, clip_hash
 from kwsfeat.corpus.splits import assign_splits, speakers_in_several_splits
 from kwsfeat.errors import AudioError
 

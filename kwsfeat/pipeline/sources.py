@@ -19,7 +19,9 @@ from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
-from kwsfeat.corpus.splits import assign_splits, chosen_rule
+from kwsfeat.corpus.same_source import equal_recordings, is_noise_piece
+from kwsfeat.corpus.split_notes import split_notes
+from kwsfeat.corpus.splits import assign_splits, chosen_rule, parse_rule
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import AudioError, CorpusError, StoreError
@@ -54,7 +56,8 @@ class Recordings:
     """Clips of a corpus, decoded as `config` says.
 
     `seed` is for ``crop="random"``; the crop of a clip depends on its path, not on its neighbours. `split` is the
-    rule that the clips' parts come from. `missing` are the folders that a manifest names and that were never there. `remarks`
+    rule that the clips' parts come from. `missing` are the folders that a manifest names and that were never there;
+    `split_notes` are sentences about the splits. `remarks`
     fills with (recording, what was lost or guessed) while rows are loaded.
     """
 
@@ -65,6 +68,7 @@ class Recordings:
     seed: int = 0
     split: str = ""
     missing: frozenset[str] = frozenset()
+    split_notes: tuple[str, ...] = ()
     remarks: list[tuple[str, str]] = field(default_factory=list, compare=False)
 
     @property
@@ -161,11 +165,14 @@ def plan_recordings(
     clips, names = apply_labels(
         corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, seed=seed
     )  # fmt: skip
-    split = chosen_rule(clips, split)
-    clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold)
+    decided = parse_rule(chosen_rule(clips, split))[0] == "speaker-hash" or all(clip.split for clip in clips if not is_noise_piece(clip))
+    same = {} if decided else equal_recordings(corpus.root, [clip.path for clip in clips if not is_noise_piece(clip)])
+    split = chosen_rule(clips, split, same)
+    clips = assign_splits(clips, split, seed=seed, folds=folds, fold=fold, same=same)
+    notes = split_notes(clips, names, split, same)
     folders = {os.path.dirname(os.path.join(corpus.root, clip.path)) for clip in clips} if corpus.layout == "manifest" else ()
     missing = frozenset(folder for folder in folders if not os.path.isdir(folder))
-    return Recordings(corpus, clips, names, config, seed, split, missing)
+    return Recordings(corpus, clips, names, config, seed, split, missing, tuple(notes))
 
 
 class FromDataset:

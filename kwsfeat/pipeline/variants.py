@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_samples
 from kwsfeat.augment import Noise, Parameters, Policy, draw_variants, synthetic_noise, variants
 from kwsfeat.config.clip import ClipConfig
-from kwsfeat.corpus.clip import Corpus
+from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.errors import AudioError, StoreError
 from kwsfeat.pipeline.noise import noise_of
@@ -119,16 +119,26 @@ def augment_source(source: Recordings | FromDataset, policy: Policy, config: Cli
         return source
     noise = None
     if policy.needs_noise:
-        noise = corpus_noise(source.corpus, config.sr) if isinstance(source, Recordings) else noise_of(source.reader)
+        noise = corpus_noise(source.corpus, config.sr, source.clips) if isinstance(source, Recordings) else noise_of(source.reader)
         noise = noise or synthetic_noise(config.sr)
     return WithVariants(source, policy, config, seed, noise)
 
 
-def corpus_noise(corpus: Corpus, sr: int) -> Noise | None:
-    """The noise recordings of a corpus at `sr` Hz; None without any that can be read."""
+def corpus_noise(corpus: Corpus, sr: int, clips: Sequence[Clip] = ()) -> Noise | None:
+    """The noise recordings of a corpus at `sr` Hz, without what `clips` hold back for validation and test; None without any left."""
     recordings = []
     for path in corpus.noise:
+        pieces = [clip for clip in clips if clip.path == path]
+        held = [clip for clip in pieces if clip.split != "train"]
+        if held and len(held) == len(pieces):
+            continue
         with contextlib.suppress(AudioError):  # the build lists it, for silence is cut from the same files
             y, recorded_sr = read_samples(os.path.join(corpus.root, path))
-            recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
+            if held:
+                free = np.ones(len(y), bool)
+                for clip in held:
+                    free[clip.start : clip.stop] = False
+                y = y[free]
+            if len(y):
+                recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
     return Noise(recordings) if recordings else None

@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from kwsfeat.audio.waveform import Samples, as_int16
-from kwsfeat.corpus.clip import Clip
-from kwsfeat.corpus.labels import clip_hash
+from kwsfeat.corpus.clip import Clip, clip_hash
 from kwsfeat.errors import AudioError
 from kwsfeat.report.figures import clip_picture
 from kwsfeat.report.html import figure, link, player, shown

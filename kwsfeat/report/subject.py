@@ -13,8 +13,8 @@ import numpy as np
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.clip import Clip, Corpus
-from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table, clip_hash
+from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
+from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table
 from kwsfeat.corpus.scan import Scan, measure, scan_corpus
 from kwsfeat.corpus.splits import assign_splits
 from kwsfeat.dataset.reader import Reader

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import as_label, is_noise, one_spelling, word_likeness
+from kwsfeat.corpus.names.meaning import as_label, is_noise, one_spelling, word_likeness
 
 NAME = re.compile(r"(?P<first>[^_]+)_(?P<second>(?!nohash_)[^_]+)_(?P<index>\d+)\.\w+$")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.manifest import SUFFIXES, read_manifest
-from kwsfeat.corpus.naming import one_spelling
+from kwsfeat.corpus.manifest.rows import SUFFIXES, read_manifest
+from kwsfeat.corpus.names.meaning import one_spelling
 from kwsfeat.errors import CorpusError
 
 

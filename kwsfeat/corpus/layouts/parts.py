@@ -8,7 +8,7 @@ from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
 from kwsfeat.corpus.layouts.words import read_words
-from kwsfeat.corpus.naming import SPLIT_NAMES, is_noise
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES, is_noise
 
 
 def propose(files: Files) -> Evidence | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import as_label, is_noise, is_noise_name, name_columns, one_spelling, without_take, word_likeness
+from kwsfeat.corpus.names.meaning import as_label, is_noise, is_noise_name, name_columns, one_spelling, without_take, word_likeness
 
 
 def propose(files: Files) -> Evidence | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.naming import as_label, is_noise, nohash_speaker, one_spelling, word_likeness
-from kwsfeat.corpus.speakers import name_speakers
+from kwsfeat.corpus.names.meaning import as_label, is_noise, nohash_speaker, one_spelling, word_likeness
+from kwsfeat.corpus.names.speakers import name_speakers
 
 
 def propose(files: Files) -> Evidence | None:

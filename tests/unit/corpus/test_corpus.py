@@ -18,7 +18,7 @@ import soundfile
 from kwsfeat.audio.clip import load_clip
 from kwsfeat.cli import main
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.archive import unpack
+from kwsfeat.corpus.acquire.archive import unpack
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import ConfigError, CorpusError
 

@@ -17,7 +17,7 @@ import soundfile
 from click.testing import CliRunner
 
 from kwsfeat.cli import cli
-from kwsfeat.corpus.fetch import CORPORA, fetch
+from kwsfeat.corpus.acquire.fetch import CORPORA, fetch
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import ConfigError, CorpusError
 
@@ -123,7 +123,7 @@ def test_a_connection_that_stays_broken_keeps_its_part_for_the_next_call(server:
     server.n_breaks, server.break_after = 1, 10_000
     server_content, handler_break = server.content, server.break_after
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kwsfeat.corpus.fetch._TRIES", 1)
+        patch.setattr("kwsfeat.corpus.acquire.fetch._TRIES", 1)
         with pytest.raises(CorpusError, match=r"broke after 10,000 bytes: repeat the command"):
             get(server, tmp_path / "fsdd")
     assert (tmp_path / "fsdd" / "corpus-1.0.tar.gz.part").read_bytes() == server_content[:handler_break]

@@ -48,13 +48,15 @@ def test_twelve_classes() -> None:
     corpus = corpus_of(**dict.fromkeys(COMMANDS, 3), cat=2, bed=4)
     clips, labels = apply_labels(corpus, "commands12")
     assert labels == ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "silence", "unknown")
-    assert counts(clips) == {**dict.fromkeys(COMMANDS, 3), "unknown": 6}
-    assert counts(apply_labels(corpus, "commands12", unknown="drop")[0]) == dict.fromkeys(COMMANDS, 3)
+    assert counts(clips) == {**dict.fromkeys(COMMANDS, 3), "unknown": 6, "silence": 3}
+    assert corpus.notes == ["no recordings of noise: 3 clips of silence are synthesised, --silence-share says how many"]
+    dropped = apply_labels(corpus, "commands12", unknown="drop", silence_share=0)[0]
+    assert counts(dropped) == dict.fromkeys(COMMANDS, 3)
 
 
 def test_twelve_classes_say_what_is_missing() -> None:
     corpus = corpus_of(yes=3, no=3, cat=3)
-    assert len(apply_labels(corpus, "commands12")[1]) == 12
+    assert len(apply_labels(corpus, "commands12", silence_share=0)[1]) == 12
     assert corpus.notes == ["no recordings of up, down, left, right, on, off, stop, go: the classes stay, empty"]
     with pytest.raises(CorpusError, match=r"the corpus has none of them: it has cat"):
         apply_labels(corpus_of(cat=3), "commands12")
@@ -173,3 +175,45 @@ def test_real_labels(kws_data: Path) -> None:
     clips, labels = apply_labels(find_corpus(kws_data / "speech_commands"), "commands12")
     assert len(labels) == 12
     assert len(clips) == 7341 + counts(clips)["silence"]
+
+
+@pytest.mark.parametrize("folder", ["silence", "_silence_", "noise", "_background_noise_"])
+def test_folders_of_silence_are_silence_and_cut(tmp_path: Path, folder: str) -> None:
+    """Under every scheme, also beside other noise; recordings of 3 s are three pieces."""
+    for word in (*COMMANDS, "cat"):
+        (tmp_path / word).mkdir()
+        soundfile.write(tmp_path / word / "a.wav", np.ones(1600, np.int16), 16000)
+    for name in {folder, "_background_noise_"}:
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "long.wav", np.ones(3 * 16000, np.int16), 16000)
+    for scheme in ("commands12", "all", "yes,silence"):
+        clips, labels = apply_labels(find_corpus(tmp_path), scheme)
+        pieces = [clip for clip in clips if clip.label == "silence"]
+        assert "silence" in labels
+        assert sum(clip.path.startswith(folder + "/") for clip in pieces) == 3
+        assert all(clip.stop - clip.start == 16000 for clip in pieces if clip.stop is not None)
+
+
+def test_silence_and_unknown_of_the_corpus_come_last_and_count() -> None:
+    corpus = corpus_of(silence=6, unknown=5, yes=4, no=6)
+    clips, labels = apply_labels(corpus)
+    assert labels == ("no", "yes", "silence", "unknown")
+    assert counts(clips) == {"silence": 6, "unknown": 5, "yes": 4, "no": 6}
+    clips, labels = apply_labels(corpus, "yes,silence", silence_share=0.5)
+    assert counts(clips) == {"yes": 4, "silence": 2}
+    assert "unknown" not in labels
+    assert counts(apply_labels(corpus, "yes", unknown="other")[0]) == {"yes": 4, "unknown": 11, "silence": 6}
+
+
+def test_a_label_with_a_comma_can_be_chosen() -> None:
+    clips = [Clip(f"{i}.wav", label) for i, label in enumerate(["stop, now", "no", "yes", "stop"])]
+    corpus = Corpus(Path("x"), Path("x"), "manifest", clips)
+    assert apply_labels(corpus, '"stop, now",no')[1] == ("stop, now", "no")
+    assert apply_labels(corpus, ["stop, now", "no"])[1] == ("stop, now", "no")
+    assert apply_labels(corpus, 'no, "stop, now"')[1] == ("no", "stop, now")
+
+
+def test_one_class_is_said_with_the_cure() -> None:
+    corpus = corpus_of(hey=3, dog=3)
+    apply_labels(corpus, "hey")
+    assert corpus.notes == ["one class only, 'hey', which nothing can be told from: --unknown other makes a class of the other words"]

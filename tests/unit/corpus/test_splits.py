@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from kwsfeat.cli import main
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
-from kwsfeat.corpus.splits import assign_splits, fold_numbers, parse_rule, speakers_in_several_splits, which_set
+from kwsfeat.corpus.same_source import equal_recordings, shared_sources
+from kwsfeat.corpus.split_notes import split_notes
+from kwsfeat.corpus.splits import assign_splits, chosen_rule, empty_classes, fold_numbers, parse_rule, speakers_in_several_splits, which_set
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import ConfigError, CorpusError
 
@@ -45,10 +50,14 @@ def test_which_set_on_known_names() -> None:
     assert which_set("anything/00f0204f_nohash_0.wav") == "train"
 
 
-def test_auto_takes_lists_then_the_hash_then_stratified() -> None:
+def test_auto_takes_lists_then_the_hash_then_speakers_then_stratified() -> None:
     hashed = clips_of(nohash=True)
     assert [clip.split for clip in assign_splits(hashed)] == [which_set(clip.path) for clip in hashed]
     assert parts(assign_splits(clips_of())) == {"train": 320, "validation": 40, "test": 40}
+    assert chosen_rule(clips_of(), "auto") == "by-speaker"
+    assert chosen_rule(clips_of(), "auto:60/20/20") == "by-speaker:60/20/20"
+    assert chosen_rule([replace(clip, speaker="") for clip in clips_of()], "auto") == "stratified"
+    assert chosen_rule(clips_of(n_speakers=2), "auto") == "stratified"
     given = [Clip("a.wav", "a", split="test"), Clip("b.wav", "a", split="train"), Clip("c.wav", "a", split="validation")]
     assert assign_splits(given) == given
 
@@ -187,3 +196,109 @@ def test_system_e_and_the_official_digits(kws_data: Path) -> None:
     official = assign_splits(clips)
     assert parts(official) == {"train": 1620, "validation": 180, "test": 200}
     assert all((clip.split == "test") == (int(clip.path.rsplit("_", 1)[1][:-4]) < 5) for clip in official)
+
+
+RULES = ("auto", "stratified", "by-speaker", "speaker-hash", "folds")
+
+
+def noise_pieces(n_files: int, seconds: int, *, overlapping: bool = False) -> list[Clip]:
+    step = 4000 if overlapping else 16000
+    starts = range(0, 16000 * (seconds - 1) + 1, step)
+    return [Clip(f"noise/{k}.wav", "silence", start=s, stop=s + 16000) for k in range(n_files) for s in starts]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("nohash", [True, False])
+def test_silence_and_unknown_never_change_the_rule_or_a_part(rule: str, nohash: bool) -> None:
+    clips = clips_of(n_words=3, nohash=nohash)
+    others = noise_pieces(4, 200) + [Clip(f"other/{i}.wav", "unknown") for i in range(500)]
+    assert chosen_rule(clips + others, rule) == chosen_rule(clips, rule)
+    assert assign_splits(clips + others, rule)[: len(clips)] == assign_splits(clips, rule)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_noise_file_lies_in_one_split_where_there_are_three(rule: str) -> None:
+    clips = assign_splits(clips_of(n_words=2, nohash=True) + noise_pieces(6, 60, overlapping=True), rule)
+    of_file = {k: {clip.split for clip in clips if clip.path == f"noise/{k}.wav"} for k in range(6)}
+    assert all(len(splits) == 1 for splits in of_file.values())
+    assert set.union(*of_file.values()) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_pieces_of_one_noise_file_share_no_sample_across_splits(rule: str, tmp_path: Path) -> None:
+    (tmp_path / "_background_noise_").mkdir()
+    soundfile.write(tmp_path / "_background_noise_" / "n.wav", np.ones(160000, np.int16), 16000)
+    for word in ("yes", "no"):
+        (tmp_path / word).mkdir()
+        for i in range(60):
+            soundfile.write(tmp_path / word / f"{i % 30:08x}_nohash_{i // 30}.wav", np.ones(160, np.int16), 16000)
+    clips, _ = apply_labels(find_corpus(tmp_path), silence_share=1.0)
+    silence = [clip for clip in assign_splits(clips, rule) if clip.label == "silence"]
+    assert len(silence) == 120
+    assert {clip.split for clip in silence} == {"train", "validation", "test"}
+    assert not [(a, b) for a, b in combinations(silence, 2) if a.split != b.split and abs(a.start - b.start) < 16000]
+
+
+@pytest.mark.parametrize("rule", ["stratified", "folds", "80/20"])
+def test_pieces_of_a_recording_stay_together(rule: str) -> None:
+    clips = [Clip(f"{k}.wav", f"w{i % 2}", start=16000 * i, stop=16000 * (i + 1)) for k in range(20) for i in range(10)]
+    out = assign_splits(clips, rule)
+    assert all(len({clip.split for clip in out if clip.path == f"{k}.wav"}) == 1 for k in range(20))
+    assert len(set(parts(out))) > 1
+
+
+def test_pieces_of_a_single_recording_are_told_apart_by_their_samples() -> None:
+    clips = [Clip("talk.wav", "yes", start=8000 * i, stop=8000 * i + 12000) for i in range(2)]
+    clips += [Clip("talk.wav", "yes", start=100_000 + 16000 * i, stop=116_000 + 16000 * i) for i in range(40)]
+    sources = shared_sources(clips, {})
+    assert sources[0] == sources[1]
+    assert len(set(sources)) == 41
+    assert set(parts(assign_splits(clips))) == {"train", "validation", "test"}
+
+
+def test_copies_and_links_are_found_and_stay_in_one_split(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        soundfile.write(tmp_path / f"a{i:02d}.wav", rng.integers(-9000, 9000, 16000).astype(np.int16), 16000)
+    y, _ = soundfile.read(tmp_path / "a00.wav", dtype="int16")
+    y[5000] += 1  # neither in the front nor in the middle
+    soundfile.write(tmp_path / "near.wav", y, 16000)
+    (tmp_path / "b.wav").write_bytes((tmp_path / "a07.wav").read_bytes())
+    (tmp_path / "c.wav").symlink_to(tmp_path / "a08.wav")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    same = equal_recordings(tmp_path, [*names, "missing.wav"])
+    assert same == {"a07.wav": "a07.wav", "b.wav": "a07.wav", "a08.wav": "a08.wav", "c.wav": "a08.wav"}
+    for seed in range(8):
+        out = {clip.path: clip.split for clip in assign_splits([Clip(n, "yes") for n in names], "50/25/25", seed=seed, same=same)}
+        assert out["b.wav"] == out["a07.wav"]
+        assert out["c.wav"] == out["a08.wav"]
+
+
+def test_speakers_who_share_a_recording_count_as_one() -> None:
+    clips = [Clip(f"{s}/{i}.wav", "yes", f"s{s}") for s in range(12) for i in range(5)]
+    for seed in range(8):
+        split = {clip.path: clip.split for clip in assign_splits(clips, "by-speaker", seed=seed, same={"3/1.wav": "9/2.wav"})}
+        assert split["3/1.wav"] == split["9/2.wav"] == split["3/0.wav"]
+    everybody = {f"{s}/0.wav": "0/0.wav" for s in range(12)}
+    assert chosen_rule(clips, "auto", everybody) == "stratified"
+
+
+def test_by_speaker_gives_each_split_every_word_that_enough_people_say() -> None:
+    """Half of the speakers say two rare words; whole speakers are moved until each split has them."""
+    clips = [Clip(f"{s}/{w}.wav", w, f"s{s}") for s in range(60) for w in ("yes", "no", *(("rare", "odd") if s % 10 == 0 else ()))]
+    for seed in range(10):
+        out = assign_splits(clips, "by-speaker", seed=seed)
+        assert empty_classes(out, ["yes", "no", "rare", "odd"]) == {}
+        assert speakers_in_several_splits(out) == []
+
+
+def test_the_notes_say_the_rule_the_copies_the_unknown_speakers_and_empty_classes() -> None:
+    clips = [replace(clip, speaker="") for clip in clips_of(n_words=2)] + [Clip("rare/1.wav", "rare")]
+    split = assign_splits(clips, "stratified")
+    notes = split_notes(split, ["w0", "w1", "rare"], "stratified", {"w0/s1-0.wav": "w0/s2-0.wav"})
+    assert notes[0].startswith("split stratified: the same share of every label")
+    assert "speakers unknown: the same voices may train and test, the score will be too good" in notes[1]
+    assert notes[2].startswith("1 recordings are exact copies")
+    assert notes[3:] == ["no clips in validation of rare", "no clips in test of rare"]
+    notes = split_notes(assign_splits(clips_of(), "by-speaker"), [f"w{i}" for i in range(10)], "by-speaker", {})
+    assert notes[1:] == ["no speaker is in two splits (20 speakers)"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import soundfile
 from kwsfeat import FeatureConfig, FrontEnd, Reader, load_policy
 from kwsfeat.augment import draw_variants, time_stretch
 from kwsfeat.cli import main
+from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import StoreError
 from kwsfeat.pipeline.build import build_file as build
@@ -167,3 +169,24 @@ def test_system_e_has_14400_training_clips(kws_data, tmp_path):
     columns = augment_source(recordings, load_policy("nine"), config, seed=0).columns()
     assert np.sum(columns.split == b"train") == 14_400
     assert np.sum(columns.split == b"test") == 400
+
+
+def test_no_sample_of_a_test_noise_is_mixed_into_training(tmp_path: Path) -> None:
+    """Second k of the noise file holds the value k + 1: what is mixed lacks the seconds that validate and test."""
+    folder = tmp_path / "_background_noise_"
+    folder.mkdir()
+    for name, seconds in (("n.wav", 10), ("held.wav", 3)):
+        soundfile.write(folder / name, np.repeat(np.arange(1, seconds + 1, dtype=np.int16) * 100, 16000), 16000)
+    (tmp_path / "yes").mkdir()
+    soundfile.write(tmp_path / "yes" / "a.wav", np.ones(16000, np.int16), 16000)
+    corpus = find_corpus(tmp_path)
+    path = "_background_noise_/n.wav"
+    clips = [
+        Clip(path, "silence", split=split, start=16000 * k, stop=16000 * (k + 1))
+        for k, split in ((0, "train"), (3, "test"), (5, "validation"))
+    ]
+    clips.append(Clip("_background_noise_/held.wav", "silence", split="test", start=0, stop=16000))
+    noise = corpus_noise(corpus, 16000, clips)
+    assert noise is not None
+    heard = {int(v) // 100 for v in np.unique(noise.samples)}
+    assert heard == set(range(1, 11)) - {4, 6}

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from kwsfeat.corpus.archive import is_archive, unpack
+from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.errors import CorpusError, unknown_name
 
 _BLOCK = 1 << 20

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from kwsfeat.corpus.clip import Corpus
-from kwsfeat.corpus.naming import SILENCE, UNKNOWN, is_person, word_likeness
+from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN, is_person, word_likeness
 
 _NEGATION = re.compile(r"\b(not|non|no|neg|negative|negatives|without|other|others|fake|hard negatives?)\b")
 

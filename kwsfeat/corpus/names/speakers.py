@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kwsfeat.corpus.clip import Clip
-from kwsfeat.corpus.naming import SPLIT_NAMES, is_code, is_person, name_columns, one_spelling, word_likeness
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES, is_code, is_person, name_columns, one_spelling, word_likeness
 
 
 def name_speakers(clips: Sequence[Clip], depth: int) -> list[Clip]:

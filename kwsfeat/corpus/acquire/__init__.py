@@ -1,0 +1,1 @@
+"""Corpora that are fetched, unpacked or made."""

@@ -1,0 +1,1 @@
+"""Manifests: files with a line for each recording."""

@@ -1,0 +1,89 @@
+"""Which clips come from one source: pieces of one recording, copies, links and files that are listed twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+
+from kwsfeat.corpus.clip import Clip
+from kwsfeat.corpus.names.meaning import SILENCE
+
+_PROBE = 4096  # bytes at the front and in the middle that tell most recordings apart
+_FEW = 3  # of fewer recordings than that, the pieces are told apart by their samples, for no split could have its own recording
+
+
+def is_noise_piece(clip: Clip) -> bool:
+    """Whether a clip is silence of nobody: a piece of a noise file, or synthesised."""
+    return clip.label == SILENCE and not clip.speaker
+
+
+def shared_sources(clips: Sequence[Clip], same: Mapping[str, str]) -> list[str]:
+    """A name for the source of each clip: equal names must not lie in different splits.
+
+    The source is the recording. Where there are only one or two recordings in pieces, those pieces that overlap share a source.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+    same : mapping of str to str
+        Paths that hold the same recording as another path, see :func:`equal_recordings`.
+    """
+    sources = [same.get(clip.path, clip.path) for clip in clips]
+    for is_noise in (True, False):
+        pieces = defaultdict(list)
+        for i, clip in enumerate(clips):
+            if (clip.start or clip.stop is not None) and is_noise_piece(clip) == is_noise:
+                pieces[sources[i]].append(i)
+        if len(pieces) < _FEW:
+            for path, rows in pieces.items():
+                end, name = -1.0, ""
+                for i in sorted(rows, key=lambda i: clips[i].start):
+                    if clips[i].start >= end:
+                        name = f"{path}@{clips[i].start}"
+                    sources[i] = name
+                    stop = clips[i].stop
+                    end = max(end, inf if stop is None else stop)
+    return sources
+
+
+def equal_recordings(root: Path, paths: Iterable[str]) -> dict[str, str]:
+    """The paths below `root` whose bytes are those of another one, and that other: the first of the equal ones.
+
+    Two files are compared by size, by their front and middle, and where those are equal by a hash of everything; links are
+    files like others. A file that cannot be read equals none.
+    """
+    by_size = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        try:
+            by_size[os.stat(root / path).st_size].append(path)
+        except (OSError, ValueError):
+            continue
+    same = {}
+    for size, rows in by_size.items():
+        for alike in _grouped(root, rows, lambda file, size=size: file.read(_PROBE) + _middle(file, size)):
+            for equal in _grouped(root, alike, lambda file: hashlib.file_digest(file, "blake2b").digest()):
+                same.update(dict.fromkeys(equal, equal[0]))
+    return same
+
+
+def _grouped(root: Path, paths: Sequence[str], look) -> list[list[str]]:  # type: ignore[no-untyped-def]
+    """Those of `paths` that look alike, in groups of at least two."""
+    if len(paths) < 2:
+        return []
+    groups = defaultdict(list)
+    for path in paths:
+        try:
+            with open(root / path, "rb", buffering=0) as file:
+                groups[look(file)].append(path)
+        except OSError:
+            continue
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _middle(file, size: int) -> bytes:  # type: ignore[no-untyped-def]
+    file.seek(size // 2)
+    return bytes(file.read(_PROBE))
