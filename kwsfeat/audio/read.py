@@ -1,4 +1,4 @@
-"""Recordings in: any file that libsndfile reads, as mono samples at the file's own rate."""
+"""Recordings in: any file that libsndfile or ffmpeg reads, as mono samples at the file's own rate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 from kwsfeat.audio.decode import Choose, decode, openable
 from kwsfeat.audio.faults import HIGHEST_HZ, LOWEST_HZ, Remark, Source, cannot_open, implausible, name_of, no_remark
+from kwsfeat.audio.foreign import decoded, is_foreign
 from kwsfeat.audio.wav import read_plain_wav
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.errors import AudioError
@@ -42,7 +43,10 @@ def read_samples(
     if isinstance(source, str | os.PathLike):
         if os.path.exists(source) and not os.path.isfile(source):
             raise cannot_open(source)  # a pipe would be waited for
-        plain = read_plain_wav(source, start, stop, remark)
+        if is_foreign(source) and os.path.isfile(source):
+            source = decoded(source)
+        else:
+            plain = read_plain_wav(source, start, stop, remark)
     y, sr = plain or decode(source, start, stop, remark, choose)
     if not LOWEST_HZ <= sr <= HIGHEST_HZ:
         raise implausible(source, f"{sr:,} samples a second, and speech has {LOWEST_HZ:,} to {HIGHEST_HZ:,}")

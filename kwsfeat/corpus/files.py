@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kwsfeat.audio.foreign import CONVERSION, has_ffmpeg, is_foreign, suffix_of
 from kwsfeat.errors import CorpusError
 
 AUDIO_SUFFIXES = (
@@ -42,15 +44,24 @@ def list_recordings(folder: str | os.PathLike[str]) -> list[Path]:
         If there is none, or a folder cannot be read.
     """
     folder = Path(folder)
-    audio = list_files(folder, folder).audio
-    if not audio:
-        raise no_recordings(folder)
-    return [folder / path for path in audio]
+    files = list_files(folder, folder)
+    if not files.audio:
+        raise no_recordings(folder, files.foreign)
+    return [folder / path for path in files.audio]
 
 
-def no_recordings(source: Path) -> CorpusError:
-    """The error about a folder or archive that holds none."""
+def no_recordings(source: Path, foreign: list[str] | None = None) -> CorpusError:
+    """The error about a folder or archive that holds none; `foreign` are recordings in it that need ffmpeg."""
+    if foreign:
+        return CorpusError(f"{source}: {foreign_note(foreign)}")
     return CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
+
+
+def foreign_note(paths: list[str]) -> str:
+    """How many recordings of which kinds need ffmpeg, which is not there, and the line that converts them."""
+    kinds = Counter(suffix_of(path) for path in paths)
+    counted = " and ".join(f"{n:,} {suffix}" for suffix, n in kinds.most_common())
+    return f"{counted} recordings cannot be read without ffmpeg: {CONVERSION.format(suffix=kinds.most_common(1)[0][0])}"
 
 
 @dataclass
@@ -58,7 +69,9 @@ class Files:
     """What lies below a folder, as relative paths with "/", sorted folder by folder.
 
     `source` is what the user named, `top` the folder that was walked (of an archive, where it was unpacked), and `root` the
-    folder in it that the paths are relative to. `audio` are the recordings and `folders` all folders.
+    folder in it that the paths are relative to. `audio` are the recordings and `folders` all folders. `foreign` are recordings
+    that need ffmpeg where that is not installed, `skipped` the folders that cannot be read, with the reason, and `aliases`
+    links to folders that are read under another name.
     """
 
     source: Path
@@ -66,41 +79,86 @@ class Files:
     root: Path
     audio: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
 
     def inside(self, folder: str) -> Files:
-        """The same for a folder in it."""
+        """The recordings and folders of a folder in it."""
         prefix = folder + "/"
-        below = [[path.removeprefix(prefix) for path in paths if path.startswith(prefix)] for paths in (self.audio, self.folders)]
-        return Files(self.source, self.top, self.root / folder, *below)
+        audio, folders = ([path.removeprefix(prefix) for path in paths if path.startswith(prefix)] for paths in (self.audio, self.folders))
+        return Files(self.source, self.top, self.root / folder, audio, folders)
 
 
 def list_files(source: Path, top: Path) -> Files:
-    """Every recording below `top`; links are followed, circles are not.
+    """Every recording below `top`.
+
+    Links are followed, but each folder is walked once: under its own name where it lies below `top`, else under that of the
+    first link. A folder that cannot be read is skipped.
 
     Raises
     ------
     CorpusError
-        If a folder cannot be read.
+        If `top` itself cannot be read.
     """
     files = Files(source, top, top)
+    walk = _Walk(files)
     try:
-        _walk(files, top, "", frozenset())
+        walk.folder(top, "")
     except OSError as error:
         raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    while walk.links:
+        walk.link(*walk.links.pop(0))
+    if walk.n_links:  # the folders behind links came last
+        files.audio.sort(key=lambda path: path.split("/"))
+        files.folders.sort(key=lambda path: path.split("/"))
     return files
 
 
-def _walk(files: Files, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> None:
-    status = os.stat(folder)
-    if (here := (status.st_dev, status.st_ino)) in above:
-        return
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if is_hidden(entry.name):
-            continue
+class _Walk:
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.links: list[tuple[str, str]] = []  # to folders, looked at when all real folders are known
+        self.n_links = 0
+        self._seen: set[tuple[int, int]] = set()
+        self._ffmpeg = has_ffmpeg()
+
+    def folder(self, folder: str | os.PathLike[str], prefix: str) -> None:
+        """Walk a folder that was not reached before; OSError where it cannot be read."""
+        status = os.stat(folder)
+        self._seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+        for entry in ordered:
+            if not is_hidden(entry.name):
+                self._entry(entry, prefix + entry.name)
+
+    def link(self, path: str, name: str) -> None:
+        """Walk the folder behind a link, if no other name led there."""
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) in self._seen:
+            self.files.aliases.append(name)
+        else:
+            self.files.folders.append(name)
+            self._try(path, name)
+
+    def _entry(self, entry: os.DirEntry[str], name: str) -> None:
         if entry.is_dir():
-            files.folders.append(prefix + entry.name)
-            _walk(files, Path(entry.path), f"{prefix}{entry.name}/", above | {here})
-        elif is_recording(entry.name) and (entry.is_file() or entry.is_symlink()):
-            files.audio.append(prefix + entry.name)
+            if entry.is_symlink():
+                self.links.append((entry.path, name))
+                self.n_links += 1
+            else:
+                self.files.folders.append(name)
+                self._try(entry.path, name)
+        elif entry.is_file() or entry.is_symlink():
+            if is_recording(name) or (self._ffmpeg and is_foreign(name)):
+                self.files.audio.append(name)
+            elif is_foreign(name):
+                self.files.foreign.append(name)
+
+    def _try(self, path: str, name: str) -> None:
+        try:
+            self.folder(path, name + "/")
+        except OSError as error:
+            self.files.folders.remove(name)
+            self.files.skipped.append((name, f"cannot be read: {error.strerror}"))

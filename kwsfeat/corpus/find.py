@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Corpus
-from kwsfeat.corpus.files import Files, list_files, no_recordings
+from kwsfeat.corpus.files import Files, foreign_note, list_files, no_recordings
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
@@ -68,12 +68,19 @@ def find_corpus(
 def _folder(source: Path, top: Path, layout: str | None, pattern: str | None, label_level: int | None) -> Corpus:
     files = list_files(source, top)
     if not files.audio:
-        raise no_recordings(source)
+        raise no_recordings(source, files.foreign)
     if pattern is not None:
-        return read_pattern(files, pattern)
-    if label_level is not None:
-        return read_level(files, label_level)
-    return _below_wrappers(files, layout)
+        corpus = read_pattern(files, pattern)
+    elif label_level is not None:
+        corpus = read_level(files, label_level)
+    else:
+        corpus = _below_wrappers(files, layout)
+    corpus.skipped += files.skipped
+    if files.aliases:
+        corpus.notes.append(f"{len(files.aliases):,} links lead to folders that are read under another name, {files.aliases[0]} for one")
+    if files.foreign:
+        corpus.notes.append(foreign_note(files.foreign))
+    return corpus
 
 
 def _below_wrappers(files: Files, layout: str | None) -> Corpus:

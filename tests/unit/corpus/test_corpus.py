@@ -20,7 +20,7 @@ from kwsfeat.cli import main
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.acquire.archive import unpack
 from kwsfeat.corpus.find import find_corpus
-from kwsfeat.errors import ConfigError, CorpusError
+from kwsfeat.errors import AudioError, ConfigError, CorpusError
 
 SHORT = np.arange(-800, 800, dtype=np.int16)
 
@@ -147,6 +147,86 @@ def test_links_are_followed_and_circles_are_not(tmp_path: Path) -> None:
     (root / "no" / "d.wav").symlink_to(tmp_path / "elsewhere" / "a.wav")
     (root / "no" / "again").symlink_to(root, target_is_directory=True)
     assert labels(root) == {"no/c.wav": "no", "no/d.wav": "no", "yes/a.wav": "yes", "yes/b.wav": "yes"}
+
+
+def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
+    root = recordings(tmp_path, *(f"w{i}x/a.wav" for i in range(6)))
+    for i in range(6):
+        for j in range(6):
+            if i != j:
+                (root / f"w{i}x" / f"l{j}").symlink_to(root / f"w{j}x")
+    (root / "alias").symlink_to(root / "w0x")
+    corpus = find_corpus(root)
+    assert [clip.path for clip in corpus.clips] == [f"w{i}x/a.wav" for i in range(6)]
+    assert any(note.startswith("31 links lead to folders that are read under another name") for note in corpus.notes)
+    assert corpus.skipped == []
+
+
+def test_a_folder_that_cannot_be_read_is_skipped_and_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = recordings(tmp_path, "yes/a.wav", "no/a.wav", "lost+found/b.wav")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    corpus = find_corpus(root)
+    assert corpus.words == ["no", "yes"]
+    assert corpus.skipped == [("lost+found", "cannot be read: Permission denied")]
+    with pytest.raises(CorpusError, match=r"lost.found: cannot be read"):
+        find_corpus(root / "lost+found")
+
+
+@pytest.fixture
+def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A command that decodes as ffmpeg would: its files hold the name of a WAV file, and "bad" is none."""
+    script = tmp_path / "bin" / "ffmpeg"
+    script.parent.mkdir()
+    script.write_text(
+        "#!/bin/sh\n"
+        'while [ "$1" != -i ]; do shift; done\n'
+        'name="${2#file:}"; read -r wav < "$name"\n'
+        '[ "$wav" = bad ] && { echo "$name: Invalid data found" >&2; exit 1; }\n'
+        'exec cat "$wav"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)
+    return script
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
+@pytest.mark.parametrize("suffix", [".m4a", ".aac", ".amr", ".webm", ".WMA", ".ulaw"])
+def test_other_kinds_are_decoded_by_ffmpeg(tmp_path: Path, ffmpeg: Path, suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
+    recordings(tmp_path, "kept/x.wav")
+    root = recordings(tmp_path / "c", "yes/a.wav", "no/a.wav")
+    (root / "yes" / f"b{suffix}").write_text(f"{tmp_path / 'kept' / 'x.wav'}\n")
+    (root / "no" / f"b{suffix}").write_text("bad\n")
+    corpus = find_corpus(root)
+    assert [clip.path for clip in corpus.clips] == ["no/a.wav", f"no/b{suffix}", "yes/a.wav", f"yes/b{suffix}"]
+    y, length = load_clip(corpus.open(corpus.clips[3]), FeatureConfig())
+    assert length == len(SHORT)
+    np.testing.assert_array_equal(y[: len(SHORT)], SHORT)
+    assert main(["build", str(root), str(tmp_path / "a.h5")]) == 3
+    assert "Invalid data found" in capsys.readouterr().err
+
+
+def test_without_ffmpeg_they_are_counted_and_the_line_that_converts_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    root = recordings(tmp_path / "c", "yes/a.wav", "no/a.wav")
+    for name in ("yes/1.m4a", "yes/2.M4A", "no/1.amr"):
+        (root / name).write_bytes(bytes(100))
+    said = "2 .m4a and 1 .amr recordings cannot be read without ffmpeg: install ffmpeg, or convert them: for f in *.m4a; do ffmpeg -i"
+    corpus = find_corpus(root)
+    assert len(corpus.clips) == 2
+    assert any(note.startswith(said) for note in corpus.notes)
+    for path in root.rglob("a.wav"):
+        path.unlink()
+    with pytest.raises(CorpusError, match=r"2 \.m4a and 1 \.amr recordings cannot be read without ffmpeg"):
+        find_corpus(root)
+    with pytest.raises(AudioError, match="needs ffmpeg, which is not installed"):
+        load_clip(root / "no" / "1.amr", FeatureConfig())
 
 
 def test_a_broken_link_is_a_clip_that_cannot_be_read(tmp_path: Path) -> None:
