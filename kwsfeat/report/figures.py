@@ -133,7 +133,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(f"pictures need matplotlib ({error}): pip install 'kwsfeat[report]'") from None
+        raise MissingExtraError(f"pictures need matplotlib ({error}): in a clone, pip install '.[report]'") from None
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -101,7 +101,7 @@ def draw_spectrograms(variants: list[Variant], sr: int, path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtraError("pictures need matplotlib: pip install 'kwsfeat[report]'") from None
+        raise MissingExtraError("pictures need matplotlib: in a clone, pip install '.[report]'") from None
     n_rows = -(-len(variants) // 3)
     figure = Figure(figsize=(12, 2.4 * n_rows + 0.6), layout="constrained")
     axes = figure.subplots(n_rows, 3, sharex=True, sharey=True, squeeze=False)

@@ -13,7 +13,7 @@ from kwstrain.cli.results import compare, evaluate, predict
 from kwstrain.cli.training import fit
 
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")
-CURE = "the trainer needs pip install 'kwsfeat[train]', or from a checkout pip install '.[train]'"
+CURE = "the trainer needs more: in a clone, pip install '.[train]'"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

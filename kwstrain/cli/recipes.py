@@ -85,7 +85,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
 def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[str, ...], console: Console) -> None:
     """Search the space in RECIPE's [search] for the best validation accuracy; the same command goes on where it stopped.
 
-    Needs Optuna: pip install 'kwsfeat[tune]'.
+    Needs Optuna: in a clone, pip install '.[tune]'.
     """
     from kwstrain.recipes import run as library
     from kwstrain.training.tune import tune as search

@@ -63,7 +63,7 @@ def tune(
     try:
         import optuna
     except ImportError:
-        raise MissingExtraError("tune needs Optuna: pip install 'kwsfeat[tune]', or from a checkout pip install '.[tune]'") from None
+        raise MissingExtraError("tune needs Optuna: in a clone, pip install '.[tune]'") from None
     if not recipe.search:
         raise ConfigError(f"recipe {recipe.name!r} has no [search]: copy it and add one, as 'train.lr' = {{low = 1e-4, high = 1e-2}}")
     out = Path(out)

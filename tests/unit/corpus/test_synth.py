@@ -138,7 +138,7 @@ def test_without_espeak_the_alternatives_are_named(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(builtins, "__import__", no_wheel)
     monkeypatch.setattr(synth, "find_library", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'kwsfeat\[demo\]'.*kwsfeat fetch.*folder per word"):
+    with pytest.raises(MissingExtraError, match=r"pip install '\.\[demo\]'.*kwsfeat fetch.*folder per word"):
         synth.synth_corpus(tmp_path, ["yes"])
 
 

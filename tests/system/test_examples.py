@@ -1,0 +1,75 @@
+"""Every example runs, and does what it says."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+from tones import tone_clip
+
+from kwsfeat.cli import main as kwsfeat
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def main_of(name: str) -> Callable[..., Any]:
+    """The function `main` of an example."""
+    function: Callable[..., Any] = runpy.run_path(str(EXAMPLES / name))["main"]
+    return function
+
+
+@pytest.fixture(scope="module")
+def words(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("examples") / "words.h5"
+    assert kwsfeat(["build", str(tiny_corpus), str(path), "--quiet"]) == 0
+    return path
+
+
+def test_every_example_is_tested_and_in_the_table() -> None:
+    named = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")}
+    text, table = Path(__file__).read_text(), (EXAMPLES / "README.md").read_text()
+    assert named == {"own_words.py", "pytorch_dataset.py", "compare_dialects.py", "inside_a_file.ipynb"}
+    assert all(f'"{name}"' in text and f"[{name}]({name})" in table for name in named)
+
+
+def test_own_words(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jax")
+    accuracy = main_of("own_words.py")([str(tiny_corpus), "--out", str(tmp_path / "runs" / "own"), "--epochs", "4"])
+    out = capsys.readouterr().out
+    assert accuracy > 0.8
+    assert "labels yes, no, up, silence" in out
+    assert len([line for line in out.splitlines() if ".wav: " in line]) == 5
+
+
+def test_pytorch_dataset(words: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is no dependency, an example uses it")
+    assert main_of("pytorch_dataset.py")(str(words), epochs=8) > 0.8
+    dataset = runpy.run_path(str(EXAMPLES / "pytorch_dataset.py"))["FeatureDataset"](words, "train")
+    x = torch.stack([dataset[i][0] for i in range(len(dataset))])
+    assert torch.allclose(x.mean((0, 1)), torch.zeros(x.shape[2]), atol=1e-3)
+
+
+def test_compare_dialects(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", tone_clip(0, 0), 16000, subtype="PCM_16")
+    shapes = main_of("compare_dialects.py")(str(tmp_path / "a.wav"), str(tmp_path / "dialects.png"))
+    assert shapes["logmel"] == (101, 40)
+    assert len(set(shapes.values())) > 2
+    assert (tmp_path / "dialects.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    notebook = nbformat.read(EXAMPLES / "inside_a_file.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in notebook.cells), "clear the outputs before committing"
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    nbclient.NotebookClient(notebook, timeout=None, kernel_name="python3").execute()
+    results = [output["data"]["text/plain"] for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    assert results[0] == "60"  # 2 words x 10 speakers x 3 takes
+    assert "'audio'" in results[-2]
+    assert "n_steps" in results[-1]
