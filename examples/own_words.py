@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> float:
         train = file.features()[file.rows("train")]
         print(f"labels {', '.join(file.labels)}; training features {train.shape}")
 
-    fit(words, TrainConfig.from_partial({"arch": "cnn", "epochs": options.epochs}), options.out, overwrite=True)
+    config = TrainConfig.from_partial({"arch": "cnn", "epochs": options.epochs, "batch": 16})  # small batches: few clips
+    fit(words, config, options.out, overwrite=True)
     accuracy = evaluate(options.out).scores.accuracy
     print(f"accuracy on the test split {accuracy:.3f}")
 

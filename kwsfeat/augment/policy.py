@@ -46,7 +46,7 @@ class Policy:
 
     @property
     def needs_noise(self) -> bool:
-        """Whether :meth:`bind` wants noise."""
+        """Whether :meth:`Policy.bind` wants noise."""
         return any("noise" in _fields(kind) for kind in _kinds_in(self.table.get("chain", {})))
 
     @property

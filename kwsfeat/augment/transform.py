@@ -24,7 +24,7 @@ class Transform(ABC):
     """Base of every description.
 
     ``class Echo(Transform, kind="echo")`` is what a policy calls ``kind = "echo"``; its fields are the policy's fields. Two fields are
-    filled in by :meth:`Policy.bind`: `sr` (Hz) and `noise`. A field with ``metadata={"toml": False}`` can be given from Python only.
+    filled in when a policy meets a corpus: `sr` (Hz) and `noise`. A field with ``metadata={"toml": False}`` can be given from Python only.
     """
 
     def __init_subclass__(cls, *, kind: str | None = None, **others: Any) -> None:
