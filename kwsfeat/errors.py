@@ -79,5 +79,23 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
 
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
-    """Up to three of `names` that look like `name`, best first: the cure in a message about an unknown name."""
+    """The names that look like a name: the cure in a message about an unknown one.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    names : iterable of str
+        What could have been given.
+
+    Returns
+    -------
+    list of str
+        Up to three, best first; empty where nothing is like it.
+
+    Examples
+    --------
+    >>> nearest("tset", ["train", "validation", "test"])
+    ['test']
+    """
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)

@@ -55,6 +55,13 @@ def load_clip(
     ------
     AudioError
         One line with the name and what is wrong: missing, not a recording, truncated, no samples, NaN or infinite samples.
+
+    Examples
+    --------
+    >>> from kwsfeat import preset
+    >>> y, length = load_clip("recordings/yes/ann_nohash_0.wav", preset("logmel"))
+    >>> y.shape, y.dtype, length
+    ((16000,), dtype('int16'), 12000)
     """
     rate = config.resample_from_hz or config.sr
     wanted = ceil(config.n_samples * rate / config.sr)

@@ -73,17 +73,45 @@ class Policy:
 
 
 def policy_names() -> list[str]:
-    """The policies that come with the package, sorted."""
+    """Name the policies that come with the package.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+
+    Examples
+    --------
+    >>> "bcresnet" in policy_names()
+    True
+    """
     return sorted(path.name.removesuffix(".toml") for path in _shipped().iterdir() if path.name.endswith(".toml"))
 
 
 def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
-    """A policy by name (``nine``, ``bcresnet``, ``kws-streaming``, ``off``) or from a ``.toml`` file.
+    """Read an augmentation policy by name or from a file.
+
+    Parameters
+    ----------
+    policy : str, path or Policy
+        ``nine``, ``bcresnet``, ``kws-streaming`` or ``off``, or the path of a ``.toml`` file; a Policy is returned as it is.
+
+    Returns
+    -------
+    Policy
+        Checked: it can be bound to a sampling rate and to noise.
 
     Raises
     ------
+    UnknownNameError
+        For an unknown name, with the nearest ones.
     ConfigError
-        For an unknown name, with the nearest ones, or for a file that is missing or not a policy.
+        For a file that is missing or not a policy.
+
+    Examples
+    --------
+    >>> load_policy("nine").name
+    'nine'
     """
     if isinstance(policy, Policy):
         return policy

@@ -60,6 +60,13 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
         If `rate`, `sr` or `method` is out of bounds.
     AudioError
         If a sample is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> time_stretch(y, 1.25).shape
+    (12800,)
     """
     _check(rate, sr, method)
     return each_clip(as_clips(y), lambda clip: clip.copy() if rate == 1.0 else stretcher(clip, sr, method)(rate))
@@ -88,6 +95,13 @@ def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsol
     ------
     ConfigError, AudioError
         As :func:`time_stretch`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> pitch_shift(y, 16000, 12.0).shape
+    (16000,)
     """
     if not abs(n_steps) <= MAX_STEPS:
         raise ConfigError(f"n_steps={n_steps} must be between -{MAX_STEPS:g} and {MAX_STEPS:g} semitones")

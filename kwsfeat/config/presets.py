@@ -105,10 +105,25 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
 def preset(name: str) -> FeatureConfig:
     """The FeatureConfig called `name`; :data:`PRESETS` lists them.
 
+    Parameters
+    ----------
+    name : str
+        A key of PRESETS, as ``kwsfeat presets`` lists them.
+
+    Returns
+    -------
+    FeatureConfig
+        Frozen; :func:`dataclasses.replace` gives a changed one.
+
     Raises
     ------
-    ConfigError
+    UnknownNameError
         For an unknown name, with the nearest ones.
+
+    Examples
+    --------
+    >>> preset("logmel").shape
+    (101, 40)
     """
     if name not in PRESETS:
         raise unknown_name("preset", name, PRESETS)

@@ -19,12 +19,32 @@ _LENGTHS = [one.name for one in fields(FeatureConfig) if about(one).unit == "sam
 
 
 def named_config(name_or_path: str) -> tuple[str, FeatureConfig]:
-    """The name of a feature set and its configuration: of a preset, or of a TOML file (then its name without ``.toml``).
+    """The feature set that ``--features`` names: a preset, or what a TOML file says.
+
+    Parameters
+    ----------
+    name_or_path : str
+        A name of ``kwsfeat presets``, or a path that ends with ``.toml``.
+
+    Returns
+    -------
+    name : str
+        That of the preset, or of the file without ``.toml``.
+    config : FeatureConfig
+        Fields that a file does not give have their defaults, or those of its ``preset``.
 
     Raises
     ------
+    UnknownNameError
+        For an unknown preset, with the nearest ones.
     ConfigError
-        For an unknown preset, with the near ones; for a file that is missing, not TOML, or names an unknown field.
+        For a file that is missing, not TOML, or names an unknown field.
+
+    Examples
+    --------
+    >>> name, config = named_config("mfcc")
+    >>> name, config.shape
+    ('mfcc', (101, 13))
     """
     if not name_or_path.endswith(".toml"):
         return name_or_path, preset(name_or_path)

@@ -42,6 +42,12 @@ def list_recordings(folder: str | os.PathLike[str]) -> list[Path]:
     ------
     CorpusError
         If there is none, or a folder cannot be read.
+
+    Examples
+    --------
+    >>> paths = list_recordings("recordings")
+    >>> len(paths), paths[0].as_posix()
+    (8, 'recordings/no/ann_nohash_0.wav')
     """
     folder = Path(folder)
     files = list_files(folder, folder)

@@ -54,6 +54,14 @@ class Reader:
     ------
     StoreError
         If the file is missing, unfinished, of another format or version, or has another layout.
+
+    Examples
+    --------
+    >>> with Reader("words.h5") as reader:
+    ...     print(reader.labels, reader.n_clips, reader.feature_names)
+    ...     print(reader.features("small")[reader.rows("train")].dtype)
+    ('high', 'low', 'noise') 24 ('small', 'mfcc')
+    float32
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -143,17 +151,67 @@ class Reader:
         return self._strings("augmentation")
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """Row numbers of one split, ascending, int64."""
+        """Row numbers of one split.
+
+        Parameters
+        ----------
+        split : {"train", "validation", "test"}
+            A part of the corpus.
+
+        Returns
+        -------
+        ndarray, int64, shape (n_rows,)
+            Ascending.
+
+        Raises
+        ------
+        UnknownNameError
+            If `split` is none of them.
+        """
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
         return np.flatnonzero(self.split == split)
 
     def features(self, name: str | None = None) -> NDArray[Any]:
-        """Features `name` (the first set without one): float32 or float16, shape (n_clips, n_frames, n_features)."""
+        """The features of all rows, as a memory map.
+
+        Parameters
+        ----------
+        name : str, optional
+            A feature set of the file; the first without it.
+
+        Returns
+        -------
+        ndarray, float32 or float16, shape (n_clips, n_frames, n_features)
+            Read-only.
+
+        Raises
+        ------
+        UnknownNameError
+            If the file has no such feature set.
+        """
         return self.map(f"features/{self._feature_name(name)}")
 
     def config(self, name: str | None = None) -> FeatureConfig:
-        """The configuration that the feature set was computed with."""
+        """The configuration that the feature set was computed with.
+
+        Parameters
+        ----------
+        name : str, optional
+            A feature set of the file; the first without it.
+
+        Returns
+        -------
+        FeatureConfig
+            With it a :class:`kwsfeat.FrontEnd` computes the same features.
+
+        Raises
+        ------
+        UnknownNameError
+            If the file has no such feature set.
+        StoreError
+            If the configuration differs from its fingerprint.
+        """
         name = self._feature_name(name)
         if name not in self._configs:
             config = FeatureConfig.from_json(self._feature_attrs[name]["config"])
@@ -176,12 +234,44 @@ class Reader:
         return clip
 
     def statistics(self, name: str | None = None) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and standard deviation of each feature over the frames of the training rows, float32, shape (n_features,)."""
+        """What features are standardised with: their mean and deviation over the frames of the training rows.
+
+        Parameters
+        ----------
+        name : str, optional
+            A feature set of the file; the first without it.
+
+        Returns
+        -------
+        mean, std : ndarray, float32, shape (n_features,)
+            Of each feature.
+
+        Raises
+        ------
+        UnknownNameError
+            If the file has no such feature set.
+        """
         attrs = self._feature_attrs[self._feature_name(name)]
         return attrs["mean"], attrs["std"]
 
     def feature_attrs(self, name: str | None = None) -> dict[str, Any]:
-        """All attributes of a feature set's dataset."""
+        """All attributes of a feature set's dataset.
+
+        Parameters
+        ----------
+        name : str, optional
+            A feature set of the file; the first without it.
+
+        Returns
+        -------
+        dict
+            By name.
+
+        Raises
+        ------
+        UnknownNameError
+            If the file has no such feature set.
+        """
         return dict(self._feature_attrs[self._feature_name(name)])
 
     def _feature_name(self, name: str | None) -> str:

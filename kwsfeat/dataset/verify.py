@@ -38,7 +38,8 @@ def verify_file(path: str | os.PathLike[str], *, progress: Callable[[int, int], 
     Parameters
     ----------
     path : path
-    progress : callable
+        A file of ``kwsfeat build``.
+    progress : callable, optional
         Called with (blocks done, blocks in all).
 
     Returns
@@ -50,6 +51,11 @@ def verify_file(path: str | os.PathLike[str], *, progress: Callable[[int, int], 
     ------
     StoreError
         If there is no such file or it may not be read.
+
+    Examples
+    --------
+    >>> verify_file("words.h5").problems
+    []
     """
     path = Path(path)
     try:

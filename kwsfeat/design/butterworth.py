@@ -22,12 +22,13 @@ def butter_sos(
     Parameters
     ----------
     order : int, >= 1
-        System A uses 35.
+        Twice as many poles for band filters.
     cutoff_hz : float or pair of float, in (0, sr / 2)
         Frequency (or two, ascending, for band filters) at which the gain is -3 dB, in Hz.
     sr : float, > 0
         Sampling rate in Hz.
     btype : {"lowpass", "highpass", "bandpass", "bandstop"}
+        What passes.
 
     Returns
     -------
@@ -42,6 +43,13 @@ def butter_sos(
     -----
     ``scipy.signal.butter(..., output="sos")``: bilinear transform of the analogue prototype. High orders are only usable as
     sections; as one polynomial they are not stable.
+
+    Examples
+    --------
+    >>> butter_sos(4, 1000.0, sr=16000).shape
+    (2, 6)
+    >>> butter_sos(2, (300.0, 3400.0), sr=16000, btype="bandpass").shape
+    (2, 6)
     """
     from scipy.signal import butter
 

@@ -101,6 +101,11 @@ def mel_filterbank(
     Notes
     -----
     Formulas: librosa ``filters.mel``; Kaldi ``mel-computations.cc``; python_speech_features ``get_filterbanks``.
+
+    Examples
+    --------
+    >>> mel_filterbank(sr=16000, n_fft=512, n_mels=40).shape
+    (40, 257)
     """
     top_hz = sr / 2.0 if fmax_hz is None else float(fmax_hz)
     if n_mels < 1:

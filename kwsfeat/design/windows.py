@@ -14,7 +14,7 @@ Window = Literal["hann", "hann-symmetric", "hann-offset", "hamming", "hamming-sy
 
 
 def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
-    """The `win_length` (>= 1) values of a window.
+    """One of the analysis windows of speech processing.
 
     Parameters
     ----------
@@ -29,6 +29,16 @@ def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
     Returns
     -------
     window : ndarray, float64, shape (win_length,)
+
+    Raises
+    ------
+    ConfigError
+        If there is no such window, or its length is below 1.
+
+    Examples
+    --------
+    >>> analysis_window("hann", 4)
+    array([0. , 0.5, 1. , 0.5])
     """
     if name not in get_args(Window):
         raise ConfigError(f"window={name!r} must be one of {', '.join(get_args(Window))}")

@@ -63,10 +63,25 @@ def mfcc(
         As :func:`kwsfeat.power_to_db`; without effect for ``none``.
     check_finite : bool
         Refuse NaN and infinity.
+
     Returns
     -------
     coefficients : ndarray, float32, shape (n_frames, n_mfcc)
         The transpose of librosa 0.11's ``feature.mfcc`` with the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a choice or a length is out of bounds.
+    AudioError
+        If `y` is empty, not one-dimensional, or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> mfcc(y, sr=16000, n_mfcc=13, n_fft=1024, hop_length=160).shape
+    (101, 13)
     """
     samples = as_clip(y)
     config = FeatureConfig(
@@ -86,6 +101,7 @@ def delta(
     Parameters
     ----------
     x : array_like, shape (n_frames, n_features)
+        Features, frames first.
     width : int, odd, >= 3
         Frames that a slope is taken over; ``librosa`` needs n_frames >= width.
     order : {1, 2}
@@ -99,6 +115,20 @@ def delta(
     Returns
     -------
     slope : ndarray, float32, shape (n_frames, n_features)
+
+    Raises
+    ------
+    ConfigError
+        If a choice is out of bounds, or `x` has another shape or too few frames.
+    AudioError
+        If `x` is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rising = 2.0 * np.arange(9)[:, None]
+    >>> delta(rising).ravel().round(3)
+    array([2., 2., 2., 2., 2., 2., 2., 2., 2.], dtype=float32)
     """
     features = np.asarray(x, np.float32)
     if features.ndim != 2:

@@ -49,6 +49,14 @@ def sosfilt(
     Without `zi` in float32, in an order of the sections that leaves little noise: the error against float64 is about 1e-6 of
     full scale for order 35 at 3 kHz of 16 kHz. The states depend on that order; with `zi`, ``scipy.signal.sosfilt`` filters in
     float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kwsfeat import butter_sos
+    >>> lowpass = butter_sos(4, 1000.0, sr=16000)
+    >>> float(sosfilt(lowpass, np.ones(16000))[-1].round(3))
+    1.0
     """
     samples = np.asarray(y)
     samples = np.ascontiguousarray(samples if samples.dtype in (np.int16, np.float32) else samples.astype(np.float32))

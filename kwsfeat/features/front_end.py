@@ -28,9 +28,12 @@ class FrontEnd:
     Parameters
     ----------
     config : FeatureConfig
+        What to compute.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from kwsfeat import preset
     >>> front_end = FrontEnd(preset("logmel"))
     >>> front_end.extract(np.zeros(16000, np.float32)).shape
     (101, 40)

@@ -70,6 +70,13 @@ def stft(
     Notes
     -----
     ``S[t, k] = sum_n window[n] y[t hop_length + n - n_fft // 2] exp(-2 pi i k n / n_fft)``: librosa 0.11's ``stft``, transposed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> stft(y, n_fft=512).shape
+    (126, 257)
     """
     samples = as_clip(y)
     if framing not in ("zero", "reflect", "none"):
@@ -125,9 +132,25 @@ def istft(
     y : ndarray, float32, shape (n_samples,)
         Within 1e-5 of the input of `stft` wherever the windows overlap to more than nothing; zero elsewhere.
 
+    Raises
+    ------
+    AudioError
+        If `S` has another shape, or is not finite.
+    ConfigError
+        If a length is out of bounds or does not fit `S`.
+
     Notes
     -----
     ``y = sum_t w x_t / sum_t w^2``: Griffin & Lim 1984, equation 6; librosa 0.11's ``istft``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> from kwsfeat import stft
+    >>> restored = istft(stft(y, n_fft=512), n_samples=16000)
+    >>> bool(np.abs(restored - y).max() < 1e-5)
+    True
     """
     spectrum = np.asarray(S, np.complex64)
     if spectrum.ndim != 2 or spectrum.shape[0] < 1 or spectrum.shape[1] < 2:
@@ -180,17 +203,35 @@ def spectrogram(
 
     Parameters
     ----------
-    y, n_fft, hop_length, win_length, window, check_finite
+    y, n_fft, hop_length, win_length, window, framing, check_finite
         As for :func:`stft`; `framing` may be any of FeatureConfig's.
     sr : int, >= 1
         Sampling rate in Hz; matters for ``norm="density"`` only.
     spectrum : {"power", "magnitude"}
+        What a bin holds: ``|X|^2`` or ``|X|``.
     norm : {"none", "window", "win_length", "n_fft", "density"}
         Divisor of the power; ``density`` is ``scipy.signal.spectrogram``'s one-sided density with detrend=False, in 1/Hz.
 
     Returns
     -------
     S : ndarray, float32, shape (n_frames, n_fft // 2 + 1)
+
+    Raises
+    ------
+    ConfigError
+        If a choice or a length is out of bounds.
+    AudioError
+        If `y` is empty, not one-dimensional, or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> S = spectrogram(y, n_fft=1024, hop_length=160)
+    >>> S.shape
+    (101, 513)
+    >>> float(S[50].argmax() * 16000 / 1024)  # the loudest bin, in Hz
+    437.5
     """
     samples = as_clip(y)
     config = FeatureConfig(
@@ -220,7 +261,7 @@ def melspectrogram(
     norm: MelNorm = "slaney",
     check_finite: bool = True,
 ) -> NDArray[np.float32]:
-    """Mel spectrogram (no logarithm: see :func:`power_to_db`).
+    """Mel spectrogram; :func:`power_to_db` gives its logarithm.
 
     Parameters
     ----------
@@ -233,6 +274,20 @@ def melspectrogram(
     -------
     S : ndarray, float32, shape (n_frames, n_mels)
         The transpose of librosa 0.11's ``feature.melspectrogram`` with the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If a choice or a length is out of bounds.
+    AudioError
+        If `y` is empty, not one-dimensional, or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> melspectrogram(y, sr=16000, n_fft=1024, hop_length=160, n_mels=64).shape
+    (101, 64)
     """
     samples = as_clip(y)
     config = FeatureConfig(
@@ -266,6 +321,18 @@ def power_to_db(
     -------
     S_db : ndarray, float32, the shape of `S`
         ``10 log10(max(S, amin) / max(ref, amin))``: librosa 0.11's ``power_to_db``.
+
+    Raises
+    ------
+    ConfigError
+        If `amin` or `top_db` is out of bounds.
+    AudioError
+        If `S` is not finite.
+
+    Examples
+    --------
+    >>> power_to_db([1.0, 0.1, 0.0])
+    array([  0., -10., -80.], dtype=float32)
     """
     power = np.asarray(S, np.float32)
     require_finite(power, "S", check_finite)
@@ -295,8 +362,24 @@ def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> t
     Returns
     -------
     frequency_hz : ndarray, float64, shape (n_samples // 2,)
+        In Hz, from 0.
     amplitude : ndarray, float32, shape (n_samples // 2,)
         ``2 / n |FFT(y)|``: a sine of amplitude a that fits the clip shows as a.
+
+    Raises
+    ------
+    ConfigError
+        If `sr` is out of bounds.
+    AudioError
+        If `y` is empty, not one-dimensional, or not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+    >>> frequency_hz, amplitude = amplitude_spectrum(y, sr=16000)
+    >>> float(frequency_hz[amplitude.argmax()]), round(float(amplitude.max()), 3)
+    (440.0, 0.5)
     """
     samples = as_clip(y)
     if sr < 1:

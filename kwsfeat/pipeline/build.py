@@ -83,6 +83,11 @@ def build_file(
     progress : callable
         Called with (clips done, clips in all) from the calling thread.
 
+    Returns
+    -------
+    BuildReport
+        Where the file is, how many clips it has, what was left out, and how long it took.
+
     Raises
     ------
     AudioError
@@ -91,6 +96,14 @@ def build_file(
         If the recordings went away.
     StoreError, ConfigError
         As :class:`~kwsfeat.dataset.writer.Writer`.
+
+    Examples
+    --------
+    >>> from kwsfeat import plan_recordings, preset
+    >>> config = preset("logmel")
+    >>> report = build_file(plan_recordings("recordings", config), "new.h5", {"logmel": config})
+    >>> report.n_clips, len(report.skipped)
+    (8, 0)
     """
     began = time.monotonic()
     check_same_clip(source.clip, common_clip(configs), names=("the recordings", "the features"), cure="give one to both")

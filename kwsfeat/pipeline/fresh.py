@@ -84,9 +84,13 @@ class FreshFeatures:
 
     Examples
     --------
-    >>> fresh = FreshFeatures(reader, "bcresnet", reader.config(), seed=0)
+    >>> from kwsfeat import Reader
+    >>> reader = Reader("words.h5")
+    >>> fresh = FreshFeatures(reader, "bcresnet", reader.config(), seed=0, batch_size=8)
     >>> for batch in fresh.epoch(0):
-    ...     train(batch.features, batch.label)
+    ...     print(batch.features.shape == (len(batch.label), *reader.config().shape))
+    True
+    True
     """
 
     def __init__(

@@ -154,9 +154,51 @@ def plan_recordings(
 ) -> Recordings:
     """Find a corpus, give its clips their labels and splits: everything that is decided before a recording is opened.
 
-    Parameters are those of :func:`~kwsfeat.corpus.find.find_corpus`, :func:`~kwsfeat.corpus.labels.apply_labels` and
-    :func:`~kwsfeat.corpus.splits.assign_splits`, which also say what they raise. With `strict`, a file or folder that does not fit the
-    layout, such as a word without recordings, is a CorpusError instead of being left out.
+    Parameters
+    ----------
+    source : path
+        A folder, an archive or a manifest, see :func:`~kwsfeat.corpus.find.find_corpus`.
+    config : FeatureConfig
+        What a clip is: its rate, length, padding and cropping.
+    layout, pattern, label_level : optional
+        Where labels stand, instead of finding out; see :func:`~kwsfeat.corpus.find.find_corpus`.
+    labels : str or sequence of str
+        ``all``, ``commands12``, ``digits``, or words; see :func:`~kwsfeat.corpus.labels.apply_labels`.
+    unknown : {"other", "drop"}, optional
+        What becomes of other words.
+    unknown_share, silence_share : float, >= 0, optional
+        How many unknown and silence clips there are at most, in proportion to the clips of the words.
+    split : str
+        A rule, see :func:`~kwsfeat.corpus.splits.assign_splits`.
+    folds, fold : int
+        For the rule ``folds``.
+    trim_db : float, > 0, optional
+        Cut off ends this far below the loudest 20 ms.
+    seed : int
+        For what is drawn: splits, silence, unknown words, crops.
+    strict : bool
+        Make a file or folder that does not fit the layout, such as a word without recordings, an error instead of leaving it out.
+
+    Returns
+    -------
+    Recordings
+        What :func:`kwsfeat.build_file` takes: `clips` in the order of the rows, `labels`, the `corpus` with its notes and what it skipped.
+
+    Raises
+    ------
+    UnknownNameError
+        For an unknown layout or split rule.
+    ConfigError
+        For shares or folds that are out of bounds.
+    CorpusError
+        If there are no recordings, or the corpus does not hold what is asked for.
+
+    Examples
+    --------
+    >>> from kwsfeat import preset
+    >>> rows = plan_recordings("recordings", preset("logmel"), split="stratified:50/25/25")
+    >>> rows.labels, len(rows.clips)
+    (('no', 'yes'), 8)
     """
     corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level)
     if strict and corpus.skipped:

@@ -111,9 +111,34 @@ class WithVariants:
 
 
 def augment_source(source: Recordings | FromDataset, policy: Policy, config: ClipConfig, *, seed: int) -> ClipSource:
-    """`source` augmented by `policy`, with the corpus's own noise where it is needed; `source` itself for ``off``.
+    """Augment the training clips of a source.
 
     In a corpus without noise recordings, white, pink and brown noise are mixed instead.
+
+    Parameters
+    ----------
+    source : Recordings or FromDataset
+        The clips, as from :func:`kwsfeat.plan_recordings`.
+    policy : Policy
+        As from :func:`kwsfeat.load_policy`.
+    config : ClipConfig
+        What a clip is: its rate, length, padding and cropping.
+    seed : int
+        What is drawn for a clip depends on it, the policy and the clip's row only.
+
+    Returns
+    -------
+    ClipSource
+        Each clip and its variants in the place of the clip, with the corpus's own noise where noise is mixed; `source` itself for
+        the policy ``off``.
+
+    Examples
+    --------
+    >>> from kwsfeat import load_policy, plan_recordings, preset
+    >>> rows = plan_recordings("recordings", preset("logmel"), split="stratified:50/25/25")
+    >>> augmented = augment_source(rows, load_policy("nine"), preset("logmel"), seed=0)
+    >>> len(rows.columns().label), len(augmented.columns().label)
+    (8, 40)
     """
     if policy.is_off:
         return source

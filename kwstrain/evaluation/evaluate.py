@@ -68,8 +68,14 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
     path : path, optional
         A feature file; without it the one that the run was trained on.
     split : {"train", "validation", "test"}
+        Which of its clips.
     n_mistakes : int, >= 0
         How many of the most confident mistakes to keep.
+
+    Returns
+    -------
+    Evaluation
+        Scores with the confusion matrix, and the most confident mistakes.
 
     Raises
     ------
@@ -77,6 +83,12 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
         If the run, the file or the split's clips are missing.
     ConfigError
         If the file holds other features than the run was trained on, naming the fields that differ.
+
+    Examples
+    --------
+    >>> evaluation = evaluate("runs/words", "words.h5", split="train")
+    >>> evaluation.scores.n_clips, evaluation.scores.confusion.shape
+    (12, (3, 3))
     """
     bundle = Bundle.load(run)
     with Reader(path or bundle.data) as reader:

@@ -51,10 +51,23 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
     threads : int >= 1, optional
         One per processor without it, at most 16.
 
+    Yields
+    ------
+    Prediction
+        The most probable label of a recording and its probability; in the order of `paths`.
+
     Raises
     ------
     StoreError
         If `run` is no complete run folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> for prediction in predict("runs/words", [Path("recordings/yes/ann_nohash_0.wav"), Path("missing.wav")]):
+    ...     print(prediction.label in ("high", "low", "noise"), prediction.error)
+    True
+    False missing.wav: no such file
     """
     n_threads = thread_count(threads)
     classify = _Classifier(Bundle.load(run), n_rows=max(1, min(_GROUP, len(paths))))

@@ -92,13 +92,13 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
 
     Parameters
     ----------
-    name
+    name : str
         One of :func:`names`.
-    input_shape
+    input_shape : tuple of int
         ``(n_frames, n_features)`` of one clip.
-    n_classes
-        >= 2.
-    seed
+    n_classes : int, >= 2
+        Logits.
+    seed : int
         The same seed gives the same weights and the same dropout.
     **options
         What this network offers beyond that: `dropout` rate in [0, 1), `dtype` ``float32`` or ``bfloat16`` of the arithmetic
@@ -114,6 +114,13 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
     ------
     ConfigError
         For an unknown name or option (naming near ones), or a value out of bounds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = create("lstm", input_shape=(101, 40), n_classes=3, seed=0, units=8)
+    >>> model(np.zeros((2, 101, 40), np.float32)).shape
+    (2, 3)
     """
     chosen = spec(name)
     values = chosen.options.changed(options, of=name)

@@ -84,6 +84,7 @@ def fit(
     path : path
         A file of ``kwsfeat build``.
     config : TrainConfig
+        How to train.
     out : path
         The run folder.
     overwrite, resume : bool
@@ -93,6 +94,11 @@ def fit(
     progress : callable, optional
         Called with a :class:`Tick` after every compiled call.
 
+    Returns
+    -------
+    FitResult
+        The run, a record of each epoch, and which epoch's weights were kept.
+
     Raises
     ------
     StoreError, ConfigError
@@ -101,6 +107,13 @@ def fit(
         When the loss becomes NaN or infinite, with step, batch and the likely cause.
     KeyboardInterrupt
         After the best weights and the pictures were saved.
+
+    Examples
+    --------
+    >>> from kwstrain import TrainConfig
+    >>> result = fit("words.h5", TrainConfig(arch="lstm", options={"units": 4}, epochs=1), "runs/new")
+    >>> len(result.records), result.best_epoch
+    (1, 1)
     """
     if spec(config.arch).sequential:
         one_per_core(at_most=config.batch // 8)
