@@ -6,21 +6,13 @@ __all__: list[str]
 from .audio.clip import load_clip as load_clip
 from .augment import (
     load_policy as load_policy,
-)
-from .augment import (
     pitch_shift as pitch_shift,
-)
-from .augment import (
     policy_names as policy_names,
-)
-from .augment import (
     time_stretch as time_stretch,
 )
 from .config.algorithm import check_algorithm as check_algorithm
 from .config.base import (
     Config as Config,
-)
-from .config.base import (
     config_class as config_class,
 )
 from .config.clip import ClipConfig as ClipConfig
@@ -28,8 +20,6 @@ from .config.features import FeatureConfig as FeatureConfig
 from .config.option import option as option
 from .config.presets import (
     PRESETS as PRESETS,
-)
-from .config.presets import (
     preset as preset,
 )
 from .config.splits import SPLITS as SPLITS
@@ -43,58 +33,28 @@ from .design.mel import mel_filterbank as mel_filterbank
 from .design.windows import analysis_window as analysis_window
 from .errors import (
     AudioError as AudioError,
-)
-from .errors import (
     ConfigError as ConfigError,
-)
-from .errors import (
     CorpusError as CorpusError,
-)
-from .errors import (
     KwsError as KwsError,
-)
-from .errors import (
     MissingExtraError as MissingExtraError,
-)
-from .errors import (
     StoreError as StoreError,
-)
-from .errors import (
     UnknownNameError as UnknownNameError,
-)
-from .errors import (
     VerificationError as VerificationError,
-)
-from .errors import (
     nearest as nearest,
-)
-from .errors import (
     unknown_name as unknown_name,
 )
 from .features.cepstral import (
     delta as delta,
-)
-from .features.cepstral import (
     mfcc as mfcc,
 )
 from .features.filtering import sosfilt as sosfilt
 from .features.front_end import FrontEnd as FrontEnd
 from .features.spectral import (
     amplitude_spectrum as amplitude_spectrum,
-)
-from .features.spectral import (
     istft as istft,
-)
-from .features.spectral import (
     melspectrogram as melspectrogram,
-)
-from .features.spectral import (
     power_to_db as power_to_db,
-)
-from .features.spectral import (
     spectrogram as spectrogram,
-)
-from .features.spectral import (
     stft as stft,
 )
 from .pipeline.build import build_file as build_file

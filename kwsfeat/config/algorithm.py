@@ -43,6 +43,7 @@ def check_algorithm(config: FeatureConfig, stored: int, *, where: str) -> None:
     Parameters
     ----------
     config : FeatureConfig
+        Of the features that are to be computed.
     stored : int
         The algorithm version that is stored in `where`.
     where : str
@@ -52,6 +53,13 @@ def check_algorithm(config: FeatureConfig, stored: int, *, where: str) -> None:
     ------
     ConfigError
         If `stored` is not :func:`algorithm_version` of `config`, with what changed.
+
+    Examples
+    --------
+    >>> from kwsfeat import preset
+    >>> check_algorithm(preset("logmel"), 99, where="words.h5")
+    Traceback (most recent call last):
+    kwsfeat.errors.ConfigError: words.h5 has features of algorithm version 99, ...
     """
     current = algorithm_version(config)
     if stored > current:

@@ -24,12 +24,32 @@ _VERSION = "config_version"
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def config_class(cls: C) -> C:
-    """The decorator of a :class:`Config`: a frozen, keyword-only dataclass, documented field by field.
+def config_class(config: C) -> C:
+    """Make a class a configuration: a frozen, keyword-only dataclass, documented field by field.
 
     Earlier names of fields work as keyword arguments, too, with a DeprecationWarning.
+
+    Parameters
+    ----------
+    config : type of Config
+        Its fields are made by :func:`kwsfeat.option`.
+
+    Returns
+    -------
+    type of Config
+        The dataclass.
+
+    Examples
+    --------
+    >>> from kwsfeat import Config, config_class, option
+    >>> @config_class
+    ... class Colour(Config):
+    ...     "What something is painted with."
+    ...     red: int = option(0, "how red", at_least=0, at_most=255)
+    >>> Colour(red=7).to_dict()
+    {'config_version': 1, 'red': 7}
     """
-    made: Any = dataclass(frozen=True, kw_only=True)(cls)
+    made: Any = dataclass(frozen=True, kw_only=True)(config)
     old = {about(one).formerly: one.name for one in fields(made) if about(one).formerly}
     if old:
         made.__init__ = renamed(**old)(made.__init__)
@@ -46,6 +66,19 @@ class Config:
     ------
     ConfigError
         For a value of the wrong type or out of bounds, naming the field, the value and the bound.
+
+    Examples
+    --------
+    >>> from kwsfeat import Config, config_class, option
+    >>> @config_class
+    ... class Colour(Config):
+    ...     "What something is painted with."
+    ...     red: int = option(0, "how red", at_least=0, at_most=255)
+    >>> Colour(red=7).to_dict()
+    {'config_version': 1, 'red': 7}
+    >>> Colour(red=256)
+    Traceback (most recent call last):
+    kwsfeat.errors.ConfigError: ...
     """
 
     VERSION: ClassVar[int] = 1

@@ -47,6 +47,21 @@ def option(
         It stands for the field in files that are older, and a field that has it is left out of the fingerprint.
     formerly : str
         An earlier name, which files, runs and recipes may still use. The fingerprint goes on using it.
+
+    Returns
+    -------
+    dataclass field
+        For the body of a class under :func:`kwsfeat.config_class`.
+
+    Examples
+    --------
+    >>> from kwsfeat import Config, config_class, option
+    >>> @config_class
+    ... class Colour(Config):
+    ...     "What something is painted with."
+    ...     red: int = option(0, "how red", at_least=0, at_most=255)
+    >>> Colour(red=7).to_dict()
+    {'config_version': 1, 'red': 7}
     """
     made = {"default_factory": default} if isinstance(default, type) else {"default": default}
     if neutral is ...:

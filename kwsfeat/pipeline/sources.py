@@ -158,8 +158,8 @@ def plan_recordings(
     ----------
     source : path
         A folder, an archive or a manifest, see :func:`~kwsfeat.corpus.find.find_corpus`.
-    config : FeatureConfig
-        What a clip is: its rate, length, padding and cropping.
+    config : ClipConfig
+        What a clip is: its rate, length, trimming, padding and cropping.
     layout, pattern, label_level : optional
         Where labels stand, instead of finding out; see :func:`~kwsfeat.corpus.find.find_corpus`.
     labels : str or sequence of str
@@ -172,8 +172,6 @@ def plan_recordings(
         A rule, see :func:`~kwsfeat.corpus.splits.assign_splits`.
     folds, fold : int
         For the rule ``folds``.
-    trim_db : float, > 0, optional
-        Cut off ends this far below the loudest 20 ms.
     seed : int
         For what is drawn: splits, silence, unknown words, crops.
     strict : bool

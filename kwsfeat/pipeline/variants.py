@@ -122,7 +122,7 @@ def augment_source(source: Recordings | FromDataset, policy: Policy, config: Cli
     policy : Policy
         As from :func:`kwsfeat.load_policy`.
     config : ClipConfig
-        What a clip is: its rate, length, padding and cropping.
+        What a clip is: its rate, length, trimming, padding and cropping.
     seed : int
         What is drawn for a clip depends on it, the policy and the clip's row only.
 
