@@ -47,13 +47,13 @@ from .features.cepstral import (
     delta as delta,
     mfcc as mfcc,
 )
+from .features.decibel import power_to_db as power_to_db
 from .features.filtering import sosfilt as sosfilt
 from .features.front_end import FrontEnd as FrontEnd
 from .features.spectral import (
     amplitude_spectrum as amplitude_spectrum,
     istft as istft,
     melspectrogram as melspectrogram,
-    power_to_db as power_to_db,
     spectrogram as spectrogram,
     stft as stft,
 )
