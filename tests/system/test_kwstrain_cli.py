@@ -131,7 +131,7 @@ def test_predict_on_several_devices(run: Path, clips: Path) -> None:
     """More groups than threads: none may wait for another's devices."""
     paths = [str(clips / f"{name}.wav") for name in "abcd"] * 80
     done = subprocess.run(
-        [*COMMAND, "predict", str(run), *paths], capture_output=True, text=True, check=True, timeout=120,
+        [*COMMAND, "predict", str(run), *paths], capture_output=True, text=True, check=True, timeout=900,
         env={**os.environ, "JAX_NUM_CPU_DEVICES": "2"},
     )  # fmt: skip
     assert [line.split("\t")[1] for line in done.stdout.splitlines()] == ["up", "yes", "no", "up"] * 80
@@ -208,7 +208,7 @@ def test_ctrl_c_keeps_the_best_weights(tones: Path, tmp_path: Path) -> None:
         if line.startswith("epoch      3/"):
             process.send_signal(signal.SIGINT)
             break
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert "keeps the best weights" in err
     assert "Traceback" not in err

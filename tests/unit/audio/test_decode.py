@@ -188,6 +188,7 @@ def test_the_loud_second_of_a_long_recording_is_found(long_recording: tuple[Path
     np.testing.assert_allclose(clip / 32768, y[40 * 48000 : 41 * 48000], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     """15 minutes of stereo at 48 kHz are 350 MB of float32; the clip needs a second of them."""
     path = tmp_path / "x.flac"

@@ -15,6 +15,8 @@ from kwsfeat.pipeline.arrays import write_file
 from kwsfeat.pipeline.build import build_file as build
 from kwsfeat.pipeline.sources import plan_recordings
 
+pytestmark = pytest.mark.slow
+
 CONFIG = FeatureConfig(hop_length=320)
 WORDS = ("bird", "five", "happy", "stop", "up", "zero")
 

@@ -61,6 +61,7 @@ def missed(path: Path, bits: np.ndarray) -> list[int]:
     return unnoticed
 
 
+@pytest.mark.slow
 def test_any_flipped_bit_is_found(copy: Path) -> None:
     bits = np.random.default_rng(1).integers(0, 8 * copy.stat().st_size, 500)
     assert missed(copy, bits) == []

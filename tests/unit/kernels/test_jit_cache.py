@@ -23,6 +23,8 @@ features = front_end.extract_batch(np.tile(y, (20, 1)))
 assert (features == features[0]).all()
 from kwsfeat.kernels.spectrum import front_end as extract
 from kwsfeat.kernels._jit import LANES
+
+pytestmark = pytest.mark.slow
 hits = sum(extract.extract.stats.cache_hits.values())
 print(LANES, hits, *features[0].ravel()[:40].astype(float))
 """
@@ -30,7 +32,7 @@ print(LANES, hits, *features[0].ravel()[:40].astype(float))
 
 def run(code: str, folder: Path, source: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "KWSFEAT_CACHE_DIR": str(folder), "PYTHONPATH": str(source), **environment}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=source, timeout=300)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, cwd=source, timeout=900)
 
 
 def result(done: subprocess.CompletedProcess[str]) -> tuple[int, int, np.ndarray]:
@@ -78,7 +80,7 @@ def test_two_processes_that_compile_at_once_do_not_break_each_other(tmp_path):
         subprocess.Popen([sys.executable, "-c", FEATURE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
         for _ in range(2)
     ]
-    outputs = [p.communicate(timeout=300) for p in processes]
+    outputs = [p.communicate(timeout=900) for p in processes]
     assert [p.returncode for p in processes] == [0, 0], outputs
     values = [np.array(out.split()[2:], float) for out, _ in outputs]
     np.testing.assert_array_equal(values[0], values[1])

@@ -327,6 +327,7 @@ KILL_EVERYWHERE = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["tiny_corpus", "spoiled_corpus"])
 def test_killed_at_any_moment_it_goes_on(corpus: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     source: Path = request.getfixturevalue(corpus)
@@ -334,7 +335,7 @@ def test_killed_at_any_moment_it_goes_on(corpus: str, tmp_path: Path, request: p
     reference = (tmp_path / "reference.h5").read_bytes()
     (tmp_path / "runs").mkdir()
     script = textwrap.dedent(KILL_EVERYWHERE)
-    subprocess.run([sys.executable, "-c", script, source, tmp_path / "runs"], check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", script, source, tmp_path / "runs"], check=True, timeout=900)
     folders = sorted((tmp_path / "runs").iterdir())
     assert len(folders) > 20
     resumed = []
@@ -436,7 +437,7 @@ SPAWNED = """
 
 def test_two_processes_write_the_blocks_of_one_file(tiny_corpus: Path, tmp_path: Path, reference: bytes) -> None:
     (tmp_path / "spawned.py").write_text(textwrap.dedent(SPAWNED))
-    subprocess.run([sys.executable, tmp_path / "spawned.py", tiny_corpus, tmp_path / "a.h5"], check=True, timeout=300)
+    subprocess.run([sys.executable, tmp_path / "spawned.py", tiny_corpus, tmp_path / "a.h5"], check=True, timeout=900)
     assert (tmp_path / "a.h5").read_bytes() == reference
 
 
@@ -523,6 +524,7 @@ MEMORY = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to measure memory")
 def test_100_000_clips_in_bounded_memory(tmp_path: Path) -> None:
     for i in range(100):
@@ -530,5 +532,5 @@ def test_100_000_clips_in_bounded_memory(tmp_path: Path) -> None:
     rows = "".join(f"{i % 100}.wav,{WORDS[i % 3]},speaker{i % 997}\n" for i in range(100_000))
     (tmp_path / "list.csv").write_text("path,label,speaker\n" + rows)
     command = [sys.executable, "-c", textwrap.dedent(MEMORY), tmp_path / "list.csv", tmp_path / "a.h5"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     assert int(done.stdout) < 400

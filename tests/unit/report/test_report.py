@@ -244,7 +244,7 @@ def test_it_opens_in_a_browser(corpus_page: tuple[Page, Path], tmp_path: Path) -
     subprocess.run(
         [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
          "--window-size=1100,1600", f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", corpus_page[1].as_uri()],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=900,
     )  # fmt: skip
     image = matplotlib_image.imread(shot)
     assert image.shape[1] == 1100

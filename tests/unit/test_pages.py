@@ -1,0 +1,61 @@
+"""The pages: links lead somewhere, and every command that they show exists with its options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import kwsfeat.cli
+import kwstrain.cli
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in ("docs", "examples", "benchmarks") for page in (ROOT / folder).glob("*.md"))])
+COMMANDS: dict[str, click.Group] = {"kwsfeat": kwsfeat.cli.cli, "kwstrain": kwstrain.cli.cli}
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def shown(page: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(program, subcommand, options) of every command in blocks of code and between backticks."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", prose(page))
+    for line in lines:
+        if match := re.match(r"\s*(?:\$ )?(kwsfeat|kwstrain) ([a-z]+)\b(.*)", line):
+            yield match[1], match[2], re.findall(r"(?<![\w-])--?[a-z][\w-]*", match[3].split("#")[0])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link and not link.startswith("#")]
+    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_exist(page: Path) -> None:
+    for program, name, options in shown(page):
+        command = COMMANDS[program].commands.get(name)
+        assert command is not None, f"{program} {name}"
+        known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]} | {"--help"}
+        assert not set(options) - known, f"{program} {name}: {sorted(set(options) - known)}"
+
+
+def test_the_readme_names_what_make_can_do() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) - {"clean"}
+    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named == targets
+
+
+def test_the_pages_show_commands() -> None:
+    assert len({(program, name) for page in PAGES for program, name, _ in shown(page)}) > 15
