@@ -53,11 +53,11 @@ def find_corpus(
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
         if pattern is not None or label_level is not None:
             raise CorpusError(f"{source}: a manifest says the labels itself: leave out pattern and label_level")
-        return LAYOUTS["manifest"].read(Files(source, source.parent, source.parent))
+        return asked_layout(Files(source, source.parent, source.parent), "manifest")
     if source.is_dir():
         return _folder(source, source, layout, pattern, label_level)
     if not is_archive(source):
-        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .csv or .jsonl file")
+        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .csv, .tsv or .jsonl file")
     unpacked = tempfile.TemporaryDirectory(prefix="kwsfeat-")
     unpack(source, Path(unpacked.name))
     corpus = _folder(source, Path(unpacked.name), layout, pattern, label_level)

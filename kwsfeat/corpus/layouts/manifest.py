@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus
+from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.manifest.rows import SUFFIXES, read_manifest
-from kwsfeat.corpus.names.meaning import one_spelling
+from kwsfeat.corpus.manifest.rows import SUFFIXES, Manifest, read_manifest
+from kwsfeat.corpus.names.meaning import as_label, is_noise_name, one_spelling
 from kwsfeat.errors import CorpusError
 
 
@@ -16,18 +16,26 @@ def propose(files: Files) -> Evidence | None:
 
 
 def read(files: Files) -> Corpus:
-    """A clip for each row; the label ``_background_noise_`` marks noise."""
+    """A clip for each row."""
     if propose(files) is None:
         raise CorpusError(f"{files.source}: a manifest is a file called {', '.join(SUFFIXES)}")
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
-    for row in read_manifest(files.source):
-        if row.label == NOISE_FOLDER:
-            corpus.noise.append(row.path)
-        else:
-            corpus.clips.append(Clip(row.path, one_spelling(row.label), one_spelling(row.speaker), row.split, row.start, row.stop))
+    add_rows(corpus, read_manifest(files.source))
     if not corpus.clips:
         raise CorpusError(f"{files.source}: no rows: it needs a line with the names path,label and a line for each recording")
     return corpus
+
+
+def add_rows(corpus: Corpus, manifest: Manifest, split: str = "") -> None:
+    """Add the rows of a manifest in the corpus's root, as `split` where they do not say; ``_background_noise_`` marks noise."""
+    for row in manifest.rows:
+        if is_noise_name(row.label):
+            corpus.noise.append(row.path)
+        else:
+            clip = Clip(row.path, as_label(row.label), one_spelling(row.speaker), row.split or split, row.start, row.stop)
+            corpus.clips.append(clip)
+    corpus.skipped += manifest.skipped
+    corpus.notes += manifest.notes
 
 
 LAYOUT = Layout("manifest", "a .csv, .tsv or .jsonl file: path, label and optionally speaker, split, start, end (seconds)", propose, read)

@@ -1,34 +1,30 @@
-"""Manifests: a CSV, TSV or JSONL file with a line for each recording."""
+"""The recordings that a manifest lists; rows that make no sense are skipped, as recordings that cannot be read are."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import os
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kwsfeat.audio.read import openable
+from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
+from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES
 from kwsfeat.errors import CorpusError, nearest
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")
-COLUMNS = ("path", "label", "speaker", "split", "start", "end")
-_SPLITS = {
-    **{name: name for name in ("", "train", "validation", "test")},
-    "training": "train",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "testing": "test",
-}
+__all__ = ["SUFFIXES", "Manifest", "Row", "read_manifest"]
+
+_FOLDERS = ("", "clips/", "wav/", "wavs/", "audio/", "recordings/")  # where recordings of a bare name may lie beside the manifest
+_LONGEST_LABEL = 200  # characters; no keyword is longer
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recording: `path` as written, `start` and `stop` in samples of the recording (`stop` None is its end)."""
+    """One recording: `path` relative to the manifest or absolute, `start` and `stop` in samples of it (`stop` None is its end)."""
 
     path: str
     label: str
@@ -38,80 +34,167 @@ class Row:
     stop: int | None
 
 
-def read_manifest(manifest: Path) -> Iterator[Row]:
+@dataclass
+class Manifest:
+    """The rows, what was skipped as (line, reason), and sentences for the reader."""
+
+    rows: list[Row] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class _BadRowError(ValueError):
+    """Why a row makes no sense."""
+
+
+def read_manifest(manifest: Path) -> Manifest:
     """The rows of a manifest, checked.
 
     Raises
     ------
     CorpusError
-        Naming the line: no column or value for the path, a column that looks misspelt, a split or time that makes no sense.
+        If it is not text, has no column for the path, a column that looks misspelt, or no row that makes sense; the message names
+        the line.
     """
-
-    @cache
-    def rate(path: str) -> int | None:
-        import soundfile
-
+    lines = list(read_lines(manifest))
+    sound = [line for line in lines if not line.fault]
+    columns = find_columns(dict.fromkeys(name for line in sound for name in line.values))
+    if sound:
+        _check_columns(manifest, sound[0], columns)
+    if "split" in columns and columns["split"].lower() == "set" and not _are_splits(sound, columns["split"]):
+        del columns["split"]  # a set of another kind
+    found = Manifest()
+    resolve, rate = _resolver(manifest.parent), _rates(manifest.parent)
+    seen: dict[Row, int] = {}
+    for line in lines:
         try:
-            return int(soundfile.info(openable(manifest.parent / path)).samplerate)
-        except (soundfile.LibsndfileError, OSError):
-            return None  # the build will say what is wrong with it
-
-    for number, values in _lines(manifest):
-        where = f"{manifest} line {number}"
-        for name in values.keys() - set(COLUMNS):
-            if misspelt := [column for column in nearest(name, COLUMNS) if column not in values]:
-                raise CorpusError(f"{where}: column {name!r}: did you mean {misspelt[0]}?")
-        if not values.get("path"):
-            raise CorpusError(f"{where}: no path: the columns are {', '.join(COLUMNS)}, the first line names them")
-        if (split := _text(values, "split").lower()) not in _SPLITS:
-            raise CorpusError(f"{where}: split {split!r} must be train, validation or test")
-        path = str(values["path"])
-        start_s, end_s = _seconds(where, values, "start"), _seconds(where, values, "end")
-        if end_s is not None and end_s <= (start_s or 0.0):
-            raise CorpusError(f"{where}: start {start_s or 0.0:g} s must be before end {end_s:g} s")
-        start, stop = 0, None
-        if (start_s or end_s) and (sr := rate(path)) is not None:
-            start, stop = round((start_s or 0.0) * sr), None if end_s is None else round(end_s * sr)
-        yield Row(path, _text(values, "label"), _text(values, "speaker"), _SPLITS[split], start, stop)
+            if line.fault:
+                raise _BadRowError(line.fault)
+            row = _row(line.values, columns, resolve, rate)
+            if row in seen:
+                raise _BadRowError(f"the same as line {seen[row]}")
+        except _BadRowError as error:
+            found.skipped.append((f"{manifest} line {line.number}", str(error)))
+        else:
+            seen[row] = line.number
+            found.rows.append(row)
+    if found.skipped and not found.rows:
+        where, reason = found.skipped[0]
+        more = f" (and {len(found.skipped) - 1:,} lines more)" if len(found.skipped) > 1 else ""
+        raise CorpusError(f"{where}: {reason}{more}")
+    found.notes += _notes(sound, columns)
+    return found
 
 
-def _lines(manifest: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, values by column) for each line that is not empty."""
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{manifest}: cannot be read as UTF-8 text: {error}") from None
-    if manifest.suffix.lower() in (".csv", ".tsv"):
-        delimiter = "\t" if manifest.suffix.lower() == ".tsv" else ","
-        reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, restkey="")
-        for values in reader:
-            if "" in values:
-                raise CorpusError(f"{manifest} line {reader.line_num}: more values than columns: put values with {delimiter!r} in quotes")
-            yield reader.line_num, values
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise CorpusError(f"{manifest} line {number}: not JSON: {error}") from None
-            if not isinstance(values, dict):
-                raise CorpusError(f"{manifest} line {number}: must be a JSON object, not {type(values).__name__}")
-            yield number, values
+def _check_columns(manifest: Path, line: Line, columns: dict[str, str]) -> None:
+    where = f"{manifest} line {line.number}"
+    for column in ("path", "label"):
+        if column not in columns:
+            for name in line.values:
+                if name not in columns.values() and column in nearest(str(name), COLUMNS):
+                    raise CorpusError(f"{where}: column {name!r}: did you mean {column}?")
+    if "path" not in columns:
+        raise CorpusError(
+            f"{where}: no path: the columns are {', '.join(COLUMNS)}, the first line names {', '.join(map(str, line.values))}"
+        )
+
+
+def _are_splits(lines: list[Line], column: str) -> bool:
+    return all(_text(line.values, column).lower() in {"", *SPLIT_NAMES} for line in lines)
+
+
+def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
+    notes = []
+    taken = [f"{name} as {purpose}" for purpose, name in columns.items() if name != purpose and purpose != "duration"]
+    if taken:
+        notes.append(f"columns read: {', '.join(taken)}")
+    unused = [str(name) for name in dict.fromkeys(name for line in lines for name in line.values) if name not in columns.values() and name]
+    if unused:
+        notes.append(f"columns not used: {', '.join(unused)}")
+    return notes
+
+
+def _row(values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], rate: Callable[[str], int | None]) -> Row:
+    def text(purpose: str) -> str:
+        return _text(values, columns[purpose]) if purpose in columns else ""
+
+    if not text("path"):
+        raise _BadRowError("no path")
+    if len(text("label")) > _LONGEST_LABEL:
+        raise _BadRowError(f"a label of {len(text('label')):,} characters: at most {_LONGEST_LABEL}")
+    if (split := text("split").lower()) and split not in SPLIT_NAMES:
+        raise _BadRowError(f"split {split!r} must be train, validation or test")
+    path = resolve(text("path"))
+    start_s, end_s, duration_s = (_seconds(text(name), name) for name in ("start", "end", "duration"))
+    if end_s is None and start_s and duration_s:
+        end_s = start_s + duration_s
+    if end_s is not None and end_s <= (start_s or 0.0):
+        raise _BadRowError(f"start {start_s or 0.0:g} s must be before end {end_s:g} s")
+    start, stop = 0, None
+    if (start_s or end_s) and (sr := rate(path)) is not None:
+        start, stop = round((start_s or 0.0) * sr), None if end_s is None else round(end_s * sr)
+    return Row(path, text("label"), text("speaker"), SPLIT_NAMES.get(split, ""), start, stop)
 
 
 def _text(values: dict[str, Any], name: str) -> str:
     value = values.get(name)
-    return "" if value is None else str(value).strip()
+    try:
+        text = "" if value is None else str(value).strip()
+    except ValueError:
+        raise _BadRowError(f"{name}: a number that is too long") from None
+    if "\0" in text:
+        raise _BadRowError(f"{name}: holds a NUL character")
+    return text
 
 
-def _seconds(where: str, values: dict[str, Any], name: str) -> float | None:
-    if not (text := _text(values, name)):
+def _seconds(text: str, name: str) -> float | None:
+    if not text:
         return None
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
     if not 0.0 <= seconds < 1e9:
-        raise CorpusError(f"{where}: {name} {text!r} must be a number of seconds >= 0")
+        raise _BadRowError(f"{name} {text!r} must be a number of seconds >= 0")
     return seconds
+
+
+def _resolver(folder: Path) -> Callable[[str], str]:
+    """A function from a path as it is written to one that exists: other slashes, another spelling of "ö", a folder beside."""
+
+    @cache
+    def resolve(path: str) -> str:
+        for candidate in _candidates(path):
+            if _exists(folder, candidate):
+                return candidate
+        return path  # the build will say that it is not there
+
+    return resolve
+
+
+def _candidates(path: str) -> Iterator[str]:
+    yield path
+    slashed = path.replace("\\", "/").removeprefix("./")
+    for spelt in dict.fromkeys((slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed))):
+        for folder in _FOLDERS if not os.path.isabs(spelt) else ("",):
+            yield folder + spelt
+
+
+def _exists(folder: Path, path: str) -> bool:
+    try:
+        return os.path.exists(folder / path)
+    except (ValueError, OSError):
+        return False
+
+
+def _rates(folder: Path) -> Callable[[str], int | None]:
+    @cache
+    def rate(path: str) -> int | None:
+        import soundfile
+
+        try:
+            return int(soundfile.info(openable(folder / path)).samplerate)
+        except (soundfile.LibsndfileError, OSError, ValueError):
+            return None  # the build will say what is wrong with it
+
+    return rate

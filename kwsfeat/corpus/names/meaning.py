@@ -46,7 +46,13 @@ _SEPARATORS = re.compile(r"[_\-. ]+")
 
 def one_spelling(name: str) -> str:
     """A name as text: macOS stores "ö" as two characters, which become one. Bytes that are no Unicode become a question mark."""
-    return unicodedata.normalize("NFC", name if name.isascii() else os.fsencode(name).decode("utf-8", "replace"))
+    if name.isascii():
+        return name
+    try:
+        data = os.fsencode(name)
+    except UnicodeEncodeError:
+        data = name.encode("utf-8", "replace")
+    return unicodedata.normalize("NFC", data.decode("utf-8", "replace"))
 
 
 def as_label(name: str) -> str:

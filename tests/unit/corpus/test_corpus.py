@@ -310,7 +310,7 @@ def test_a_jsonl_manifest_with_absolute_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "file,label\nx.wav,yes\n", "line 2: no path"),
+        ("a.csv", "name,label\nx.wav,yes\n", "line 2: no path"),
         ("a.csv", "path,lable\nx.wav,yes\n", "line 2: column 'lable': did you mean label"),
         ("a.csv", "path,label\nx.wav,yes,no\n", "line 2: more values than columns"),
         ("a.csv", "path,label,end\nx.wav,yes,-1\n", "end '-1' must be a number of seconds"),

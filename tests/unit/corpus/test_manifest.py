@@ -1,0 +1,174 @@
+"""Manifests as people write them: separators, encodings, other columns, other slashes; bad rows are skipped and listed."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from kwsfeat.cli import main
+from kwsfeat.corpus.clip import Corpus
+from kwsfeat.corpus.find import find_corpus
+from kwsfeat.dataset.reader import Reader
+from kwsfeat.errors import CorpusError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("yes/a.wav", "yes/b.wav", "no/a.wav", "no/b.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, np.arange(1600, dtype=np.int16), 16000)
+    return tmp_path
+
+
+def listed(folder: Path, text: str | bytes, name: str = "m.csv") -> Corpus:
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return find_corpus(folder / name)
+
+
+def labels(corpus: Corpus) -> dict[str, str]:
+    return {clip.path: clip.label for clip in corpus.clips}
+
+
+TABLE = [("path", "label"), ("yes/a.wav", "yes"), ("no/a.wav", "no")]
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le-bom"])
+def test_separators_and_encodings(folder: Path, name: str, separator: str, encoding: str) -> None:
+    text = "\r\n".join(separator.join(row) for row in TABLE)
+    data = text.encode("utf-16-be") if encoding == "utf-16-le-bom" else text.encode(encoding)
+    if encoding == "utf-16-le-bom":
+        data = b"\xfe\xff" + data
+    assert labels(listed(folder, data, name)) == {"yes/a.wav": "yes", "no/a.wav": "no"}
+
+
+def test_blanks_blank_rows_and_empty_columns_at_the_end(folder: Path) -> None:
+    text = 'path , label,\n\n yes/a.wav , yes ,\nno/a.wav,"no ",\n   \n,,\n'
+    corpus = listed(folder, text)
+    assert labels(corpus) == {"yes/a.wav": "yes", "no/a.wav": "no"}
+    assert corpus.skipped == []
+
+
+def test_backslashes_and_either_spelling_of_a_letter(folder: Path) -> None:
+    composed = unicodedata.normalize("NFC", "größe")
+    (folder / composed).mkdir()
+    soundfile.write(folder / composed / "a.wav", np.ones(160, np.int16), 16000)
+    decomposed = unicodedata.normalize("NFD", composed)
+    corpus = listed(folder, f"path,label\nyes\\a.wav,yes\n.\\no\\a.wav,no\n{decomposed}/a.wav,{decomposed}\n")
+    assert labels(corpus) == {"yes/a.wav": "yes", "no/a.wav": "no", f"{composed}/a.wav": composed}
+    assert all((folder / clip.path).is_file() for clip in corpus.clips)
+
+
+@pytest.mark.parametrize(
+    ("header", "purpose"),
+    [
+        ("audio_filepath,word,speaker_id", "word as label"),
+        ("filename,class,client_id", "client_id as speaker"),
+        ("file,text,speaker", "text as label"),
+        ("Path,Label,Speaker", "Path as path"),
+        ("Audio Filepath,Category,Spk", "Category as label"),
+    ],
+)
+def test_columns_under_other_names(folder: Path, header: str, purpose: str) -> None:
+    corpus = listed(folder, f"{header},mood,gender\nyes/a.wav,yes,ann,,f\nno/a.wav,no,bob,good,\n")
+    assert [(clip.label, clip.speaker) for clip in corpus.clips] == [("yes", "ann"), ("no", "bob")]
+    assert purpose in corpus.notes[0]
+    assert "columns not used: mood, gender" in corpus.notes
+
+
+@pytest.mark.parametrize("column", ["gender", "age", "locale", "channel", "date", "hash", "state", "set", "batch", "accents", "pathology"])
+def test_columns_that_resemble_ours_are_not_refused(folder: Path, column: str) -> None:
+    corpus = listed(folder, f"path,label,{column}\nyes/a.wav,yes,x\nno/a.wav,no,x\n")
+    assert len(corpus.clips) == 2
+    assert f"columns not used: {column}" in corpus.notes
+
+
+def test_a_set_that_names_parts_is_the_split(folder: Path) -> None:
+    corpus = listed(folder, "LINK,WORD,SET\nyes/a.wav,yes,TRAIN\nno/a.wav,no,DEV\nno/b.wav,no,TEST\n")
+    assert [clip.split for clip in corpus.clips] == ["train", "validation", "test"]
+
+
+def test_bad_rows_are_all_listed_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        "yes/a.wav,yes,0,",
+        "no/a.wav,no,9,1",
+        ",no,,",
+        "no/b.wav,no,soon,",
+        "yes/b.wav,yes,0,,,extra",
+        "no/a.wav,no,,",
+        "no/a.wav,no,,",
+    ]
+    corpus = listed(folder, "path,label,start,end\n" + "\n".join(rows) + "\n")
+    assert len(corpus.clips) == 2
+    assert [(line.rsplit(" ", 1)[1], reason.split(":")[0]) for line, reason in corpus.skipped] == [
+        ("3", "start 9 s must be before end 1 s"),
+        ("4", "no path"),
+        ("5", "start 'soon' must be a number of seconds >= 0"),
+        ("6", "more values than columns"),
+        ("8", "the same as line 7"),
+    ]
+    assert main(["build", str(folder / "m.csv"), str(folder / "a.h5")]) == 3
+    assert "m.csv line 5: start 'soon'" in capsys.readouterr().err
+    assert main(["build", str(folder / "m.csv"), str(folder / "b.h5"), "--strict"]) == 1
+
+
+def test_malformed_values_never_end_in_a_traceback(folder: Path) -> None:
+    good = json.dumps({"path": "yes/a.wav", "label": "yes"})
+    for line in ('{"path": "no/a.wav", "label": ' + "1" * 5000 + "}", "[" * 100_000, "[1]", '{"path": "no/a.wav"', '{"path": "a\\u0000b"}'):
+        corpus = listed(folder, f"{good}\n{line}\n", "m.jsonl")
+        assert labels(corpus) == {"yes/a.wav": "yes"}
+        assert len(corpus.skipped) == 1
+        assert corpus.skipped[0][0].endswith("line 2")
+    corpus = listed(folder, '{"path": "yes/a.wav", "label": "\\ud800x"}\n{"path": "no/a.wav", "label": "b"}\n', "m.jsonl")
+    assert set(labels(corpus).values()) == {"?x", "b"}
+    for text in ("a\0b.wav,yes", "a" * 200_000 + ",yes", f"no/a.wav,{'x' * 5000}"):
+        corpus = listed(folder, f"path,label\n{text}\nyes/a.wav,yes\n")
+        assert "yes/a.wav" in labels(corpus)
+    with pytest.raises(CorpusError, match="cannot be read as UTF-8 text, or UTF-16"):
+        listed(folder, b"path,label\n\xff\xfe\xfa,yes\n")
+
+
+def test_common_voice_as_it_is_published(folder: Path) -> None:
+    """cv-corpus-N/LANGUAGE/: tables with the columns of the release, recordings in clips/."""
+    language = folder / "cv-corpus-7.0-singleword" / "en"
+    (language / "clips").mkdir(parents=True)
+    header = "client_id\tpath\tsentence\tup_votes\tdown_votes\tage\tgender\taccents\tlocale\tsegment\n"
+    for part, first in (("train", 0), ("dev", 4), ("test", 6)):
+        rows = ""
+        for i in range(first, first + 2 + 2 * (part == "train")):
+            soundfile.write(language / "clips" / f"common_voice_en_{i}.mp3", np.ones(4800), 48000)
+            rows += f"c{i // 2:x}f\tcommon_voice_en_{i}.mp3\t{('yes', 'no')[i % 2]}\t2\t0\t\t\t\ten\tBenchmark\n"
+        (language / f"{part}.tsv").write_text(header + rows)
+    corpus = find_corpus(folder / "cv-corpus-7.0-singleword")
+    assert corpus.layout == "commonvoice"
+    assert corpus.words == ["no", "yes"]
+    assert [clip.split for clip in corpus.clips] == ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+    assert len({clip.speaker for clip in corpus.clips}) == 4
+    assert all((corpus.root / clip.path).is_file() for clip in corpus.clips)
+    alone = find_corpus(language / "dev.tsv")
+    assert [clip.path for clip in alone.clips] == ["clips/common_voice_en_4.mp3", "clips/common_voice_en_5.mp3"]
+
+
+def test_nemo_as_it_is(folder: Path) -> None:
+    rows = [
+        {"audio_filepath": str(folder / "yes/a.wav"), "duration": 0.1, "command": "yes"},
+        {"audio_filepath": "no/a.wav", "duration": 0.05, "offset": 0.02, "command": "no"},
+    ]
+    text = "\n".join(json.dumps(row) for row in rows)
+    for name, content in (("train_manifest.json", text), ("list.json", json.dumps(rows))):
+        first, second = listed(folder, content, name).clips
+        assert (first.label, first.start, first.stop) == ("yes", 0, None)
+        assert (second.label, second.start, second.stop) == ("no", 320, 1120)
+
+
+def test_a_label_with_a_comma_is_chosen_by_quotes(folder: Path) -> None:
+    (folder / "m.csv").write_text('path,label\nyes/a.wav,"stop, now"\nno/a.wav,no\n')
+    assert main(["build", str(folder / "m.csv"), str(folder / "a.h5"), "--labels", '"stop, now",no']) == 0
+    with Reader(folder / "a.h5") as reader:
+        assert reader.labels == ("stop, now", "no")
