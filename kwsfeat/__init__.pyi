@@ -59,6 +59,7 @@ from .features.spectral import (
 )
 from .pipeline.build import build_file as build_file
 from .pipeline.fresh import FreshFeatures as FreshFeatures
+from .pipeline.rows import folds_of_rows as folds_of_rows
 from .pipeline.sources import plan_recordings as plan_recordings
 from .pipeline.variants import augment_source as augment_source
 from .threads import thread_count as thread_count

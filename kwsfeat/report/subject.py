@@ -18,6 +18,7 @@ from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table
 from kwsfeat.corpus.scan import Scan, measure, scan_corpus
 from kwsfeat.corpus.splits import assign_splits
 from kwsfeat.dataset.reader import Reader
+from kwsfeat.pipeline.rows import clips_of
 from kwsfeat.report.figures import features_picture
 from kwsfeat.report.html import fact
 
@@ -71,19 +72,7 @@ def of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress: 
 
 def of_file(reader: Reader, limit: int) -> Subject:
     """A dataset file, of which at most `limit` clips are measured, where it holds audio."""
-    clips = [
-        Clip(source or f"row {i}", reader.labels[label] if label >= 0 else "", speaker, split, start)
-        for i, (source, label, speaker, split, start) in enumerate(
-            zip(
-                reader.source.tolist(),
-                reader.label.tolist(),
-                reader.speaker.tolist(),
-                reader.split.tolist(),
-                reader.start.tolist(),
-                strict=True,
-            )
-        )
-    ]
+    clips = clips_of(reader)
     originals = np.flatnonzero(reader.variant == 0).tolist()
     row_of = {clips[i]: i for i in originals}
     at_front = reader.config().pad == "front"

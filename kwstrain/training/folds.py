@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError, Reader
+from kwsfeat import ConfigError, Reader, folds_of_rows
 from kwstrain.config import TrainConfig
 from kwstrain.inference.bundle import write_atomic
 from kwstrain.training.fit import FitResult, Tick, fit
@@ -60,7 +60,7 @@ def cross_validate(
     with Reader(path) as reader:
         if reader.variant.any():
             raise ConfigError(f"{reader.path} holds augmented copies, which must not validate: build it without, and use fit --augment")
-        number = fold_numbers(reader, folds, config.seed)
+        number = folds_of_rows(reader, folds, seed=config.seed)
         rows = np.flatnonzero((reader.split != "test") & (reader.label >= 0))
     results = []
     for fold in range(folds):
@@ -69,25 +69,3 @@ def cross_validate(
     result = FoldsResult(results)
     write_atomic(out / "folds.json", json.dumps(result.to_dict(), indent=1).encode())
     return result
-
-
-def fold_numbers(reader: Reader, folds: int, seed: int) -> NDArray[np.int64]:
-    """The fold of each row: whole speakers where there are enough of them, else the recordings of each class in turn.
-
-    Clips without a speaker (silence, for one) are divided by recording either way.
-    """
-    speakers = set(reader.speaker.tolist()) - {""}
-    by_speaker = len(speakers) >= folds
-    recordings = [f"{source}@{start}" for source, start in zip(reader.source.tolist(), reader.start.tolist(), strict=True)]
-    known = [bool(by_speaker and speaker) for speaker in reader.speaker.tolist()]
-    groups = [speaker if whole else recording for speaker, recording, whole in zip(reader.speaker.tolist(), recordings, known, strict=True)]
-    if len(set(groups)) < folds:
-        raise ConfigError(f"folds={folds} must be at most the number of recordings, {len(set(groups))}")
-    # Groups in a random order, speakers apart from the recordings of each class, dealt out in turn.
-    kind = {group: "" if whole else int(label) for group, whole, label in zip(groups, known, reader.label.tolist(), strict=True)}
-    dealt: dict[Any, int] = {}
-    fold_of: dict[str, int] = {}
-    for group in np.random.default_rng((seed, folds)).permutation(sorted(kind)).tolist():
-        fold_of[group] = dealt.get(kind[group], 0) % folds
-        dealt[kind[group]] = dealt.get(kind[group], 0) + 1
-    return np.array([fold_of[group] for group in groups])

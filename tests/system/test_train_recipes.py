@@ -17,7 +17,7 @@ from toy_features import compiled_once, write_toy
 
 pytest.importorskip("jax")
 
-from kwsfeat import Reader, load_policy, preset
+from kwsfeat import Reader, folds_of_rows, load_policy, preset
 from kwsfeat.errors import ConfigError
 from kwstrain.cli import main
 from kwstrain.config import defaults
@@ -26,7 +26,7 @@ from kwstrain.models import names as networks
 from kwstrain.models import table
 from kwstrain.recipes import run as recipes
 from kwstrain.training.fit import fit
-from kwstrain.training.folds import cross_validate, fold_numbers
+from kwstrain.training.folds import cross_validate
 
 QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 8}, gradient_histograms=False)
 
@@ -188,16 +188,16 @@ def test_compare_needs_runs_that_came_to_an_end(tmp_path: Path, toy: Path, capsy
 
 def test_folds_keep_speakers_together_and_use_every_clip_once(toy: Path) -> None:
     with Reader(toy) as reader:
-        number = fold_numbers(reader, 5, seed=0)
+        number = folds_of_rows(reader, 5, seed=0)
         assert np.bincount(number).tolist() == [24] * 5
         for speaker in set(reader.speaker.tolist()):
             assert len(set(number[reader.speaker == speaker])) == 1
-        by_recording = fold_numbers(reader, 30, seed=0)  # 20 speakers: too few
+        by_recording = folds_of_rows(reader, 30, seed=0)  # 20 speakers: too few
         for label in range(3):
             counts = np.bincount(by_recording[reader.label == label], minlength=30)
             assert counts.max() - counts.min() <= 1
         with pytest.raises(ConfigError, match="folds=121"):
-            fold_numbers(reader, 121, seed=0)
+            folds_of_rows(reader, 121, seed=0)
 
 
 def test_cross_validation_reports_mean_and_spread(toy: Path, tmp_path: Path) -> None:
