@@ -58,6 +58,7 @@ _CURES = {
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
 @overwrite_option
+@click.option("--no-lock", is_flag=True, help="For a file system without locks, when no other build writes OUT.h5.")
 @console_options
 def build(
     source: Path,
@@ -73,6 +74,7 @@ def build(
     seed: int,
     strict: bool,
     overwrite: bool,
+    no_lock: bool,
     console: Console,
     **corpus_options: Any,
 ) -> int:
@@ -114,7 +116,7 @@ def build(
         with console.progress("clips") as progress:
             report = build_file(
                 augmented, output, configs, seed=seed, threads=thread_count(threads), audio=not no_audio,
-                dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, progress=progress,
+                dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, lock=not no_lock, progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
         console.note(f"{output} is unfinished: repeat the command, it goes on with the blocks that are there")

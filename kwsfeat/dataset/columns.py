@@ -25,6 +25,7 @@ class Columns:
     start: NDArray[np.int64]
     variant: NDArray[np.int32]
     augmentation: NDArray[np.bytes_]
+    noise: NDArray[np.uint8]
 
     @classmethod
     def of(
@@ -37,6 +38,7 @@ class Columns:
         start: Sequence[int] | None = None,
         variant: Sequence[int] | None = None,
         augmentation: Sequence[str] | None = None,
+        noise: Sequence[bool] | None = None,
     ) -> Columns:
         """Columns from plain sequences of equal length; what is not given is empty or 0."""
         n = len(label)
@@ -50,6 +52,7 @@ class Columns:
             start=np.asarray([0] * n if start is None else start, "<i8"),
             variant=np.asarray([0] * n if variant is None else variant, "<i4"),
             augmentation=fixed_strings([""] * n if augmentation is None else augmentation),
+            noise=np.asarray([False] * n if noise is None else noise, np.uint8),
         )
         for f in fields(cls):
             if len(getattr(columns, f.name)) != n:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.errors import StoreError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where files are read and not written
+    fcntl = None  # type: ignore[assignment]
+
 _CACHED_BYTES = 1 << 18
 
 
-def open_locked(partial: Path, path: Path) -> int:
-    """Open (or make) the unfinished file `partial` and hold the only lock on it; messages name the finished `path`."""
+def open_locked(partial: Path, path: Path, *, lock: bool = True) -> int:
+    """Open (or make) the unfinished file `partial` and hold the only lock on it; messages name the finished `path`.
+
+    Without `lock`, it is for the caller to know that nobody else writes it.
+    """
+    if fcntl is None:
+        raise StoreError(f"cannot write {path}: kwsfeat writes files on Linux and macOS, here it can only read them")
     while True:
         try:
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -24,17 +33,34 @@ def open_locked(partial: Path, path: Path) -> int:
             cure = "choose an output elsewhere" if partial.parent.is_dir() else "make its folder, or choose an output elsewhere"
             raise StoreError(f"cannot write {path}: {error.strerror}: {cure}") from None
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             raise StoreError(f"{path} is being written by another process: wait for it, or choose another output") from None
         except OSError as error:
             os.close(fd)
-            raise StoreError(f"cannot lock {path}: {error.strerror}: choose an output on another disk") from None
+            raise StoreError(
+                f"cannot lock {path}: {error.strerror}: choose an output on another disk, or --no-lock if nothing else writes it"
+            ) from None
         # The other process may have finished, and renamed this very file, between our open and our lock.
         if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
             return fd
         os.close(fd)
+
+
+def is_locked(file: BinaryIO) -> bool:
+    """Whether another program has the file open for writing, as far as it can be told: reading needs no lock."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_UN)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    return False
 
 
 def write_at(fd: int, data: NDArray[Any], offset: int) -> None:

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +18,11 @@ from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
-from kwsfeat.dataset.format import block_slices, extents, map_rows
-from kwsfeat.dataset.seal import FORMAT, FORMAT_VERSION, stored_seal
+from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.disk import is_locked
+from kwsfeat.dataset.format import block_slices, block_spans, map_rows
+from kwsfeat.dataset.hdf5 import parse
+from kwsfeat.dataset.seal import read_seal
 from kwsfeat.errors import StoreError, unknown_name
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 class Reader:
     """A finished file, read-only; the large arrays are memory maps and take no memory until they are used.
 
-    The HDF5 library is used only while the constructor runs: the maps need no lock and may be shared by threads and
-    by forked processes.
+    The file is opened once and needs no lock; the HDF5 library is used only while the constructor runs: the maps may be shared by
+    threads and by forked processes.
 
     Parameters
     ----------
@@ -47,13 +48,16 @@ class Reader:
         Class names; ``label`` indexes them.
     feature_names : tuple of str
         The feature sets, the first is the default.
+    seal : str
+        Hexadecimal digest of everything but the large arrays, and of their checksums: equal files have equal seals.
     n_clips, n_samples, sr, block_rows : int
         Rows; samples in a row of ``audio``; their rate in Hz; rows that share a checksum.
 
     Raises
     ------
     StoreError
-        If the file is missing, unfinished, of another format or version, or has another layout.
+        If the file is missing, unfinished, of another format or a newer version, has another layout, or was damaged or changed
+        in anything but the large arrays.
 
     Examples
     --------
@@ -66,22 +70,21 @@ class Reader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._file = _open_bytes(self.path)  # stays the same file when another one takes its name
-        with _open(self.path) as file:
-            self.attrs: dict[str, Any] = dict(file.attrs)
-            _check_format(self.path, self.attrs)
-            self.extents = extents(file)
-            names = [str(name) for name in self.attrs["feature_names"]]
-            if missing := [name for name in names if f"features/{name}" not in self.extents]:
-                raise StoreError(f"{self.path}: /features/{missing[0]} is missing: the file was changed, build it again")
-            self._feature_attrs = {name: dict(file["features"][name].attrs) for name in names}
-        self.labels: tuple[str, ...] = tuple(str(name) for name in self.attrs["labels"])
+        self._file = _open(self.path)  # once: it stays the same file when another one takes its name
+        try:
+            self.seal, sealed = read_seal(self._file.fileno())  # before HDF5 sees it, which may hang on damaged metadata
+            contents = parse(self._file)
+            if block_spans(contents.places) != sealed:
+                raise StoreError("the large arrays do not lie where the first page says")
+        except StoreError as error:
+            self._file.close()
+            raise StoreError(f"{self.path}: {error}") from None
+        self.attrs, self.extents = contents.attrs, contents.places
+        self._feature_attrs, self._clip, self._configs = contents.feature_attrs, contents.clip, contents.configs
+        self.labels: tuple[str, ...] = self.attrs["labels"]
         self.feature_names: tuple[str, ...] = tuple(self._feature_attrs)
         self.n_clips = self.extents["length"].shape[0]
-        self.sr = int(self.attrs["sr"])
-        self.n_samples = int(self.attrs["n_samples"])
-        self.block_rows = int(self.attrs["block_rows"])
-        self._configs: dict[str, FeatureConfig] = {}
+        self.sr, self.n_samples, self.block_rows = (int(self.attrs[name]) for name in ("sr", "n_samples", "block_rows"))
 
     def __enter__(self) -> Reader:
         return self
@@ -92,11 +95,6 @@ class Reader:
     def close(self) -> None:
         """Close the file; arrays that were handed out stay valid."""
         self._file.close()
-
-    @property
-    def seal(self) -> str:
-        """Hexadecimal digest of everything but the large arrays, and of their checksums: equal files have equal seals."""
-        return stored_seal(self._file.fileno())
 
     @property
     def has_audio(self) -> bool:
@@ -113,17 +111,21 @@ class Reader:
     @cached_property
     def length(self) -> NDArray[np.int32]:
         """Real samples of each clip before padding, int32, shape (n_clips,)."""
-        return self.map("length")
+        length = self.checked("length", slice(0, self.n_clips))
+        return self._within("length", length, 0, self.n_samples)
 
     @cached_property
     def label(self) -> NDArray[np.int32]:
         """Index into ``labels`` of each clip, -1 is unlabelled; int32, shape (n_clips,)."""
-        return self.map("label")
+        return self._within("label", self.map("label"), -1, len(self.labels) - 1)
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
         """``train``, ``validation`` or ``test`` for each clip, shape (n_clips,)."""
-        return self._strings("split")
+        split = self._strings("split")
+        if wrong := sorted(set(split.tolist()) - set(SPLITS)):
+            raise StoreError(f"{self.path}: /split holds {wrong[0]!r}: the file was changed, build it again")
+        return split
 
     @cached_property
     def speaker(self) -> NDArray[np.str_]:
@@ -138,17 +140,32 @@ class Reader:
     @cached_property
     def start(self) -> NDArray[np.int64]:
         """First sample of each clip in its recording, at the recording's rate; int64, shape (n_clips,)."""
-        return self.map("start")
+        return self._within("start", self.map("start"), 0, None)
 
     @cached_property
     def variant(self) -> NDArray[np.int32]:
         """Augmented copy that each row is, 0 is the recording itself; int32, shape (n_clips,)."""
-        return self.map("variant")
+        return self._within("variant", self.map("variant"), 0, None)
 
     @cached_property
     def augmentation(self) -> NDArray[np.str_]:
         """Parameters that each row was augmented with, as JSON; empty for a recording itself; shape (n_clips,)."""
         return self._strings("augmentation")
+
+    @cached_property
+    def noise(self) -> NDArray[np.bool_]:
+        """Whether each clip is recorded silence or noise, bool, shape (n_clips,)."""
+        if "noise" in self.extents:
+            return self._within("noise", self.map("noise"), 0, 1).astype(bool)
+        return np.array([_NOISE_FOLDER in source for source in self.source], bool)
+
+    def columns(self) -> Columns:
+        """All columns, checked."""
+        checked = {name: getattr(self, name) for name in ("label", "start", "variant", "noise")}
+        _ = self.split
+        texts = {name: self.map(name) for name in ("split", "speaker", "source", "augmentation")}
+        kinds = {"noise": np.uint8}
+        return Columns(**{name: np.array(values, kinds.get(name)) for name, values in (checked | texts).items()})
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of one split.
@@ -213,11 +230,8 @@ class Reader:
             If the configuration differs from its fingerprint.
         """
         name = self._feature_name(name)
-        if name not in self._configs:
-            config = FeatureConfig.from_json(self._feature_attrs[name]["config"])
-            if config.fingerprint != self._feature_attrs[name]["fingerprint"]:
-                raise StoreError(f"{self.path}: the configuration of {name!r} does not match its fingerprint: the file is damaged")
-            self._configs[name] = config
+        if self._configs[name].fingerprint != self._feature_attrs[name]["fingerprint"]:
+            raise StoreError(f"{self.path}: the configuration of {name!r} does not match its fingerprint: the file is damaged")
         return self._configs[name]
 
     def algorithm(self, name: str | None = None) -> int:
@@ -227,9 +241,9 @@ class Reader:
     @cached_property
     def clip(self) -> ClipConfig:
         """What a clip of this file is."""
-        if "clip" not in self.attrs:  # of a file that is older than ClipConfig
+        clip = self._clip
+        if clip is None:  # of a file that is older than ClipConfig
             return self.config().clip
-        clip = ClipConfig.from_json(self.attrs["clip"])
         check_same_clip(clip, self.config(), names=(f"{self.path}", "its features"), cure="the file is damaged, build it again")
         return clip
 
@@ -250,9 +264,15 @@ class Reader:
         ------
         UnknownNameError
             If the file has no such feature set.
+        StoreError
+            If they are not finite, or not one of each for a feature.
         """
-        attrs = self._feature_attrs[self._feature_name(name)]
-        return attrs["mean"], attrs["std"]
+        name = self._feature_name(name)
+        mean, std = (self._feature_attrs[name][which] for which in ("mean", "std"))
+        shape = self.extents[f"features/{name}"].shape[2:]
+        if mean.shape != shape or std.shape != shape or not np.isfinite([mean, std]).all() or (std < 0).any():
+            raise StoreError(f"{self.path}: the statistics of {name!r} are not usable: the file was changed, build it again")
+        return mean, std
 
     def feature_attrs(self, name: str | None = None) -> dict[str, Any]:
         """All attributes of a feature set's dataset.
@@ -306,31 +326,26 @@ class Reader:
     def _strings(self, path: str) -> NDArray[np.str_]:
         return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)
 
+    def _within(self, path: str, values: NDArray[Any], least: int, most: int | None) -> NDArray[Any]:
+        """A column, after making sure that its values are among those that the format allows."""
+        low, high = int(values.min()), int(values.max())
+        if low < least or (most is not None and high > most):
+            bounds = f"be >= {least}" if most is None else f"lie between {least} and {most}"
+            raise StoreError(f"{self.path}: /{path} must {bounds}, it runs from {low} to {high}: the file was changed, build it again")
+        return values
 
-def _open_bytes(path: Path) -> BinaryIO:
+
+_NOISE_FOLDER = "_background_noise_"  # told noise from words in version 1, which had no column for it
+
+
+def _open(path: Path) -> BinaryIO:
     if not path.is_file():
-        raise StoreError(f"{path}: no such file")
+        raise StoreError(f"{path}: no such file" if not path.exists() else f"{path}: not a file")
     try:
-        return open(path, "rb")
-    except PermissionError:
-        raise StoreError(f"{path}: not readable: check its permissions") from None
-
-
-def _open(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except BlockingIOError:
-        raise StoreError(f"{path} is open for writing in another program: close it there") from None
+        file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
-        raise StoreError(f"{path} is not an HDF5 file, or damaged ({str(error).splitlines()[0]})") from None
-
-
-def _check_format(path: Path, attrs: Mapping[str, Any]) -> None:
-    if attrs.get("format") != FORMAT:
-        raise StoreError(f"{path} is an HDF5 file, but not one made by kwsfeat build")
-    if attrs["format_version"] != FORMAT_VERSION:
-        raise StoreError(
-            f"{path} has format version {attrs['format_version']}, this program reads version {FORMAT_VERSION}: build it again"
-        )
-    if not attrs["complete"]:
-        raise StoreError(f"{path} is unfinished: run the build that was writing it again, it goes on where it stopped")
+        raise StoreError(f"{path}: {error.strerror}: check its permissions") from None
+    if is_locked(file):
+        file.close()
+        raise StoreError(f"{path} is open for writing in another program: close it there")
+    return file

@@ -16,23 +16,23 @@ from kwsfeat.errors import StoreError
 
 PAGE = 4096
 FORMAT = "kwsfeat"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _READ_BYTES = 1 << 22
 
 Spans = Sequence[tuple[int, int]]
 
 
-def sealed_page(fd: int, blocks: Spans) -> bytes:
-    """The page that fits the file: BLAKE2b-256 of all bytes behind the page that are not in `blocks`, (first, end) in bytes.
+def sealed_page(fd: int, blocks: Spans, version: int = FORMAT_VERSION) -> bytes:
+    """The page that fits a file of format `version`: BLAKE2b-256 of all bytes after it that are not in `blocks`, (first, end) in bytes.
 
     Together with the checksums of the blocks, which lie among the bytes that it covers, this protects the whole file.
     """
     digest = hashlib.blake2b(digest_size=32)
     for first, end in _between(sorted(blocks), os.fstat(fd).st_size):
         for offset in range(first, end, _READ_BYTES):
-            digest.update(os.pread(fd, min(_READ_BYTES, end - offset), offset))
-    return _page({"seal": digest.hexdigest(), "blocks": sorted(blocks)})
+            digest.update(read_bytes(fd, min(_READ_BYTES, end - offset), offset))
+    return _page({"seal": digest.hexdigest(), "blocks": sorted(blocks)}, version)
 
 
 def unfinished_page(key: bytes, ledger: int) -> bytes:
@@ -43,54 +43,76 @@ def unfinished_page(key: bytes, ledger: int) -> bytes:
 def ledger_of(fd: int, key: bytes) -> int | None:
     """Where the ledger of an unfinished file begins; None when it was not begun with this `key`, or is sealed."""
     try:
-        values = json.loads(os.pread(fd, PAGE, 0).rstrip(b"\0"))
+        values = json.loads(read_bytes(fd, PAGE, 0).rstrip(b"\0"))
         return int(values["ledger"]) if key and values["unfinished"] == key.hex() else None
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def stored_seal(fd: int) -> str:
-    """The seal that is written in the page: two finished files with the same seal are equal but for their large arrays.
+def read_seal(fd: int) -> tuple[str, list[tuple[int, int]]]:
+    """The seal of a finished file, if the bytes that it protects are intact, and the (first, end) of those that it leaves to checksums.
+
+    Two files with the same seal are equal but for their large arrays, and these have the same checksums.
 
     Raises
     ------
     StoreError
-        If the page holds no seal.
+        A sentence without the name of the file.
     """
-    return str(_parsed(fd)["seal"])
-
-
-def broken_seal(fd: int) -> str | None:
-    """What is wrong with the bytes that the seal protects, None when nothing is."""
+    values = _parsed(fd)
+    size = os.fstat(fd).st_size
+    if "unfinished" in values:
+        raise StoreError("unfinished: run the build that was writing it again, it goes on where it stopped")
+    if values.get("format") == FORMAT:
+        check_version(values.get("format_version"))
     try:
-        blocks = [(int(first), int(end)) for first, end in _parsed(fd)["blocks"]]
-    except (StoreError, TypeError, ValueError):
-        return "the first page holds no seal: this is no finished file of kwsfeat build, or it was damaged or changed"
-    if os.pread(fd, PAGE, 0) != sealed_page(fd, blocks):
-        return "metadata, columns or checksums differ from the seal in the first page: they were damaged or changed"
-    return None
+        seal, blocks = str(values["seal"]), [(int(first), int(end)) for first, end in values["blocks"]]
+        version = int(values["format_version"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise StoreError(_NO_SEAL) from None
+    if any(not PAGE <= first <= end <= size for first, end in blocks) or read_bytes(fd, PAGE, 0) != sealed_page(fd, blocks, version):
+        raise StoreError("metadata, columns or checksums differ from the seal in the first page: they were damaged or changed")
+    return seal, blocks
 
 
-def sealed_blocks(fd: int) -> list[tuple[int, int]]:
-    """The (first, end) of the arrays that the seal leaves to the checksums, ascending."""
-    return [(first, end) for first, end in _parsed(fd)["blocks"]]
+def check_version(number: object) -> None:
+    """Refuse a format that this program does not know, by its number."""
+    if not isinstance(number, int) or not 1 <= number <= FORMAT_VERSION:
+        raise StoreError(
+            f"format version {number}, this program reads versions up to {FORMAT_VERSION}: update kwsfeat, or build the file again"
+        )
 
 
-def _page(values: dict[str, Any]) -> bytes:
-    text = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **values})
+def read_bytes(fd: int, n: int, offset: int) -> bytes:
+    """Up to `n` bytes at `offset`."""
+    if hasattr(os, "pread"):
+        return os.pread(fd, n, offset)
+    os.lseek(fd, offset, os.SEEK_SET)  # Windows
+    return os.read(fd, n)
+
+
+def _page(values: dict[str, Any], version: int = FORMAT_VERSION) -> bytes:
+    text = json.dumps({"format": FORMAT, "format_version": version, **values})
     if len(text) >= PAGE:
         raise StoreError(f"too many feature sets for one file: their places need {len(text)} bytes, and the first page has {PAGE}")
     return f"{text}\n".ljust(PAGE, "\0").encode()
 
 
+_NO_SEAL = "the first page holds no seal: this is not a finished file of kwsfeat build, or it was repacked, damaged or changed"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
 def _parsed(fd: int) -> dict[str, Any]:
+    page = read_bytes(fd, PAGE, 0)
     try:
-        values = json.loads(os.pread(fd, PAGE, 0).rstrip(b"\0"))
-        if isinstance(values, dict) and {"seal", "blocks"} <= values.keys():
-            return values
-    except ValueError:
-        pass
-    raise StoreError("the first page holds no seal")
+        values = json.loads(page.rstrip(b"\0"))
+    except (ValueError, RecursionError):
+        values = None
+    if isinstance(values, dict):
+        return values
+    if page.startswith(_HDF5):
+        raise StoreError("an HDF5 file, but not one made by kwsfeat build")
+    raise StoreError(_NO_SEAL if read_bytes(fd, len(_HDF5), PAGE) == _HDF5 else "not an HDF5 file")
 
 
 def _between(blocks: Spans, size: int) -> Iterator[tuple[int, int]]:

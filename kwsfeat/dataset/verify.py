@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
-from kwsfeat.dataset.columns import Columns
-from kwsfeat.dataset.format import block_slices, block_spans, is_block_array
+from kwsfeat.dataset.format import block_slices, is_block_array
 from kwsfeat.dataset.reader import Reader
-from kwsfeat.dataset.seal import broken_seal, sealed_blocks
-from kwsfeat.errors import ConfigError, KwsError, StoreError
+from kwsfeat.errors import KwsError, StoreError
 
 
 @dataclass
@@ -59,74 +57,44 @@ def verify_file(path: str | os.PathLike[str], *, progress: Callable[[int, int], 
     """
     path = Path(path)
     try:
-        fd = os.open(path, os.O_RDONLY)
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise StoreError(f"{path}: not a file")
+        report = Verification(n_bytes=os.path.getsize(path))
+        with open(path, "rb"):
+            pass
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise StoreError(f"{path}: not a file")
-        report = Verification(n_bytes=os.fstat(fd).st_size)
-        if problem := broken_seal(fd):  # before the HDF5 library sees it: damaged metadata can make that hang
-            report.problems.append(f"{path}: {problem}")
-            return report
-        spans = sealed_blocks(fd)
-    finally:
-        os.close(fd)
-    try:
         reader = Reader(path)
-        _check_layout(reader, spans)
-    except KwsError as error:
+    except StoreError as error:
         report.problems.append(str(error))
         return report
-    except KeyError as error:
-        report.problems.append(f"{path}: something that belongs into every file is missing: {error.args[0]}")
-        return report
-    report.n_clips = reader.n_clips
-    _check_columns(reader, report.problems)
-    _check_configs(reader, report.problems)
-    _check_blocks(reader, report, progress)
+    with reader:
+        report.n_clips = reader.n_clips
+        _check_blocks(reader, report, progress)
+        _check_content(reader, report.problems)
     return report
 
 
-def _check_layout(reader: Reader, spans: list[tuple[int, int]]) -> None:
-    """The arrays that the format asks for are there, agree on the number of rows, and are those that the seal leaves out."""
-    n = reader.n_clips
-    n_blocks = len(block_slices(n, reader.block_rows))
-    wanted: dict[str, tuple[int, ...]] = dict.fromkeys((*(f.name for f in fields(Columns)), "length"), (n,))
-    wanted |= {f"features/{name}": (n, *reader.config(name).shape) for name in reader.feature_names}
-    wanted |= {"audio": (n, reader.n_samples)} if reader.has_audio else {}
-    wanted |= {f"checksum/{name}": (n_blocks,) for name in list(wanted) if is_block_array(name)}
-    for name, shape in wanted.items():
-        place = reader.extents.get(name)
-        if place is None:
-            raise StoreError(f"{reader.path}: /{name} is missing")
-        if place.shape != shape:
-            raise StoreError(f"{reader.path}: /{name} has shape {place.shape}, {shape} would fit the rest")
-    if block_spans(reader.extents) != spans:
-        raise StoreError(f"{reader.path}: the large arrays do not lie where the first page says")
-
-
-def _check_columns(reader: Reader, problems: list[str]) -> None:
-    if bad := sorted(set(reader.split.tolist()) - set(SPLITS)):
-        problems.append(f"/split holds {bad[0]!r}")
-    if reader.label.min() < -1 or reader.label.max() >= len(reader.labels):
-        problems.append(
-            f"/label must lie between -1 and {len(reader.labels) - 1}, it runs from {reader.label.min()} to {reader.label.max()}"
-        )
-    if reader.length.min() < 0 or reader.length.max() > reader.n_samples:
-        problems.append(f"/length must lie between 0 and {reader.n_samples}, it runs from {reader.length.min()} to {reader.length.max()}")
+def _check_content(reader: Reader, problems: list[str]) -> None:
+    """What a reader checks when it is asked, and what it never asks."""
+    questions: list[Callable[[], object]] = [reader.columns, lambda: reader.clip]
+    if not any("/length" in problem for problem in problems):
+        questions.append(lambda: reader.length)
+    for name in reader.feature_names:
+        questions += [partial(reader.config, name), partial(reader.statistics, name)]
+    for question in questions:
+        try:
+            question()
+        except KwsError as error:
+            problems.append(str(error))
+    _check_configs(reader, problems)
 
 
 def _check_configs(reader: Reader, problems: list[str]) -> None:
     for name, fingerprint in zip(reader.feature_names, reader.attrs["fingerprints"], strict=True):
-        if reader.config(name).fingerprint != fingerprint:
-            problems.append(
-                f"the fingerprint of {name!r} in the root is {fingerprint}, its configuration has {reader.config(name).fingerprint}"
-            )
-    try:
-        _ = reader.clip
-    except ConfigError as error:
-        problems.append(str(error))
+        if (other := reader.feature_attrs(name)["fingerprint"]) != fingerprint:
+            problems.append(f"the fingerprint of {name!r} is {fingerprint} in the root, and {other} at its features")
 
 
 def _check_blocks(reader: Reader, report: Verification, progress: Callable[[int, int], None] | None) -> None:

@@ -67,6 +67,8 @@ class Writer:
         Identifies everything that the blocks are computed from; empty never resumes.
     attributes : mapping of str to str
         Further attributes of the file's root, such as the policy of its augmentation.
+    lock : bool
+        Whether to hold a lock on the unfinished file; without it, nothing else may write to the same `path`.
 
     Attributes
     ----------
@@ -100,6 +102,7 @@ class Writer:
         overwrite: bool = False,
         key: bytes = b"",
         attributes: Mapping[str, str] | None = None,
+        lock: bool = True,
     ) -> None:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
@@ -117,7 +120,7 @@ class Writer:
         self._described = Description(columns, tuple(labels), clip, dict(configs), seed, audio, dtype, block_rows, dict(attributes or {}))
 
         self._check_absent()
-        self._fd = open_locked(self.partial, self.path)
+        self._fd = open_locked(self.partial, self.path, lock=lock)
         try:
             self.finished: dict[int, Entry] = self._take_up(key) or self._create(key)
         except BaseException:
@@ -203,7 +206,7 @@ class Writer:
             for path, place in self.layout.places.items():
                 if not path.startswith("checksum/"):
                     clear(self._fd, place.offset + len(kept) * place.row_bytes, place.end)
-            layout = complete(self.partial, self._fd, self._described, _completion(self._described, kept, skipped, receipts))
+            layout = complete(self.partial, self._described, _completion(self._described, kept, skipped, receipts))
             self._write_columns(layout, self.columns.take(kept))
             if skipped:
                 write_at(self._fd, fixed_strings(skipped), layout.places["skipped"].offset)

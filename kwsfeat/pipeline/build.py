@@ -58,6 +58,7 @@ def build_file(
     dtype: str = "float32",
     strict: bool = False,
     overwrite: bool = False,
+    lock: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> BuildReport:
     """Write the file `output`; if a run that was interrupted left finished blocks of the same build, go on from there.
@@ -80,6 +81,8 @@ def build_file(
         Make a recording that cannot be read an error instead of leaving it out.
     overwrite : bool
         Replace `output`, at the end.
+    lock : bool
+        As in :class:`~kwsfeat.dataset.writer.Writer`: without it, on a file system that has no locks.
     progress : callable
         Called with (clips done, clips in all) from the calling thread.
 
@@ -111,7 +114,7 @@ def build_file(
     key = _key(source, columns, configs, [seed, audio, dtype])
     writer = Writer(
         output, columns=columns, labels=labels, configs=configs, seed=seed, audio=audio, dtype=dtype, overwrite=overwrite, key=key,
-        attributes=source.attributes(),
+        attributes=source.attributes(), lock=lock,
     )  # fmt: skip
     with writer:
         n_resumed, left_out = _fill(writer, source, configs, seed=seed, threads=threads, strict=strict, progress=progress)

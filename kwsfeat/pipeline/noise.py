@@ -6,21 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.augment import Noise
-from kwsfeat.corpus.clip import SYNTHETIC_SILENCE
-from kwsfeat.corpus.names.meaning import SILENCE
 from kwsfeat.dataset.reader import Reader
 
 
 def noise_of(reader: Reader) -> Noise | None:
-    """The noise in a dataset file: its training rows of recorded silence; None without any.
+    """The noise in a dataset file: what its training rows hold of noise recordings; None without any.
 
     The pieces that the build cut a recording into are joined again, so that mixed noise may begin anywhere in it.
     """
     training = reader.rows("train")
-    if SILENCE not in reader.labels:
-        return None
-    silent = training[reader.label[training] == reader.labels.index(SILENCE)]
-    rows = silent[[not source.startswith(SYNTHETIC_SILENCE) for source in reader.source[silent]]]
+    rows = training[reader.noise[training]]
     if not rows.size:
         return None
     order = rows[np.lexsort((reader.start[rows], reader.source[rows]))]

@@ -7,7 +7,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import load_clip
 from kwsfeat.config.clip import ClipConfig, check_same_clip
-from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
+from kwsfeat.corpus.names.meaning import SILENCE
 from kwsfeat.corpus.same_source import equal_recordings, is_noise_piece
 from kwsfeat.corpus.split_notes import split_notes
 from kwsfeat.corpus.splits import assign_splits, chosen_rule, parse_rule
@@ -85,6 +86,7 @@ class Recordings:
             speaker=[clip.speaker for clip in self.clips],
             source=[clip.path for clip in self.clips],
             start=[clip.start for clip in self.clips],
+            noise=[clip.label == SILENCE and not clip.path.startswith(SYNTHETIC_SILENCE) for clip in self.clips],
         )
 
     def attributes(self) -> Mapping[str, str]:
@@ -239,8 +241,8 @@ class FromDataset:
         return self.reader.clip
 
     def columns(self) -> Columns:
-        """The columns of the earlier file."""
-        return Columns(**{f.name: np.array(self.reader.map(f.name)) for f in fields(Columns)})
+        """The columns of the earlier file, checked."""
+        return self.reader.columns()
 
     def attributes(self) -> Mapping[str, str]:
         """The policy of the earlier file, where it was augmented."""

@@ -12,13 +12,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from crafted import reseal
 
 from kwsfeat import FeatureConfig, FrontEnd, Reader
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.format import is_block_array
 from kwsfeat.dataset.statistics import Moments
 from kwsfeat.dataset.writer import Writer
-from kwsfeat.errors import ConfigError, StoreError
+from kwsfeat.errors import ConfigError, StoreError, UnknownNameError
 from kwsfeat.pipeline.arrays import write_file
 
 N_CLIPS = 100  # two blocks
@@ -101,7 +102,7 @@ def test_moments_do_not_cancel_and_do_not_depend_on_the_cuts() -> None:
 def test_h5py_alone_reads_the_file(path: Path) -> None:
     with h5py.File(path) as file:
         assert file.attrs["format"] == "kwsfeat"
-        assert file.attrs["format_version"] == 1
+        assert file.attrs["format_version"] == 2
         assert file.attrs["complete"]
         assert list(file.attrs["labels"]) == ["yes", "no", "é"]
         assert file["features/logmel"].shape == (N_CLIPS, *LOGMEL.shape)
@@ -142,9 +143,9 @@ def test_the_same_input_gives_the_same_bytes(path: Path, tmp_path: Path) -> None
 
 def test_unknown_names_are_answered_with_the_near_ones(path: Path) -> None:
     reader = Reader(path)
-    with pytest.raises(StoreError, match=r"'mfc'.*mfcc"):
+    with pytest.raises(UnknownNameError, match=r"'mfc'.*mfcc"):
         reader.features("mfc")
-    with pytest.raises(StoreError, match=r"'valid'.*validation"):
+    with pytest.raises(UnknownNameError, match=r"'valid'.*validation"):
         reader.rows("valid")
 
 
@@ -168,14 +169,25 @@ def test_a_file_that_another_program_changes_is_refused(path: Path) -> None:
     assert Reader(path).n_clips == N_CLIPS
 
 
-@pytest.mark.parametrize(("attribute", "value", "message"), [("format_version", 2, "version 2"), ("complete", False, "unfinished")])
-def test_another_version_or_an_unfinished_file_is_refused(path: Path, tmp_path: Path, attribute: str, value: object, message: str) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [("format_version", 3, "format version 3, this program reads versions up to 2: update"), ("complete", False, "unfinished")],
+)
+def test_a_newer_version_or_an_unfinished_file_is_refused(path: Path, tmp_path: Path, attribute: str, value: object, message: str) -> None:
     copy = tmp_path / "copy.h5"
     copy.write_bytes(path.read_bytes())
     with h5py.File(copy, "r+") as file:
         file.attrs.modify(attribute, value)
+    reseal(copy)
     with pytest.raises(StoreError, match=message):
         Reader(copy)
+
+
+def test_a_newer_version_is_told_by_the_first_page(path: Path, tmp_path: Path) -> None:
+    """Whatever comes after it."""
+    (tmp_path / "new.h5").write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 7', 1))
+    with pytest.raises(StoreError, match="format version 7, this program reads versions up to 2"):
+        Reader(tmp_path / "new.h5")
 
 
 def test_a_chunked_layout_is_refused_by_name(path: Path, tmp_path: Path) -> None:
@@ -185,6 +197,7 @@ def test_a_chunked_layout_is_refused_by_name(path: Path, tmp_path: Path) -> None
         audio = file["audio"][:]
         del file["audio"]
         file.create_dataset("audio", data=audio, chunks=(10, 2000), compression="gzip")
+    reseal(copy)
     with pytest.raises(StoreError, match="/audio is not contiguous"):
         Reader(copy)
 

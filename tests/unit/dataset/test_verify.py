@@ -10,10 +10,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from crafted import reseal
 
 from kwsfeat import FeatureConfig, Reader
-from kwsfeat.dataset.format import block_spans, extents, is_block_array
-from kwsfeat.dataset.seal import PAGE, sealed_page
+from kwsfeat.dataset.format import is_block_array
+from kwsfeat.dataset.seal import PAGE
 from kwsfeat.dataset.verify import verify_file
 from kwsfeat.errors import StoreError
 from kwsfeat.pipeline.arrays import write_file
@@ -105,14 +106,6 @@ def test_bytes_behind_the_end_are_found(copy: Path) -> None:
     with open(copy, "ab") as file:
         file.write(b"\0")
     assert verify_file(copy).problems
-
-
-def reseal(path: Path) -> None:
-    """Make a changed file self-consistent again, as a faulty writer would."""
-    with h5py.File(path, "r") as file:
-        spans = block_spans(extents(file))
-    with open(path, "r+b") as file:
-        file.write(sealed_page(file.fileno(), spans))
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ KILL_EVERYWHERE = """
     def run(folder):
         return build(plan_recordings(corpus, config), folder / "a.h5", configs)
 
-    def kill_at(number):
+    def kill_at(number, names):
         seen = 0
         def wrap(call):
             def counted(*args, **options):
@@ -307,23 +307,24 @@ KILL_EVERYWHERE = """
                     os.kill(os.getpid(), signal.SIGKILL)
                 return call(*args, **options)
             return counted
-        for name in ("open", "pwrite", "fsync", "ftruncate", "replace", "posix_fallocate"):
+        for name in names:
             setattr(os, name, wrap(getattr(os, name)))
 
     (base / "warm").mkdir()
     run(base / "warm")  # compiles the kernels once, before the children are forked
-    number = 1
-    while True:
-        folder = base / f"{number:03d}"
-        folder.mkdir()
-        child = os.fork()
-        if not child:
-            kill_at(number)
-            run(folder)
-            os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
-            break
-        number += 1 if number < 12 else 5
+    for names, step in ((("fsync", "ftruncate", "truncate", "replace", "posix_fallocate"), 1), (("open", "pwrite"), 5)):
+        number = 1
+        while True:
+            folder = base / f"{names[0]}{number:03d}"
+            folder.mkdir()
+            child = os.fork()
+            if not child:
+                kill_at(number, names)
+                run(folder)
+                os._exit(0)
+            if os.waitpid(child, 0)[1] == 0:
+                break
+            number += step
 """
 
 
