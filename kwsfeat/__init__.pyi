@@ -48,6 +48,7 @@ from .features.cepstral import (
     mfcc as mfcc,
 )
 from .features.decibel import power_to_db as power_to_db
+from .features.filtering import FilterState as FilterState
 from .features.filtering import sosfilt as sosfilt
 from .features.front_end import FrontEnd as FrontEnd
 from .features.spectral import (

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kwsfeat.audio import faults
 from kwsfeat.audio.faults import Remark, Source, cannot_open, implausible, name_of, truncated
 from kwsfeat.audio.wav import OPEN_ENDED
-from kwsfeat.audio.waveform import Samples
+from kwsfeat.audio.waveform import Samples, check_peak
 from kwsfeat.errors import AudioError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ Choose = Callable[["SoundFile", int, int], Samples | None]
 
 PIECE = 1 << 18  # frames that are decoded at once
 
-_LOUDEST = 16.0  # float recordings may exceed 1 a little; beyond this they hold integers
 _MOST_PER_BYTE = 1 << 14  # samples that the best compression of silence makes of one byte
 _CANCELLED = 1e-3  # of the channels' power is left in their mean: 30 dB
 _PROMISES = re.compile(r"^\s*(?:data|Data Size|SSND|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -152,8 +151,7 @@ def _check_values(source: Source, y: NDArray[np.float32]) -> None:
     if not np.isfinite(peak):
         bad = int(np.flatnonzero(~np.isfinite(y))[0])
         raise AudioError(f"{name_of(source)}: sample {bad} is {y[bad]}, not a number between -1 and 1: export it again or remove it")
-    if peak > _LOUDEST:
-        raise AudioError(f"{name_of(source)}: samples reach {peak:g} and should lie between -1 and 1: divide them by their full scale")
+    check_peak(peak, name_of(source))
 
 
 def _has_length_tag(source: Source) -> bool:

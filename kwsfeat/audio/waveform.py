@@ -1,27 +1,114 @@
-"""Samples in memory: float32 in [-1, 1] or int16, and the one way from one to the other."""
+"""Samples in memory: float in [-1, 1] or int16. The one way from one to the other, and the one rule of what is refused.
+
+Other integers and floats in +-32767 have a scale that nobody stated: features of them would be wrong by a constant that no
+later step can see.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.errors import AudioError
 
 Samples = NDArray[Any]
 
+LOUDEST = 16.0  # float samples may exceed 1 a little; beyond this they hold integers
+_CURES = {
+    "int32": "divide them by 2147483648, or convert them with .astype(np.int16) when the values are 16-bit",
+    "int64": "divide them by their full scale (32768 for 16-bit values), or convert 16-bit values with .astype(np.int16)",
+    "uint8": "subtract 128 and divide by 128",
+}
 
-def as_int16(y: Samples) -> NDArray[np.int16]:
-    """16-bit samples of `y` in [-1, 1]: times 32768, rounded, clipped; int16 passes through."""
-    if y.dtype == np.int16:
-        return y
-    return np.clip(np.rint(y * np.float32(32768.0)), -32768, 32767).astype(np.int16)
+
+def as_samples(y: ArrayLike, name: str = "y") -> Samples:
+    """`y` as an array of int16 or float32, whichever it holds, C-contiguous; the values are not looked at.
+
+    Parameters
+    ----------
+    y : array_like, int16 or float
+        float64 is rounded. Other types have no full scale that is known here.
+    name : str
+        What to call it in a message.
+
+    Raises
+    ------
+    AudioError
+        If it has another type; the message says what to divide by.
+    """
+    try:
+        samples = np.asarray(y)
+    except ValueError as error:
+        raise AudioError(f"{name} is no array of samples: {error}") from None
+    if samples.dtype == np.int16:
+        return np.ascontiguousarray(samples)
+    if samples.dtype.kind == "f":
+        return np.ascontiguousarray(samples, np.float32)
+    cure = _CURES.get(samples.dtype.name, "divide them by their full scale")
+    raise AudioError(f"{name} has samples of type {samples.dtype} and must be float in [-1, 1] or int16: {cure}")
 
 
-def as_float32(y: Samples) -> NDArray[np.float32]:
-    """`y` in [-1, 1] as float32: int16 is divided by 32768."""
-    return y * np.float32(1 / 32768) if y.dtype == np.int16 else y.astype(np.float32, copy=False)
+def as_float32(y: ArrayLike, name: str = "y", *, check_finite: bool = True) -> NDArray[np.float32]:
+    """`y` as float32 in [-1, 1], C-contiguous: int16 is divided by 32768. Not copied when it is that already.
+
+    Parameters
+    ----------
+    y : array_like, int16 or float in [-1, 1], any shape
+    name : str
+        What to call it in a message.
+    check_finite : bool
+        Refuse NaN and infinity.
+
+    Raises
+    ------
+    AudioError
+        If `y` has another type, reaches values of integers, or is not finite.
+    """
+    samples = as_samples(y, name)
+    if samples.dtype == np.int16:
+        return samples * np.float32(1 / 32768)
+    check_samples(samples, name, check_finite=check_finite)
+    return samples
+
+
+def as_int16(y: ArrayLike, name: str = "y") -> NDArray[np.int16]:
+    """16-bit samples of `y`: floats times 32768, rounded and clipped; int16 passes through.
+
+    Parameters and errors are those of :func:`as_float32`.
+    """
+    if isinstance(y, np.ndarray) and y.dtype == np.float64:  # rounded once, not twice
+        check_samples(y, name)
+        return _rounded(y)
+    samples = as_samples(y, name)
+    if samples.dtype == np.int16:
+        return samples
+    check_samples(samples, name)
+    return _rounded(samples)
+
+
+def check_samples(samples: Samples, name: str, *, check_finite: bool = True) -> None:
+    """Raise AudioError when `samples`, float, are no waveform in [-1, 1]; int16 always is one."""
+    if samples.size and samples.dtype.kind == "f":
+        peak = max(float(samples.max()), -float(samples.min()))  # NaN when a sample is
+        check_peak(peak, name, check_finite=check_finite)
+
+
+def check_peak(peak: float, name: str, *, check_finite: bool = True) -> None:
+    """Raise AudioError when float samples with the largest magnitude `peak` are no waveform in [-1, 1].
+
+    `peak` is infinite or NaN when a sample is: an error with `check_finite`.
+    """
+    if peak <= LOUDEST:
+        return
+    if not np.isfinite(peak):
+        if check_finite:
+            raise AudioError(f"{name} holds NaN or infinity: repair the recording, or pass check_finite=False")
+        return
+    raise AudioError(
+        f"{name}: samples reach {peak:g} and must lie between -1 and 1: divide them by their full scale, 32768 for 16-bit values"
+    )
 
 
 def require_finite(values: NDArray[np.generic], name: str, check_finite: bool) -> None:
@@ -35,3 +122,7 @@ def require_finite(values: NDArray[np.generic], name: str, check_finite: bool) -
         total = values.sum()
     if not np.isfinite(total) and not np.isfinite(values).all():
         raise AudioError(f"{name} holds NaN or infinity: repair the recording, or pass check_finite=False")
+
+
+def _rounded(y: Samples) -> NDArray[np.int16]:
+    return np.clip(np.rint(y * np.float32(32768.0)), -32768, 32767).astype(np.int16)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.errors import AudioError, ConfigError
+from kwsfeat.audio.waveform import as_float32
+from kwsfeat.errors import ConfigError
 
 
 def as_clips(y: ArrayLike) -> NDArray[np.float32]:
@@ -16,20 +17,13 @@ def as_clips(y: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ConfigError
-        For another number of axes or another type.
+        For another number of axes.
     AudioError
-        If a sample is NaN or infinite.
+        For another type, values of another scale, NaN or infinity.
     """
-    clips = np.asarray(y)
+    clips = as_float32(y)
     if clips.ndim not in (1, 2):
         raise ConfigError(f"y has {clips.ndim} axes: one clip has 1, a batch of clips has 2")
-    if clips.dtype == np.int16:
-        return np.asarray(clips * np.float32(1 / 32768), np.float32)
-    if clips.dtype.kind != "f":
-        raise ConfigError(f"y is {clips.dtype}: float samples in [-1, 1] or int16 are wanted")
-    clips = np.ascontiguousarray(clips, np.float32)
-    if not np.isfinite(clips).all():
-        raise AudioError("y holds NaN or infinite samples: repair or leave out the recording")
     return clips
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.audio.waveform import as_int16
 from kwsfeat.errors import ConfigError
 
 
@@ -25,7 +26,7 @@ class Noise:
     """
 
     def __init__(self, recordings: Iterable[NDArray[np.int16] | NDArray[np.floating]]) -> None:
-        kept = [_as_int16(y) for y in recordings if len(y)]
+        kept = [as_int16(y, "noise") for y in recordings if len(y)]
         if not kept:
             raise ConfigError("there is no noise to mix: give at least one recording")
         self.samples = np.concatenate(kept)
@@ -61,9 +62,3 @@ def synthetic_noise(sr: int, seed: int = 0) -> Noise:
         y = np.fft.irfft(spectrum, n)
         recordings.append(np.clip(0.1 * y / np.sqrt(np.mean(y**2)), -1.0, 1.0))
     return Noise(recordings)
-
-
-def _as_int16(y: NDArray[np.int16] | NDArray[np.floating]) -> NDArray[np.int16]:
-    if y.dtype == np.int16:
-        return np.asarray(y, np.int16)
-    return np.clip(np.rint(np.asarray(y, np.float64) * 32768.0), -32768, 32767).astype(np.int16)

@@ -13,7 +13,7 @@ from kwsfeat.design.delta import delta_weights
 from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain
 from kwsfeat.design.windows import Window
 from kwsfeat.errors import ConfigError
-from kwsfeat.features.spectral import as_clip, cached_front_end
+from kwsfeat.features.spectral import any_length, as_clip, cached_front_end
 from kwsfeat.kernels.spectrum import postprocess as post
 from kwsfeat.renamed import renamed
 
@@ -83,14 +83,14 @@ def mfcc(
     >>> mfcc(y, sr=16000, n_mfcc=13, n_fft=1024, hop_length=160).shape
     (101, 13)
     """
-    samples = as_clip(y)
     config = FeatureConfig(
-        sr=sr, n_samples=samples.size, n_fft=n_fft, hop_length=hop_length or n_fft // 4, win_length=win_length or n_fft, window=window,
-        framing=framing, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_scale=mel_scale, triangle_domain=triangle_domain,
-        mel_norm=norm, output="mfcc", n_mfcc=n_mfcc, dct_norm=dct_norm, lifter=lifter, lifter_kind="librosa", log=log, log_floor=1e-10,
+        sr=sr, n_samples=any_length(n_fft, hop_length), n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        win_length=win_length or n_fft, window=window, framing=framing,
+        n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_scale=mel_scale, triangle_domain=triangle_domain, mel_norm=norm,
+        output="mfcc", n_mfcc=n_mfcc, dct_norm=dct_norm, lifter=lifter, lifter_kind="librosa", log=log, log_floor=1e-10,
         top_db=None if log == "none" else top_db,
     )  # fmt: skip
-    return cached_front_end(config).extract(samples, check_finite=check_finite)
+    return cached_front_end(config).extract_recording(as_clip(y), check_finite=check_finite)
 
 
 def delta(

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.waveform import require_finite
+from kwsfeat.audio.waveform import Samples, as_float32, as_samples, require_finite
 from kwsfeat.config.features import FeatureConfig, Framing
 from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain
 from kwsfeat.design.windows import Window, analysis_window
 from kwsfeat.errors import AudioError, ConfigError
-from kwsfeat.features.front_end import FrontEnd
+from kwsfeat.features.front_end import FrontEnd, checked_frames
 from kwsfeat.features.plan import make_plan
 from kwsfeat.kernels._jit import LANES
 from kwsfeat.kernels.fft.real import fft_plan
@@ -78,11 +78,11 @@ def stft(
     >>> stft(y, n_fft=512).shape
     (126, 257)
     """
-    samples = as_clip(y)
+    samples = as_float32(as_clip(y), check_finite=check_finite)
     if framing not in ("zero", "reflect", "none"):
         raise ConfigError(f"framing={framing!r} must be zero, reflect or none")
     config = FeatureConfig(
-        n_samples=samples.size,
+        n_samples=any_length(n_fft, hop_length),
         n_fft=n_fft,
         hop_length=hop_length or n_fft // 4,
         win_length=win_length or n_fft,
@@ -91,12 +91,10 @@ def stft(
         output="spectrum",
         log="none",
     )
-    plan = make_plan(config)
-    re, im = np.empty(config.shape, np.float32), np.empty(config.shape, np.float32)
-    finite = stft_kernel.stft(samples, re, im, plan, build_scratch(plan, config.n_frames + plan.settings.overlap))
-    if not finite:
-        require_finite(samples, "y", check_finite)
-    out = np.empty(config.shape, np.complex64)
+    plan, n_frames = _cached_plan(config), checked_frames(config, samples.size)
+    re, im = (np.empty((n_frames, config.n_features), np.float32) for _ in range(2))
+    stft_kernel.stft(samples, re, im, plan, build_scratch(plan, n_frames + plan.settings.overlap))
+    out = np.empty(re.shape, np.complex64)
     out.real, out.imag = re, im
     return out
 
@@ -233,13 +231,12 @@ def spectrogram(
     >>> float(S[50].argmax() * 16000 / 1024)  # the loudest bin, in Hz
     437.5
     """
-    samples = as_clip(y)
     config = FeatureConfig(
-        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        n_samples=any_length(n_fft, hop_length), sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
         win_length=win_length or n_fft, window=window, framing=framing,
         output="spectrum", spectrum=spectrum, spectrum_norm=norm, log="none",
     )  # fmt: skip
-    return cached_front_end(config).extract(samples, check_finite=check_finite)
+    return cached_front_end(config).extract_recording(as_clip(y), check_finite=check_finite)
 
 
 @renamed(edges="framing", formula="mel_scale", weights="triangle_domain")
@@ -289,14 +286,13 @@ def melspectrogram(
     >>> melspectrogram(y, sr=16000, n_fft=1024, hop_length=160, n_mels=64).shape
     (101, 64)
     """
-    samples = as_clip(y)
     config = FeatureConfig(
-        n_samples=samples.size, sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
+        n_samples=any_length(n_fft, hop_length), sr=sr, n_fft=n_fft, hop_length=hop_length or n_fft // 4,
         win_length=win_length or n_fft, window=window, framing=framing,
         spectrum=spectrum, n_mels=n_mels, fmin_hz=fmin_hz, fmax_hz=fmax_hz, mel_scale=mel_scale, triangle_domain=triangle_domain,
         mel_norm=norm, log="none",
     )  # fmt: skip
-    return cached_front_end(config).extract(samples, check_finite=check_finite)
+    return cached_front_end(config).extract_recording(as_clip(y), check_finite=check_finite)
 
 
 def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -333,30 +329,35 @@ def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> t
     >>> float(frequency_hz[amplitude.argmax()]), round(float(amplitude.max()), 3)
     (440.0, 0.5)
     """
-    samples = as_clip(y)
+    samples = as_float32(as_clip(y), check_finite=check_finite)
     if sr < 1:
         raise ConfigError(f"sr={sr} must be >= 1")
-    require_finite(samples, "y", check_finite)
     n = samples.size
     amplitude = 2.0 / n * np.abs(np.fft.rfft(samples.astype(np.float64)))[: n // 2]
     frequency_hz: NDArray[np.float64] = np.arange(n // 2, dtype=np.float64) * (sr / n)
     return frequency_hz, amplitude.astype(np.float32)
 
 
-def as_clip(y: ArrayLike) -> NDArray[np.float32]:
-    """`y` as (n_samples,) float32 in [-1, 1]; int16 is divided by 32768."""
-    samples = np.asarray(y)
-    if samples.dtype == np.int16:
-        samples = samples / np.float32(32768.0)
+def as_clip(y: ArrayLike) -> Samples:
+    """`y` as (n_samples,) float32 or int16 with at least one sample."""
+    samples = as_samples(y)
     if samples.ndim != 1 or samples.size == 0:
         raise AudioError(f"y has shape {samples.shape} and must be one-dimensional with at least one sample")
-    return np.ascontiguousarray(samples, np.float32)
+    return samples
+
+
+def any_length(n_fft: int, hop_length: int | None) -> int:
+    """The n_samples of a config that is used for recordings of any length: one value, so that they share their tables."""
+    return max(1, 2 * n_fft + (hop_length or 0))
 
 
 @lru_cache(maxsize=32)
 def cached_front_end(config: FeatureConfig) -> FrontEnd:
     """The tables of the last calls: a function called in a loop builds them once."""
     return FrontEnd(config)
+
+
+_cached_plan = lru_cache(maxsize=32)(make_plan)
 
 
 def _window_sum(window: NDArray[np.float32], hop: int, n_frames: int) -> NDArray[np.float32]:

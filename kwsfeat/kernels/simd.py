@@ -180,6 +180,32 @@ def lane_sum(typingctx, value):
 
 
 @intrinsic
+def larger_magnitude(typingctx, a, b):
+    """Lane by lane: the larger of abs(a) and abs(b); infinity is larger than any number, and NaN than infinity."""
+
+    def codegen(context, builder, sig, args):
+        x, y = (builder.and_(builder.bitcast(v, _INTS), _ints(0x7FFFFFFF)) for v in args)
+        return builder.bitcast(builder.select(builder.icmp_signed(">", x, y), x, y), _VEC)
+
+    return vec(vec, vec), codegen
+
+
+@intrinsic
+def largest_lane(typingctx, value):
+    """The largest lane of what `larger_magnitude` gave: NaN where there is one."""
+
+    def codegen(context, builder, sig, args):
+        largest, width = builder.bitcast(args[0], _INTS), LANES
+        while width > 1:
+            width //= 2
+            other = _shuffle(builder, largest, largest, [(i + width) % LANES for i in range(LANES)])
+            largest = builder.select(builder.icmp_signed(">", largest, other), largest, other)
+        return builder.bitcast(builder.extract_element(largest, ir.Constant(_I32, 0)), _F32)
+
+    return types.float32(vec), codegen
+
+
+@intrinsic
 def shift_in(typingctx, value, source):
     """The last lane of `source` in lane 0, and lane i - 1 of `value` in every other lane i: one instruction."""
 

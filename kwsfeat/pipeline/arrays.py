@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.audio.waveform import as_int16
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.writer import Writer
@@ -18,7 +19,7 @@ from kwsfeat.features.front_end import FrontEnd
 def write_file(
     path: str | os.PathLike[str],
     *,
-    audio: NDArray[np.int16],
+    audio: NDArray[np.int16] | NDArray[np.floating],
     length: NDArray[np.int32] | Sequence[int],
     label: Sequence[int] | NDArray[Any],
     split: Sequence[str] | NDArray[np.str_],
@@ -34,7 +35,7 @@ def write_file(
     Parameters
     ----------
     path : str or path
-    audio : ndarray, int16, shape (n_clips, n_samples)
+    audio : ndarray, int16 or float in [-1, 1], shape (n_clips, n_samples)
     length : int, shape (n_clips,)
         Real samples of each clip, 0 <= length <= n_samples.
     label : int, shape (n_clips,)
@@ -57,10 +58,11 @@ def write_file(
     with Writer(path, columns=columns, labels=labels, configs=configs, seed=seed, overwrite=True) as writer:
         for index, rows in enumerate(writer.blocks):
             block = writer.empty_block(index)
-            block.arrays["audio"][:] = audio[rows]
+            block.arrays["audio"][:] = as_int16(audio[rows], "audio")
             block.arrays["length"][:] = length[rows]
             for name, front_end in front_ends.items():
                 y, n = block.arrays["audio"], block.arrays["length"]
-                front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed + rows.start)
+                numbers = np.arange(rows.start, rows.stop)
+                front_end.extract_batch(y, out=block.arrays[f"features/{name}"], lengths=n, threads=threads, seed=seed, rows=numbers)
             writer.write(block)
         writer.finish()

@@ -220,7 +220,8 @@ def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int) -> Non
             block.arrays["audio"],
             out=out if out.dtype == np.float32 else None,
             lengths=block.arrays["length"],
-            seed=seed + block.rows.start,
+            seed=seed,
+            rows=np.arange(block.rows.start, block.rows.stop),
         )
         if out.dtype != np.float32:
             with np.errstate(over="ignore"):  # the writer refuses what became infinite, by name

@@ -40,6 +40,7 @@ from kwsfeat.pipeline.noise import noise_of
 from kwsfeat.threads import thread_count
 
 _ORDER = 1 << 32  # set apart from every epoch's draws
+_DITHER = 1  # and this one too
 
 
 class Batch(NamedTuple):
@@ -157,16 +158,8 @@ class FreshFeatures:
     def batch(self, rows: NDArray[np.int64], epoch: int) -> Batch:
         """The given rows of the file as they are in `epoch`."""
         y, length = self.waveforms(rows, epoch)
-        if self.config.dither > 0:
-            features = np.concatenate([self._dithered(y[i : i + 1], length[i : i + 1], epoch, int(row)) for i, row in enumerate(rows)])
-        else:
-            features = self._front_end.extract_batch(y, lengths=length)
+        features = self._front_end.extract_batch(y, lengths=length, seed=(self.seed, epoch, _DITHER), rows=rows)
         return Batch(features, np.array(self._label[rows]), length, rows)
-
-    def _dithered(self, y: NDArray[np.float32], length: NDArray[np.int32], epoch: int, row: int) -> NDArray[np.float32]:
-        """One clip by itself: in a batch, the dither of a clip would depend on its place in it."""
-        seed = int(np.random.SeedSequence((self.seed, epoch, row)).generate_state(1)[0])
-        return self._front_end.extract_batch(y, lengths=length, seed=seed)
 
     def parameters(self, rows: NDArray[np.int64], epoch: int) -> list[Parameters]:
         """What is drawn for the given rows in `epoch`."""

@@ -8,7 +8,7 @@ The rows of several clips follow each other without a gap; the few frames that l
 import numpy as np
 
 from kwsfeat.kernels._jit import LANES, inlined, jit
-from kwsfeat.kernels.simd import at, broadcast, fma, lane_sum, load, splat, store, transpose_block
+from kwsfeat.kernels.simd import at, broadcast, larger_magnitude, largest_lane, load, splat, store, transpose_block
 
 f32 = np.float32
 
@@ -20,7 +20,8 @@ def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize
     """Scale, pre-emphasise and pad one clip.
 
     y (n_samples,) float32 or int16; padded[start : start + n_padded] receives `pad_left` samples of edge (negative: that many
-    samples are left out), the clip, and edge or a cut. Returns whether all samples were finite.
+    samples are left out), the clip, and edge or a cut. Returns the largest magnitude of the samples that were looked at; it is
+    infinite or NaN when one of them is.
     """
     n = y.size
     if peak_normalize:
@@ -31,19 +32,17 @@ def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize
             scale = f32(1) / peak
     first = start + pad_left  # where sample 0 of the clip belongs
     low, high = max(0, -pad_left), min(n, n_padded - pad_left)
-    gain, zero = splat(scale), splat(f32(0))
-    check = zero
+    gain, largest = splat(scale), splat(f32(0))
     s = low
     while s + LANES <= high:
-        v = load(y, s) * gain
-        check = fma(v, zero, check)
-        store(padded, first + s, v)
+        v = load(y, s)
+        largest = larger_magnitude(v, largest)
+        store(padded, first + s, v * gain)
         s += LANES
-    bad = lane_sum(check)
     while s < high:
-        x = f32(at(y, s)) * scale
-        bad += x * f32(0)
-        padded[first + s] = x
+        x = f32(at(y, s))
+        largest = larger_magnitude(splat(x), largest)
+        padded[first + s] = x * scale
         s += 1
     if preemph != 0:
         _preemphasize(padded, first + low, first + high, preemph)
@@ -54,7 +53,7 @@ def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize
     if high == n:
         for i in range(max(0, pad_left + n), n_padded):
             padded[start + i] = _edge(y, i - pad_left, edges, scale, preemph)
-    return bad == 0
+    return largest_lane(largest)
 
 
 @inlined

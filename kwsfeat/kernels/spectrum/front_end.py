@@ -38,11 +38,12 @@ def _scratch(r):
 
 
 @jit
-def extract(clips, out, finite, block, plan_record, scratch_record):
+def extract(clips, out, peaks, block, plan_record, scratch_record):
     """Features of clips (n_clips, n_samples) int16 or float32 to out (n_clips, n_frames, n_features) float32.
 
-    finite (n_clips,) bool receives whether a clip had finite samples only. `block` clips are worked on together. The records are
-    those of a Plan's and a Scratch's Handle; the scratch holds the rows of a block, n_frames + overlap for each clip.
+    peaks (n_clips,) float32 receives the largest magnitude of each clip, not finite when a sample is not. `block` clips are worked
+    on together. The records are those of a Plan's and a Scratch's Handle; the scratch holds the rows of a block, n_frames + overlap
+    for each clip.
     """
     r, scratch = plan_record[0], _scratch(scratch_record[0])
     s = r.settings
@@ -58,7 +59,7 @@ def extract(clips, out, finite, block, plan_record, scratch_record):
     for first in range(0, n_clips, block):
         n = min(block, n_clips - first)
         for c in range(n):
-            finite[first + c] = _condition(clips[first + c], c, n_rows, s, scratch)
+            peaks[first + c] = _condition(clips[first + c], c, n_rows, s, scratch)
         if s.kind == WAVEFORM:
             for c in range(n):
                 for t in range(n_rows):
@@ -180,6 +181,7 @@ def _finish(x, plan, totals):
     """Per clip, in frame order: what needs all frames."""
     s = plan.settings
     if s.pcen:
+        totals[0, : s.n_base] = 1
         post.pcen(x, s.n_base, totals[0], f32(s.pcen_smoothing), f32(s.pcen_gain), f32(s.pcen_bias), f32(s.pcen_power), f32(s.pcen_eps))
     for order in range(s.n_deltas):
         source = order * s.n_base if s.htk_deltas else 0

@@ -130,11 +130,14 @@ def build_plan(
     )  # fmt: skip
 
 
+def rows_in(plan: Plan, n_bytes: int) -> int:
+    """How many rows the larger arrays of a Scratch of `n_bytes` have room for."""
+    return n_bytes // (4 * (plan.settings.hop + _n_bands(plan)))
+
+
 def clips_at_once(plan: Plan, n_rows: int) -> int:
     """How many clips of `n_rows` rows to work on together: as many as fit into the second-level cache, at least one."""
-    s = plan.settings
-    bytes_per_clip = 4 * n_rows * (s.hop + _n_bands(plan))
-    return min(16, max(1, 400_000 // bytes_per_clip))
+    return min(16, max(1, rows_in(plan, 400_000) // n_rows))
 
 
 def build_scratch(plan: Plan, n_rows: int) -> Scratch:

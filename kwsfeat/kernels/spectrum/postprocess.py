@@ -61,10 +61,10 @@ def affine(x, mean, scale, add, factor, low, high):
 def pcen(x, n_features, state, smoothing, gain, bias, power, eps):
     """Per-channel energy normalisation, in place.
 
-    M[t] = (1 - s) M[t-1] + s E[t], M[-1] = 1; out = (E / (eps + M)^gain + bias)^power - bias^power.
+    M[t] = (1 - s) M[t-1] + s E[t]; out = (E / (eps + M)^gain + bias)^power - bias^power. state (n_features,) float64 is M before
+    the first frame (a clip begins with 1) and receives M after the last: frames may come in pieces of any size.
     Formula: Wang et al. 2017, "Trainable frontend"; initial state as in librosa 0.11's pcen.
     """
-    state[:n_features] = 1
     for t in range(x.shape[0]):
         for f in range(n_features):
             state[f] += smoothing * (x[t, f] - state[f])

@@ -15,12 +15,12 @@ f32 = np.float32
 def stft(y, out_re, out_im, plan, scratch):
     """Complex spectrum of y (n_samples,) float32 to out_re, out_im (n_frames, n_fft // 2 + 1) float32.
 
-    plan, scratch: of the kind SPECTRUM, the scratch for this clip's rows. Returns whether all samples were finite.
+    plan, scratch: of the kind SPECTRUM, the scratch for this clip's rows.
     """
     s = plan.settings
     n_frames, n_bins = out_re.shape
     n_padded = (n_frames + s.overlap) * s.hop
-    finite = frames.condition(y, scratch.padded, 0, n_padded, s.pad_left, s.edges, f32(1), False, f32(0))
+    frames.condition(y, scratch.padded, 0, n_padded, s.pad_left, s.edges, f32(1), False, f32(0))
     flat_re, flat_im = out_re.reshape(-1), out_im.reshape(-1)
     bins_re, bins_im = np.zeros((n_bins + LANES) * LANES, np.float32), np.zeros((n_bins + LANES) * LANES, np.float32)
     for g in range((n_frames + LANES - 1) // LANES):
@@ -30,7 +30,6 @@ def stft(y, out_re, out_im, plan, scratch):
         n = min(LANES, n_frames - g * LANES)
         write_frames(bins_re, n_bins, 0, n, scratch.tile, flat_re, g * LANES * n_bins, n_bins)
         write_frames(bins_im, n_bins, 0, n, scratch.tile, flat_im, g * LANES * n_bins, n_bins)
-    return finite
 
 
 @jit

@@ -1,4 +1,4 @@
-"""Cascades of second-order sections (transposed direct form II), from rest. They are serial in time, so lanes are something else.
+"""Cascades of second-order sections (transposed direct form II). They are serial in time, so lanes are something else.
 
 Many clips: a lane is a clip, and two sections advance together, because one alone waits for its own results half of the time.
 One clip: a lane is a section. Two samples at a time move up by one lane a turn: the second fills the waits of the first.
@@ -42,14 +42,12 @@ def _section(x, z0, z1, coefficients):
 def filter_clips(clips, out, coefficients, state, tile):
     """LANES clips at once: clips (LANES, n_samples) int16 or float32 to out (LANES, n_samples) float32.
 
-    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2 of an even number of sections; scratch: state (n_sections * 2 * LANES,) and
-    tile (LANES * LANES,).
+    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2 of an even number of sections. state (n_sections * 2 * LANES,): z0 and z1 of
+    each section before the first sample, lane by lane, and after the last when it returns. scratch: tile (LANES * LANES,).
     """
     n = clips.shape[1]
     source, target = clips.reshape(-1), out.reshape(-1)
     before = flush_denormals()
-    for i in range(state.size):
-        state[i] = f32(0)
     for t in range(0, n, LANES):
         width = min(LANES, n - t)
         if width == LANES:
@@ -92,7 +90,7 @@ def _in_every_lane(coefficients, c):
 
 @jit
 def filter_clip(y, out, lanes, line):
-    """One clip: y (n_samples,) int16 or float32 to out (n_samples,) float32, GROUP sections at a time.
+    """One clip from rest: y (n_samples,) int16 or float32 to out (n_samples,) float32, GROUP sections at a time.
 
     lanes (n_groups * 5 * GROUP,): for each group the values b0, b1, b2, -a1, -a2 of its sections. line
     (n_samples + n_groups * DELAY + 1,): zeros; takes the clip, which falls DELAY samples behind in every group.

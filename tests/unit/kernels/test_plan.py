@@ -56,8 +56,9 @@ def test_two_arrays_of_scratch_memory_cannot_be_exchanged_unless_they_are_alike(
     ("name", "value"),
     [
         ("mel_first", PLAN.mel_first + 300),
-        ("mel_first", PLAN.mel_first - 1),
-        ("mel_count", PLAN.mel_count + 1),
+        ("mel_first", PLAN.mel_first - 100),
+        ("mel_weights", PLAN.mel_weights[:-1].copy()),
+        ("mel_count", PLAN.mel_count * np.array([2, 0] * 20)),
         ("sources", PLAN.sources + 1),
         ("window", PLAN.window[:-1].copy()),
         ("mean", PLAN.mean[:-1].copy()),
@@ -65,7 +66,7 @@ def test_two_arrays_of_scratch_memory_cannot_be_exchanged_unless_they_are_alike(
     ],
 )
 def test_tables_that_lead_out_of_others_are_refused(name, value):
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(ValueError, match=name if name != "mel_count" else "mel_"):
         plan_handle(PLAN._replace(**{name: value}))
 
 
