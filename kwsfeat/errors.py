@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 40  # names in a message
+
 
 class KwsError(Exception):
     """Root of every error that kwsfeat and kwstrain raise on purpose."""
@@ -74,7 +76,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
     known = list(known)
     article = "an" if kind[0] in "aeiou" else "a"
     near = nearest(str(name), known)
-    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+    more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    cure = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known[:_LISTED])}{more}"
     return UnknownNameError(f"{name!r} is not {article} {kind}: {cure}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
 from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN
 from kwsfeat.corpus.silence import cut_silence
-from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.errors import CorpusError, unknown_name
 
 _SYNTHETIC_SHARE = 0.1  # of the clips of the words
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -60,8 +60,10 @@ def apply_labels(
 
     Raises
     ------
-    CorpusError
+    UnknownNameError
         For a word that the corpus does not have, with the nearest ones that it has.
+    CorpusError
+        If it has none of the words of a scheme, or a word has no recordings.
     """
     for name, share in (("unknown_share", unknown_share), ("silence_share", silence_share)):
         if share is not None and not 0 <= share <= 100:
@@ -159,9 +161,7 @@ def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str
         if word not in have:
             if any(path.rsplit("/", 1)[-1] == word for path, _ in corpus.skipped):
                 raise CorpusError(f"no recordings of {word!r}: its folder is empty")
-            near = nearest(word, [*have, *(SCHEMES if len(asked) == 1 else ())])
-            hint = f"did you mean {', '.join(near)}?" if near else "there is nothing like it;"
-            raise CorpusError(f"no word {word!r} in the corpus: {hint} it has {_listed(have)}")
+            raise unknown_name("word of the corpus", word, [*have, *(SCHEMES if len(asked) == 1 else ())])
     return words, UNKNOWN in asked, SILENCE in asked
 
 

@@ -194,7 +194,7 @@ def test_missing_empty_and_wordless_folders(tmp_path: Path, capsys: pytest.Captu
 def test_a_word_without_files_is_skipped_and_said(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = tmp_path / "corpus"
     corpus.symlink_to(tiny_corpus)
-    assert "did you mean no?" in failure(capsys, "build", corpus, tmp_path / "a.h5", "--labels", "noo")
+    assert "did you mean no?" in failure(capsys, "build", corpus, tmp_path / "a.h5", "--labels", "noo", code=2)
     (tmp_path / "own" / "maybe").mkdir(parents=True)
     for word in WORDS:
         (tmp_path / "own" / word).symlink_to(tiny_corpus / word)
