@@ -10,8 +10,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TextIO
@@ -44,6 +44,23 @@ class Console:
         if self.verbose:
             remark(text)
 
+    @contextmanager
+    def with_library_remarks(self) -> Iterator[Console]:
+        """Show what the library logs meanwhile, such as that kernels are being compiled, among this command's own remarks."""
+        import logging
+
+        handler = logging.Handler()
+        handler.emit = lambda record: self.note(record.getMessage())  # type: ignore[method-assign]
+        logger = logging.getLogger("kwsfeat")
+        level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        try:
+            yield self
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+
     def progress(self, unit: str) -> Bar:
         """A bar with rate and time left on stderr; the context gives ``advance(done, total)``, both counts of `unit`."""
         return Bar(unit, shown=not self.quiet and sys.stderr.isatty())
@@ -57,7 +74,8 @@ def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
     @wraps(command)
     def wrapper(*args: Any, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> Any:
-        return command(*args, console=Console(as_json, quiet, verbose), **options)
+        with Console(as_json, quiet, verbose).with_library_remarks() as console:
+            return command(*args, console=console, **options)
 
     return wrapper
 

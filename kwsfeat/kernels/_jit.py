@@ -1,15 +1,16 @@
-"""The one way to compile a kernel: the flags, and where the compiled code is kept.
+"""The ways to compile a kernel: the flags, what Python can call and what only kernels can, and where compiled code is kept.
 
-Numba's cache does not notice an edit in another file, so the cache folder is named by a hash of every kernel file, the
-flags, the lane count, numba's version and the processor: changed code is never found in it.
+The cache folder is named by a hash of every kernel file, the flags, the lane count, numba's version and the processor: changed
+code is never found in it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sys
-import warnings
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,10 +19,35 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 import numba
-from numba import njit
+from numba.core import sigutils, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+
+from kwsfeat.kernels._cache import KernelCache
 
 # Not "nnan" and "ninf": a NaN in a recording must come out as a NaN, not as a number.
 FASTMATH = frozenset({"contract", "reassoc", "nsz", "arcp", "afn"})
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile `function` for Python on first call: nogil, NumPy's error model, the project's flags, the project's disk cache."""
+    kernel = _Kernel(function, targetoptions=_options())
+    folder = cache_folder()
+    if folder is not None:
+        kernel._cache = KernelCache(function, folder)
+    return kernel
+
+
+def stage(function: Callable[..., Any]) -> Any:
+    """A part of kernels, compiled into each that calls it; Python cannot call it."""
+    return _Stage(function, targetoptions=_options(no_cpython_wrapper=True), pipeline_class=_StageCompiler)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """A small `stage` that vanishes into the kernels that call it."""
+    return _Stage(function, targetoptions=_options(no_cpython_wrapper=True, forceinline=True), pipeline_class=_StageCompiler)
 
 
 def cpu() -> tuple[str, str]:
@@ -56,42 +82,97 @@ def cache_key() -> str:
 
 @cache
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept; None, after one warning, when no such folder can be written.
+    """Where compiled kernels are kept; None for a user without a home.
 
     ``$KWSFEAT_CACHE_DIR``, else ``$XDG_CACHE_HOME/kwsfeat``, else ``~/.cache/kwsfeat``.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(os.environ.get("KWSFEAT_CACHE_DIR") or Path(base, "kwsfeat")) / cache_key()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        warnings.warn(
-            f"kernels are compiled anew in every process, because {folder} cannot be written ({error.strerror}): set KWSFEAT_CACHE_DIR",
-            stacklevel=2,
-        )
+        base = os.environ.get("KWSFEAT_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kwsfeat")
+    except RuntimeError:
         return None
-    return folder
+    return Path(base) / cache_key()
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile `function` on first call: nogil, NumPy's error model, the project's flags, the project's disk cache."""
-    return _compiled(function, cached=True)
+def _options(**more: bool) -> dict[str, Any]:
+    return {
+        "nopython": True,
+        "boundscheck": None,
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": set(FASTMATH),
+        "no_cfunc_wrapper": True,
+        **more,
+    }
 
 
-def inlined(function: Callable[..., Any]) -> Any:
-    """A small helper that vanishes into the kernels that call it."""
-    return _compiled(function, cached=False, forceinline=True)
+class _Kernel(CPUDispatcher):
+    """Numba's dispatcher, which would compile f(x, 0) and f(x, 1) apart when another kernel calls them: here a number is a number."""
+
+    def get_call_template(self, args, kws):
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return super().get_call_template(tuple(types.unliteral(kind) for kind in args), plain)
+
+    def compile(self, sig):
+        with global_compiler_lock, _watch:
+            return super().compile(sig)
 
 
-def _compiled(function: Callable[..., Any], *, cached: bool, **options: Any) -> Any:
-    folder = cache_folder() if cached else None
-    before = numba.config.CACHE_DIR
-    try:
-        if folder is not None:
-            numba.config.CACHE_DIR = str(folder)  # read once, while the dispatcher is made
-        return njit(fastmath=set(FASTMATH), error_model="numpy", nogil=True, cache=folder is not None, **options)(function)
-    finally:
-        numba.config.CACHE_DIR = before
+class _Stage(_Kernel):
+    """A function without an entry point; the kernels that call it find it by what describes it."""
+
+    def __call__(self, *args, **kws):
+        raise TypeError(f"{self.py_func.__qualname__} is a stage of kernels: Python calls only what is decorated with jit")
+
+    def add_overload(self, cres):
+        self.overloads[tuple(cres.signature.args)] = cres
+        self.targetctx.insert_user_function(cres.fndesc, cres.fndesc, [cres.library])
+
+    def get_overload(self, sig):
+        args, _ = sigutils.normalize_signature(sig)
+        return self.overloads[tuple(args)].fndesc
+
+
+class _StageCompiler(CompilerBase):
+    """Numba would optimise every function and make machine code of it, and again inside each caller: three quarters of the time.
+
+    A stage stops before both, and is optimised once, as a part of its kernel.
+    """
+
+    def define_pipelines(self):
+        self.state.library = _StageLibrary(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
+        self.state.flags.no_compile = True
+        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+
+class _StageLibrary(JITCodeLibrary):
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+class _Watch:
+    """Says once in a process that kernels are being compiled, when that has taken a second."""
+
+    def __init__(self) -> None:
+        self._depth, self._began, self._spent, self._said = 0, 0.0, 0.0, False
+
+    def __enter__(self) -> None:
+        now = time.monotonic()
+        if self._depth == 0:
+            self._began = now
+        elif not self._said and self._spent + now - self._began > 1.0:
+            self._said = True
+            kept = f"kept in {cache_folder()}" if cache_folder() else "not kept"
+            logging.getLogger("kwsfeat").info(f"compiling kernels, about 10 s, {kept}")
+        self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._spent += time.monotonic() - self._began
+
+
+_watch = _Watch()

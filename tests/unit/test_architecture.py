@@ -34,7 +34,7 @@ ORDER = {
 }
 # Folders inside a package that have an order of their own.
 INNER = {
-    "kwsfeat/kernels": ["_jit", "simd", "pointer_table", "crc", "statistics", "fft", "spectrum", "waveform"],
+    "kwsfeat/kernels": ["_cache", "_jit", "simd", "pointer_table", "crc", "statistics", "fft", "spectrum", "waveform"],
 }
 # What the commands of both programs have in common, which kwstrain's may import.
 SHARED = ("cli.boundary", "cli.console", "cli.options")

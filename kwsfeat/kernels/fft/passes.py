@@ -1,11 +1,11 @@
 """The passes of the complex FFT over a buffer of vectors: decimation in frequency, in place, one radix a pass."""
 
-from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels._jit import LANES, inlined, stage
 from kwsfeat.kernels.fft.dft import dft2, dft3, dft4, dft5, dft8
 from kwsfeat.kernels.simd import at, broadcast, load, store
 
 
-@jit
+@stage
 def windowed_first_pass(source, offsets, window, re, im, radix, plan):
     """The first pass reads the signal itself: windowing costs no pass over memory of its own."""
     m = plan.half // radix
@@ -78,7 +78,7 @@ def windowed_first_pass(source, offsets, window, re, im, radix, plan):
             put(re, im, q + step, _turned(y1, plan, p))
 
 
-@jit
+@stage
 def run_passes(re, im, begin, end, plan):
     """Passes begin .. end - 1, in place."""
     n, o = plan.half, 0
@@ -100,7 +100,7 @@ def run_passes(re, im, begin, end, plan):
         n = m
 
 
-@jit
+@stage
 def _pass2(re, im, n, m, o, plan):
     step = m + (m >> plan.shift)
     for p in range(m):
@@ -111,7 +111,7 @@ def _pass2(re, im, n, m, o, plan):
             put(re, im, q + step, _turned(y1, plan, o + p))
 
 
-@jit
+@stage
 def _pass3(re, im, n, m, o, plan):
     step = m + (m >> plan.shift)
     for p in range(m):
@@ -123,7 +123,7 @@ def _pass3(re, im, n, m, o, plan):
             put(re, im, q + 2 * step, _turned(y2, plan, o + 2 * p + 1))
 
 
-@jit
+@stage
 def _pass4(re, im, n, m, o, plan):
     step = m + (m >> plan.shift)
     if m == 1:  # the last pass of most sizes, and its twiddles are all one
@@ -145,7 +145,7 @@ def _pass4(re, im, n, m, o, plan):
             put(re, im, q + 3 * step, _turned(y3, plan, o + 3 * p + 2))
 
 
-@jit
+@stage
 def _pass5(re, im, n, m, o, plan):
     step = m + (m >> plan.shift)
     for p in range(m):
@@ -161,7 +161,7 @@ def _pass5(re, im, n, m, o, plan):
             put(re, im, q + 4 * step, _turned(y4, plan, o + 4 * p + 3))
 
 
-@jit
+@stage
 def _pass8(re, im, n, m, o, plan):
     step = m + (m >> plan.shift)
     if m == 1:

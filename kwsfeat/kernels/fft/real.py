@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels._jit import LANES, inlined, stage
 from kwsfeat.kernels.fft.dft import dft4
 from kwsfeat.kernels.fft.passes import get, put, run_passes, windowed_first_pass
 from kwsfeat.kernels.simd import at, broadcast, load, splat, store
@@ -87,7 +87,7 @@ def _padding_shift(half: int, radices: list[int]) -> int:
     return 40
 
 
-@jit
+@stage
 def forward(source, offsets, window, re, im, plan):
     """Transform LANES windowed frames: sample k of all of them is the vector at source[offsets[k]].
 
@@ -103,7 +103,7 @@ def forward(source, offsets, window, re, im, plan):
         run_passes(re, im, 0, plan.radices.size, plan)
 
 
-@jit
+@stage
 def power(re, im, out, plan):
     """out[k] = abs(spectrum[k])**2, k = 0 .. n_fft // 2, of what `forward` left in `re` and `im`."""
     half, order = plan.half, plan.order
@@ -117,7 +117,7 @@ def power(re, im, out, plan):
         _put_power(out, get(re, im, at(order, k)), get(re, im, at(order, half - k)), plan, k)
 
 
-@jit
+@stage
 def windowed_power(source, offsets, window, re, im, out, plan):
     """`forward` and `power` in one; where the last pass has radix 4, its result goes from registers into the power.
 
@@ -148,7 +148,7 @@ def windowed_power(source, offsets, window, re, im, out, plan):
         _put_power(out, z1, z2, plan, quarter + quarter // 2)
 
 
-@jit
+@stage
 def spectrum(re, im, out_re, out_im, plan):
     """The complex spectrum, bins 0 .. n_fft // 2 in order, of what `forward` left in `re` and `im`."""
     half, order = plan.half, plan.order
@@ -166,7 +166,7 @@ def spectrum(re, im, out_re, out_im, plan):
     put(out_re, out_im, half, (zr - zi, zero))
 
 
-@jit
+@stage
 def inverse(in_re, in_im, even, odd, plan):
     """The inverse of `forward` and `spectrum`, times `half`: bins in order to LANES frames of n_fft samples.
 

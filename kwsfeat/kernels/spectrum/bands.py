@@ -2,20 +2,20 @@
 
 import numpy as np
 
-from kwsfeat.kernels._jit import LANES, jit
+from kwsfeat.kernels._jit import LANES, stage
 from kwsfeat.kernels.simd import at, at_least, broadcast, load, log, splat, sqrt, store, store_first, transpose_block
 
 f32 = np.float32
 
 
-@jit
+@stage
 def magnitudes(spectrum, n):
     """Square root of the first n vectors, in place."""
     for k in range(n):
         store(spectrum, k * LANES, sqrt(load(spectrum, k * LANES)))
 
 
-@jit
+@stage
 def mel_bands(spectrum, bands, first, count, weights):
     """bands[m] = sum of weights over a run of bins: dense matrix products would waste 95 % of the work.
 
@@ -34,7 +34,7 @@ def mel_bands(spectrum, bands, first, count, weights):
         o += n
 
 
-@jit
+@stage
 def logarithm(bands, n, floor, offset, factor, shift, peaks, peak_index):
     """bands = factor * ln(max(bands, floor) + offset) + shift, in place; each frame's largest value goes to `peaks`."""
     floors, offsets, factors, shifts = splat(floor), splat(offset), splat(factor), splat(shift)
@@ -46,7 +46,7 @@ def logarithm(bands, n, floor, offset, factor, shift, peaks, peak_index):
     store(peaks, peak_index, peak)
 
 
-@jit
+@stage
 def clip_below(bands, n, references, thresholds, index):
     """bands = max(bands - reference, threshold), frame by frame, in place."""
     reference, threshold = load(references, index), load(thresholds, index)
@@ -54,13 +54,13 @@ def clip_below(bands, n, references, thresholds, index):
         store(bands, m * LANES, at_least(load(bands, m * LANES) - reference, threshold))
 
 
-@jit
+@stage
 def log_energy(energy, floor):
     """ln(max(energy, floor)) of each frame; the floor is a positive normal number."""
     return log(at_least(energy, splat(floor)))
 
 
-@jit
+@stage
 def cosine_transform(bands, n_bands, matrix, cepstrum, n_cepstrum):
     """cepstrum = matrix (n_cepstrum, n_bands) @ bands, four rows at a time so that a loaded vector serves four products."""
     i = 0
@@ -86,7 +86,7 @@ def cosine_transform(bands, n_bands, matrix, cepstrum, n_cepstrum):
         i += 1
 
 
-@jit
+@stage
 def write_frames(bands, n, lane, n_lanes, tile, out, index, stride):
     """Values 0 .. n - 1 of frames `lane` .. `lane + n_lanes - 1` to out[index + i * stride:], one row a frame.
 

@@ -7,7 +7,7 @@ The rows of several clips follow each other without a gap; the few frames that l
 
 import numpy as np
 
-from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels._jit import LANES, inlined, stage
 from kwsfeat.kernels.simd import at, broadcast, larger_magnitude, largest_lane, load, splat, store, transpose_block
 
 f32 = np.float32
@@ -15,7 +15,7 @@ f32 = np.float32
 ZERO, REFLECT, SYMMETRIC = 0, 1, 2
 
 
-@jit
+@stage
 def condition(y, padded, start, n_padded, pad_left, edges, scale, peak_normalize, preemph):
     """Scale, pre-emphasise and pad one clip.
 
@@ -74,7 +74,7 @@ def _edge(y, s, edges, scale, preemph):
     return scale * (f32(at(y, s)) - preemph * before)
 
 
-@jit
+@stage
 def _preemphasize(padded, begin, end, preemph):
     """padded[i] -= preemph * padded[i - 1] for begin < i < end, from the end backwards, in place."""
     c = splat(preemph)
@@ -86,7 +86,7 @@ def _preemphasize(padded, begin, end, preemph):
         padded[k] -= preemph * padded[k - 1]
 
 
-@jit
+@stage
 def transpose_rows(padded, first_row, hop, rows, column, width):
     """rows[j * width + column + i] = value j of row first_row + i, for i < LANES and j < hop."""
     base = first_row * hop
@@ -102,7 +102,7 @@ def transpose_rows(padded, first_row, hop, rows, column, width):
         transpose_block(padded, base + j, hop, rows, j * width + column, width)
 
 
-@jit
+@stage
 def next_rows(padded, group, hop, rows, width):
     """Bring the rows that frames group * LANES to group * LANES + LANES - 1 touch into `rows` (hop, width)."""
     n_blocks = width // LANES
@@ -116,7 +116,7 @@ def next_rows(padded, group, hop, rows, width):
     transpose_rows(padded, (group + n_blocks - 1) * LANES, hop, rows, width - LANES, width)
 
 
-@jit
+@stage
 def prepare_frames(rows, offsets, length, frames, remove_dc, preemph):
     """Frames of `length` samples with their mean removed and pre-emphasis within each frame, as Kaldi does.
 
@@ -144,7 +144,7 @@ def prepare_frames(rows, offsets, length, frames, remove_dc, preemph):
     return energy
 
 
-@jit
+@stage
 def windowed_energy(frames, window, length):
     """Sum of the squares of each windowed frame."""
     energy = splat(f32(0))

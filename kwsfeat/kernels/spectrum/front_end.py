@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kwsfeat.kernels._jit import LANES, inlined, jit
+from kwsfeat.kernels._jit import LANES, inlined, jit, stage
 from kwsfeat.kernels.fft import real as fft
 from kwsfeat.kernels.pointer_table import doubles, floats, integers
 from kwsfeat.kernels.simd import flush_denormals, load, restore_denormals, splat, store
@@ -82,7 +82,7 @@ def _condition(clip, c, n_rows, s, scratch):
     )
 
 
-@jit
+@stage
 def _bands_of_block(n_rows, plan, scratch):
     """Bands (mel or spectrum), after the logarithm, of every group of LANES frames."""
     s = plan.settings
@@ -115,7 +115,7 @@ def _bands_of_block(n_rows, plan, scratch):
             band.logarithm(bands, n_bands, f32(s.floor), f32(s.offset), f32(s.factor), f32(s.shift), scratch.peaks, g * LANES)
 
 
-@jit
+@stage
 def _references(n_clips, n_frames, s, scratch):
     """What to subtract from every frame and where to clip it: the largest value of the frame's clip decides."""
     if not s.ref_max and s.top == 0:
@@ -132,7 +132,7 @@ def _references(n_clips, n_frames, s, scratch):
             scratch.references[half + t] = threshold
 
 
-@jit
+@stage
 def _write_block(out, plan, scratch):
     """Per group: clip to the clip's threshold, cosine transform, and each lane's frame to its row of `out`."""
     s = plan.settings
@@ -164,7 +164,7 @@ def _write_block(out, plan, scratch):
             lane += n_lanes
 
 
-@jit
+@stage
 def _write_energy(flat, index, stride, n_frames, n_values, energy, row, s):
     """ln energy beside the bands (first or last), or in the place of c0 (with energy_last: moved behind the others)."""
     for i in range(n_frames):
@@ -176,7 +176,7 @@ def _write_energy(flat, index, stride, n_frames, n_values, energy, row, s):
         flat[start + (last if s.energy_last else 0)] = energy[row + i]
 
 
-@jit
+@stage
 def _finish(x, plan, totals):
     """Per clip, in frame order: what needs all frames."""
     s = plan.settings

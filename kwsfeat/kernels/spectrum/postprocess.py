@@ -5,12 +5,12 @@ Sums over time are held in float64: thousands of frames of one sign would cost f
 
 import numpy as np
 
-from kwsfeat.kernels._jit import jit
+from kwsfeat.kernels._jit import jit, stage
 
 f32 = np.float32
 
 
-@jit
+@stage
 def row_l1(x, n_features, total):
     """Each feature divided by the sum of its absolute values over time (system A); all-zero features stay zero."""
     total[:n_features] = 0
@@ -24,7 +24,7 @@ def row_l1(x, n_features, total):
             x[t, f] = f32(x[t, f] * total[f])
 
 
-@jit
+@stage
 def standardize(x, n_features, divide, mean, variance):
     """Each feature's mean over time becomes 0 and, with `divide`, its standard deviation 1 (a constant feature becomes 0)."""
     n = x.shape[0]
@@ -47,7 +47,7 @@ def standardize(x, n_features, divide, mean, variance):
                 x[t, f] = f32(x[t, f] * variance[f])
 
 
-@jit
+@stage
 def affine(x, mean, scale, add, factor, low, high):
     """x = clip(((x - mean) * scale + add) * factor, low, high); NaN stays NaN."""
     for t in range(x.shape[0]):

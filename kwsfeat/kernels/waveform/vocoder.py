@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kwsfeat.kernels._jit import LANES, jit
+from kwsfeat.kernels._jit import LANES, jit, stage
 from kwsfeat.kernels.fft.real import forward, inverse, spectrum
 from kwsfeat.kernels.simd import at, broadcast, load, splat, sqrt, store, transpose_block, where_less
 
@@ -124,7 +124,7 @@ def accumulate_locked(magnitude, unit_re, unit_im, rate, peaks, phase_re, phase_
             phase_re[k], phase_im[k] = tr * scale, ti * scale
 
 
-@jit
+@stage
 def _find_peaks(magnitude, n_bins, peaks):
     """Bins larger than their two neighbours on each side -> `peaks`; the number of them, at least 1."""
     count = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kwsfeat.kernels._jit import LANES, jit
+from kwsfeat.kernels._jit import LANES, jit, stage
 from kwsfeat.kernels.simd import broadcast, fma, load, splat, sqrt, store
 
 f32 = np.float32
@@ -72,7 +72,7 @@ def onsets(padded, energy, pad, past, level, out):
     return count
 
 
-@jit
+@stage
 def _best_start(padded, energy, natural, low, high, overlap, search, score):
     """The start in [low, high] whose first `overlap` samples are most like those at `natural`, and the correlation there."""
     target_energy = f32(0)
@@ -112,7 +112,7 @@ def _best_start(padded, energy, natural, low, high, overlap, search, score):
     return found, min(max(correlation, f32(0)), f32(1))
 
 
-@jit
+@stage
 def _cross_fade(padded, old, new, fade, correlation, out, at):
     """From the samples at `old` to those at `new`, over the length of `fade`, at constant energy for their `correlation`."""
     one, rho = splat(f32(1)), splat(correlation)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +64,15 @@ def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     with Console(quiet=True).progress("clips") as advance:
         advance(1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_remarks_of_the_library_are_shown_while_a_command_runs(capsys):
+    logger = logging.getLogger("kwsfeat")
+    with Console().with_library_remarks():
+        logger.info("compiling kernels")
+    assert capsys.readouterr().err == "compiling kernels\n"
+    with Console(quiet=True).with_library_remarks():
+        logger.warning("compiling kernels")
+    logger.info("after")
+    assert capsys.readouterr().err == ""
+    assert (logger.handlers, logger.level) == ([], logging.NOTSET)

@@ -7,11 +7,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kwsfeat.kernels._jit import LANES
+from kwsfeat.kernels._jit import LANES, jit
 from kwsfeat.kernels.fft import real as fft
 from kwsfeat.kernels.simd import aligned
 
 SIZES = sorted({2**a * 3**b * 5**c for a in range(12) for b in range(4) for c in range(4) if 4 <= 2**a * 3**b * 5**c <= 4096})
+
+
+@jit
+def _forward(source, offsets, window, re, im, plan):
+    fft.forward(source, offsets, window, re, im, plan)
+
+
+@jit
+def _power(re, im, out, plan):
+    fft.power(re, im, out, plan)
+
+
+@jit
+def _windowed_power(source, offsets, window, re, im, out, plan):
+    fft.windowed_power(source, offsets, window, re, im, out, plan)
+
+
+@jit
+def _spectrum(re, im, out_re, out_im, plan):
+    fft.spectrum(re, im, out_re, out_im, plan)
+
+
+@jit
+def _inverse(in_re, in_im, even, odd, plan):
+    fft.inverse(in_re, in_im, even, odd, plan)
 
 
 def _transform(x: np.ndarray, window: np.ndarray):
@@ -23,14 +48,14 @@ def _transform(x: np.ndarray, window: np.ndarray):
     re, im = aligned(plan.n_slots * LANES), aligned(plan.n_slots * LANES)
     n_bins = n_fft // 2 + 1
     power, out_re, out_im = aligned(n_bins * LANES), aligned(n_bins * LANES), aligned(n_bins * LANES)
-    fft.forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
-    fft.power(re, im, power, plan)
+    _forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
+    _power(re, im, power, plan)
     fused = aligned(power.size)
-    fft.windowed_power(source, np.arange(n_fft) * LANES, window, re, im, fused, plan)
+    _windowed_power(source, np.arange(n_fft) * LANES, window, re, im, fused, plan)
     np.testing.assert_allclose(fused, power, rtol=1e-5, atol=1e-6 * np.nanmax(power))  # the fast path against the plain one
-    fft.forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
-    fft.spectrum(re, im, out_re, out_im, plan)
-    fft.inverse(out_re, out_im, re, im, plan)
+    _forward(source, np.arange(n_fft) * LANES, window, re, im, plan)
+    _spectrum(re, im, out_re, out_im, plan)
+    _inverse(out_re, out_im, re, im, plan)
     y = np.zeros((n_fft, LANES), np.float32)
     even, odd = re.reshape(-1, LANES)[plan.order], im.reshape(-1, LANES)[plan.order]
     if n_fft % 2:
