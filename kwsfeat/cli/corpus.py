@@ -49,7 +49,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console: Console) -> None:
     """Download a public corpus.
 
-    CORPUS is speech-commands-v1, speech-commands-v2 or fsdd. Its checksum is checked before it is unpacked into DIR. A
+    CORPUS is speech-commands-v1, speech-commands-v2, fsdd or kaggle-speech. Its checksum is checked before it is unpacked into DIR. A
     download that was interrupted goes on where it stopped when the command is repeated.
 
     \b

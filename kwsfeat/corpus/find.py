@@ -28,7 +28,7 @@ def find_corpus(
     Parameters
     ----------
     source : path
-        A folder, a ``.tar.gz``, ``.tgz``, ``.tar`` or ``.zip`` archive, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
+        A folder, a ``.tar.gz``, ``.tgz``, ``.tar``, ``.zip`` or ``.7z`` archive, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
     layout : one of LAYOUTS, optional
         Overrides what the names say.
     pattern : str, optional
@@ -57,7 +57,7 @@ def find_corpus(
     if source.is_dir():
         return _folder(source, source, layout, pattern, label_level)
     if not is_archive(source):
-        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .csv, .tsv or .jsonl file")
+        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .7z, .csv, .tsv or .jsonl file")
     unpacked = tempfile.TemporaryDirectory(prefix="kwsfeat-")
     unpack(source, Path(unpacked.name))
     corpus = _folder(source, Path(unpacked.name), layout, pattern, label_level)

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kwsfeat.corpus.acquire import kaggle
 from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.errors import CorpusError, unknown_name
 
@@ -26,11 +27,15 @@ _UNPACKING = ".unpacking"
 
 @dataclass(frozen=True)
 class Download:
-    """Where a corpus is, the SHA-256 of its archive, and what it is."""
+    """Where a corpus is, the SHA-256 of its archive ("" where only the archive's own checksums are known), and what it is.
+
+    With `files`, `url` is the folder of several archives, and Kaggle's credentials go with it.
+    """
 
     url: str
     sha256: str
     about: str
+    files: tuple[str, ...] = ()
 
 
 # Checksums: torchaudio's (Speech Commands) and TensorFlow Datasets' (FSDD).
@@ -49,6 +54,12 @@ CORPORA = {
         "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/v1.0.9.tar.gz",
         "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0",
         "Free Spoken Digit Dataset 1.0.9: 2,500 recordings of 10 digits by 5 speakers, 12 MB, CC BY-SA 4.0",
+    ),
+    "kaggle-speech": Download(
+        kaggle.API,
+        "",
+        "TensorFlow Speech Recognition Challenge: 64,727 labelled and 158,538 unlabelled clips, 3.5 GB; needs a Kaggle account",
+        ("train.7z", "test.7z"),
     ),
 }
 
@@ -75,7 +86,7 @@ def fetch(
     folder : path
         Made when it is missing. It must be empty, but for what an earlier call left.
     url : str, optional
-        A mirror, http or https.
+        A mirror, http or https: of the archive, or of the folder that holds them where a corpus comes in several.
     sha256 : str, optional
         The mirror's checksum, where it serves another archive than the original.
     retry_s : float, seconds
@@ -98,48 +109,71 @@ def fetch(
     if urlsplit(url).scheme not in ("http", "https"):
         raise CorpusError(f"{url}: must be an http or https address")
     folder = Path(folder)
-    archive = Path(urlsplit(url).path).name
-    if not is_archive(Path(archive)):
-        raise CorpusError(f"{url}: must end in the name of a .tar.gz or .zip archive")
-    part = folder / f"{archive}.part"
-    _check_folder(folder, part)
+    addresses = [url] if is_archive(Path(urlsplit(url).path)) else [f"{url.rstrip('/')}/{file}" for file in source.files]
+    if not addresses:
+        raise CorpusError(f"{url}: must end in the name of a .tar.gz, .zip or .7z archive")
+    archives = [folder / Path(urlsplit(address).path).name for address in addresses]
+    _check_folder(folder, archives)
     folder.mkdir(parents=True, exist_ok=True)
-
-    _download(url, part, retry_s, progress)
-    wanted = (sha256 or source.sha256).lower()
-    if (found := _sha256(part)) != wanted:
-        part.unlink()
-        raise CorpusError(f"{url}: the checksum is {found} and should be {wanted}: the archive is damaged or another one, and was removed")
-    complete = part.rename(folder / archive)
+    for address, archive in zip(addresses, archives, strict=True):
+        if not archive.exists():  # of an earlier call that got no further
+            authorization = kaggle.authorization(address) if source.files else None
+            _download(address, part := _part(archive), retry_s, progress, authorization)
+            _check_sum(address, part, (sha256 or ("" if source.files else source.sha256)).lower())
+            part.rename(archive)
     try:
-        unpack(complete, folder / _UNPACKING)
+        for archive in archives:
+            unpack(archive, folder / _UNPACKING)
         for path in list((folder / _UNPACKING).iterdir()):
             path.rename(folder / path.name)
+    except CorpusError:  # after Ctrl-C, or without py7zr, the archives stay
+        _remove(archives)
+        raise
     finally:
         shutil.rmtree(folder / _UNPACKING, ignore_errors=True)
-        complete.unlink()
+    _remove(archives)
     return folder
 
 
-def _check_folder(folder: Path, part: Path) -> None:
+def _part(archive: Path) -> Path:
+    return archive.with_name(archive.name + ".part")
+
+
+def _remove(archives: list[Path]) -> None:
+    for archive in archives:
+        archive.unlink(missing_ok=True)
+
+
+def _check_sum(url: str, part: Path, wanted: str) -> None:
+    if wanted and (found := _sha256(part)) != wanted:
+        part.unlink()
+        raise CorpusError(f"{url}: the checksum is {found} and should be {wanted}: the archive is damaged or another one, and was removed")
+
+
+def _check_folder(folder: Path, archives: list[Path]) -> None:
     if folder.exists() and not folder.is_dir():
         raise CorpusError(f"{folder}: is not a folder: choose another")
     if folder.is_dir():
         shutil.rmtree(folder / _UNPACKING, ignore_errors=True)
-        if others := sorted(path.name for path in folder.iterdir() if path != part):
+        ours = {*archives, *map(_part, archives)}
+        if others := sorted(path.name for path in folder.iterdir() if path not in ours):
             raise CorpusError(f"{folder}: already holds {others[0]}: choose an empty folder, or remove what is in it")
 
 
-def _download(url: str, part: Path, retry_s: float, progress: Callable[[int, int], None]) -> None:
+def _download(url: str, part: Path, retry_s: float, progress: Callable[[int, int], None], authorization: str | None) -> None:
     """Fill `part` until it has as many bytes as the server says."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            if _receive(url, part, before, progress):
+            if _receive(url, part, before, progress, authorization):
                 return
             reason = "the connection broke"
         except urllib.error.HTTPError as error:
+            if authorization and error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise CorpusError(
+                    f"{url}: Kaggle says {error.code}: accept the rules at {kaggle.RULES} once, and see that the token is a new one"
+                ) from None
             if error.code < 500:
                 raise CorpusError(
                     f"{url}: the server says {error.code} {error.reason}: check the address, or name a mirror with --url"
@@ -158,9 +192,11 @@ def _download(url: str, part: Path, retry_s: float, progress: Callable[[int, int
         time.sleep(retry_s * 2 ** (failures - 1))
 
 
-def _receive(url: str, part: Path, start: int, progress: Callable[[int, int], None]) -> bool:
+def _receive(url: str, part: Path, start: int, progress: Callable[[int, int], None], authorization: str | None) -> bool:
     """Append what one connection gives to `part`, which has `start` bytes; whether it is complete now."""
     request = urllib.request.Request(url, headers={"User-Agent": "kwsfeat", **({"Range": f"bytes={start}-"} if start else {})})
+    if authorization:
+        request.add_unredirected_header("Authorization", authorization)  # not to the servers that Kaggle sends us on to
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except urllib.error.HTTPError as error:

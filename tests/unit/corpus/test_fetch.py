@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import re
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 
 from kwsfeat.cli import cli
 from kwsfeat.corpus.acquire.fetch import CORPORA, fetch
+from kwsfeat.corpus.acquire.kaggle import authorization
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import ConfigError, CorpusError
 
@@ -209,3 +211,135 @@ def test_the_command(server: Server, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert result.stdout == f"{tmp_path / 'fsdd'}: fsdd, checked and unpacked\n"
     assert find_corpus(tmp_path / "fsdd").words == ["no", "yes"]
+
+
+class KaggleHandler(BaseHTTPRequestHandler):
+    """Kaggle: asks for credentials and sends on to a storage server, which must not see them."""
+
+    server: Kaggle
+
+    def do_GET(self) -> None:
+        kaggle = self.server
+        kaggle.seen.append((self.path, self.headers.get("Authorization"), self.headers.get("Range")))
+        name = self.path.rsplit("/", 1)[1]
+        if self.path.startswith("/api/"):
+            if self.headers.get("Authorization") != "Basic " + base64.b64encode(b"me:s3cret").decode():
+                self.send_error(403)
+                return
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{kaggle.server_port}/storage/{name}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        body = kaggle.files[name][start:]
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if kaggle.n_breaks:
+            kaggle.n_breaks -= 1
+            body = body[: len(body) // 2]
+            self.close_connection = True
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class Kaggle(ThreadingHTTPServer):
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), KaggleHandler)
+        self.files, self.n_breaks = files, 0
+        self.seen: list[tuple[str, str | None, str | None]] = []
+        self.url = f"http://127.0.0.1:{self.server_port}/api/v1/competitions/data/download/speech"
+
+
+@pytest.fixture
+def kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kaggle]:
+    py7zr = pytest.importorskip("py7zr")
+    files = {}
+    for part, names in (("train", ("yes/a_nohash_0.wav", "no/b_nohash_0.wav", "_background_noise_/hum.wav")), ("test", ("clip_1.wav",))):
+        for name in names:
+            (path := tmp_path / "src" / part / "audio" / name).parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, np.random.default_rng(0).integers(-9000, 9000, 4000).astype(np.int16), 16000)
+        with py7zr.SevenZipFile(packed := io.BytesIO(), "w") as pack:
+            pack.writeall(tmp_path / "src" / part, part)
+        files[f"{part}.7z"] = packed.getvalue()
+    for name in ("KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home" / ".kaggle").mkdir(parents=True)
+    with Kaggle(files) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("where", ["file", "environment"])
+def test_the_challenge_is_fetched_with_credentials(kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """They go to Kaggle and not to the storage behind it, and nothing that is printed or stored holds them."""
+    if where == "file":
+        (tmp_path / "home" / ".kaggle" / "kaggle.json").write_text('{"username": "me", "key": "s3cret"}')
+    else:
+        monkeypatch.setenv("KAGGLE_USERNAME", "me")
+        monkeypatch.setenv("KAGGLE_KEY", "s3cret")
+    kaggle.n_breaks = 1
+    result = CliRunner().invoke(cli, ["fetch", "kaggle-speech", str(tmp_path / "sc"), "--url", kaggle.url])
+    assert result.exit_code == 0, result.output
+    assert "s3cret" not in result.output
+    corpus = find_corpus(tmp_path / "sc")
+    assert (corpus.layout, corpus.words) == ("kaggle", ["no", "yes"])
+    assert sorted(path.name for path in (tmp_path / "sc").iterdir()) == ["test", "train"]
+    assert all(sent is None for path, sent, _ in kaggle.seen if path.startswith("/storage/"))
+    assert any(first for path, _, first in kaggle.seen if path == "/storage/train.7z")
+    assert not any(b"s3cret" in path.read_bytes() for path in (tmp_path / "sc").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [
+        (None, r"there is no .*kaggle.json: make a token at .* or set KAGGLE_USERNAME and KAGGLE_KEY"),
+        ('{"username": "me", "kee": "s3cret"}', "kaggle.json: is not a Kaggle token"),
+        ('{"username": "me", "key": "s3cret"', "kaggle.json: is not a Kaggle token"),
+        ('{"username": "me", "key": "wr0ng"}', "Kaggle says 403: accept the rules at https://www.kaggle.com/c/"),
+    ],
+)
+def test_what_is_wrong_with_the_credentials_is_said_without_them(kaggle: Kaggle, tmp_path: Path, token: str | None, message: str) -> None:
+    if token:
+        (tmp_path / "home" / ".kaggle" / "kaggle.json").write_text(token)
+    with pytest.raises(CorpusError, match=message) as caught:
+        fetch("kaggle-speech", tmp_path / "sc", url=kaggle.url, retry_s=0.001)
+    assert "s3cret" not in str(caught.value)
+    assert "wr0ng" not in str(caught.value)
+
+
+def test_credentials_are_not_sent_to_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "me")
+    monkeypatch.setenv("KAGGLE_KEY", "s3cret")
+    assert authorization("https://www.kaggle.com/api/v1/x") is not None
+    strangers = (
+        "https://mirror.example/x",
+        "http://www.kaggle.com/x",
+        "https://www.kaggle.com.evil.example/x",
+        "https://www.kaggle.com@x.example/",
+    )
+    for url in strangers:
+        assert authorization(url) is None
+
+
+def test_a_damaged_challenge_is_removed_and_the_rest_is_not_fetched_twice(
+    kaggle: Kaggle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", "me")
+    monkeypatch.setenv("KAGGLE_KEY", "s3cret")
+    good = kaggle.files["test.7z"]
+    del kaggle.files["test.7z"]  # the storage breaks off: train.7z stays
+    with pytest.raises(CorpusError, match="repeat the command"):
+        fetch("kaggle-speech", tmp_path / "sc", url=kaggle.url, retry_s=0.001)
+    assert [path.name for path in (tmp_path / "sc").iterdir()] == ["train.7z"]
+    kaggle.files["test.7z"] = good[:-1] + bytes([good[-1] ^ 1])
+    kaggle.seen.clear()
+    with pytest.raises(CorpusError, match="damaged archive"):
+        fetch("kaggle-speech", tmp_path / "sc", url=kaggle.url, retry_s=0.001)
+    assert not any(path.endswith("train.7z") for path, _, _ in kaggle.seen)
+    assert list((tmp_path / "sc").iterdir()) == []
