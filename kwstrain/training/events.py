@@ -25,6 +25,7 @@ _SCALARS = {
     "val_macro_f1": "macro-F1/validation",
     "examples_per_s": "examples_per_s",
 }
+_LARGEST = 1e19  # TensorBoard's bins end at 1e20, and a histogram with nothing in them fails
 
 
 class Events:
@@ -47,9 +48,11 @@ class Events:
         self._writer.flush()
 
     def gradients(self, epoch: int, gradients: dict[str, NDArray[Any]]) -> None:
-        """One histogram a parameter."""
+        """One histogram per parameter; a gradient that is not finite has none, and the next step says so."""
         for name, values in gradients.items():
-            self._writer.add_histogram(f"gradients/{name}", values.astype(np.float32).ravel(), epoch)
+            if np.isfinite(values).all():
+                flat = np.clip(values.astype(np.float64).ravel(), -_LARGEST, _LARGEST)
+                self._writer.add_histogram(f"gradients/{name}", flat, epoch)
 
     def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
         """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""

@@ -20,6 +20,7 @@ from kwsfeat.errors import ConfigError, StoreError
 from kwstrain.config import TrainConfig, defaults
 from kwstrain.evaluation.evaluate import evaluate, save
 from kwstrain.inference.bundle import Bundle
+from kwstrain.training.events import Events
 from kwstrain.training.fit import DivergedError, Tick, fit
 
 QUICK = replace(defaults("lstm"), epochs=3, batch=16, options={"units": 16, "hidden": 8}, gradient_histograms=False)
@@ -219,3 +220,13 @@ def test_config_survives_json_and_refuses_strangers() -> None:
     del values["lr"]
     with pytest.raises(ConfigError, match="lacks lr"):
         TrainConfig.from_dict(values)
+
+
+def test_gradients_that_have_no_histogram_are_passed_over(tmp_path: Path) -> None:
+    """TensorBoard's writer fails on infinities; the step after them ends the run with a cause, this must not."""
+    with Events(tmp_path) as events:
+        events.gradients(1, {"bad": np.array([np.inf, 1.0]), "none": np.array([np.nan]), "huge": np.full(3, 3e38, np.float32)})
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"gradients/huge" in written
+    assert b"gradients/bad" not in written
+    assert b"gradients/none" not in written
