@@ -14,7 +14,7 @@ from flax import nnx
 
 import kwstrain.models
 from kwsfeat import ConfigError, unknown_name
-from kwstrain.models.network import Network
+from kwstrain.models.network import InputNorm, Network
 from kwstrain.models.options import Options
 
 
@@ -127,4 +127,6 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
     if n_classes < 2:
         raise ConfigError(f"n_classes={n_classes} must be >= 2")
     params_key, dropout_key = jax.random.split(jax.random.key(seed))
-    return chosen.network(input_shape, n_classes, values, rngs=nnx.Rngs(params=params_key, dropout=dropout_key))
+    model = chosen.network(input_shape, n_classes, values, rngs=nnx.Rngs(params=params_key, dropout=dropout_key))
+    model.input_norm = InputNorm(input_shape[1])
+    return model

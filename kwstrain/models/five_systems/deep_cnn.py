@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.common import BatchNorm, Conv, dense, flatten, max_pool, pooled_size
+from kwstrain.models.layers.common import BatchNorm, Conv, MaxPool, dense, flatten, pooled_size
 from kwstrain.models.network import Network
 from kwstrain.models.options import Options, option
 from kwstrain.models.registry import ModelSpec, Published
@@ -33,6 +33,7 @@ class DeepCNN(Network):
         self.norm2 = BatchNorm(48, dtype=dtype, rngs=rngs)
         self.conv3 = Conv(48, 120, 3, dtype=dtype, rngs=rngs)
         self.norm3 = BatchNorm(120, dtype=dtype, rngs=rngs)
+        self.pool = MaxPool()
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.dense1 = dense(rows * columns * 120, 128, dtype=dtype, rngs=rngs)
         self.norm4 = BatchNorm(128, dtype=dtype, rngs=rngs)
@@ -44,7 +45,7 @@ class DeepCNN(Network):
         x = self.norm1(nnx.relu(self.conv1(x[..., None])))
         x = self.norm2(nnx.relu(self.conv2(x)))
         x = self.norm3(nnx.relu(self.conv3(x)))
-        x = flatten(self.dropout(max_pool(x)))
+        x = flatten(self.dropout(self.pool(x)))
         x = self.dropout(self.norm4(nnx.relu(self.dense1(x))))
         x = self.dropout(self.norm5(nnx.relu(self.dense2(x))))
         return self.out(x).astype(jnp.float32)

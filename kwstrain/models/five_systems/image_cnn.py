@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.common import Conv, dense, flatten, max_pool, three_channels
+from kwstrain.models.layers.common import Conv, MaxPool, dense, flatten, three_channels
 from kwstrain.models.network import Network
 from kwstrain.models.options import Options, option
 from kwstrain.models.registry import ModelSpec, Published
@@ -31,6 +31,7 @@ class ImageCNN(Network):
         self.groups = nnx.List(
             nnx.List(Conv(n_in, n_out, 5, padding="same", dtype=dtype, rngs=rngs) for n_in, n_out in pairwise(group)) for group in groups
         )
+        self.pool = MaxPool()
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.dense = dense(20 * 20 * 64, 1024, dtype=dtype, rngs=rngs)
         self.out = dense(1024, n_classes, dtype=dtype, rngs=rngs)
@@ -40,7 +41,7 @@ class ImageCNN(Network):
         for group in self.groups:
             for conv in group:
                 x = nnx.relu(conv(x))
-            x = self.dropout(max_pool(x))
+            x = self.dropout(self.pool(x))
         return self.out(nnx.relu(self.dense(flatten(x)))).astype(jnp.float32)
 
 

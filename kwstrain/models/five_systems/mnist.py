@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.common import BatchNorm, Conv, dense, flatten, max_pool, pooled_size
+from kwstrain.models.layers.common import BatchNorm, Conv, MaxPool, dense, flatten, pooled_size
 from kwstrain.models.network import Network
 from kwstrain.models.options import Options, option
 from kwstrain.models.registry import ModelSpec, Published
@@ -30,6 +30,7 @@ class MnistCNN(Network):
         dtype = options.dtype
         self.conv1 = Conv(1, 32, 5, dtype=dtype, rngs=rngs)
         self.norm1 = BatchNorm(32, dtype=dtype, rngs=rngs)
+        self.pool = MaxPool()
         self.conv2 = Conv(32, 64, 3, dtype=dtype, rngs=rngs)
         self.norm2 = BatchNorm(n_flat, dtype=dtype, rngs=rngs)
         self.dense1 = dense(n_flat, 1024, dtype=dtype, rngs=rngs)
@@ -38,7 +39,7 @@ class MnistCNN(Network):
         self.out = dense(1024, n_classes, dtype=dtype, rngs=rngs)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        x = max_pool(self.norm1(nnx.relu(self.conv1(x[..., None]))))
+        x = self.pool(self.norm1(nnx.relu(self.conv1(x[..., None]))))
         x = nnx.relu(self.conv2.pooled(x))
         x = self.norm3(nnx.relu(self.dense1(self.norm2(flatten(x)))))
         return self.out(self.dropout(x)).astype(jnp.float32)

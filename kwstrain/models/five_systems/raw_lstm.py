@@ -35,7 +35,7 @@ class RawLSTM(Network):
         self.out = dense(options.hidden, n_classes, dtype=options.dtype, rngs=rngs)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        last = self.lstm(x, mask, return_sequences=False)
+        last, _ = self.lstm(x, mask, return_sequences=False)
         return self.out(self.dropout(nnx.relu(self.dense(last)))).astype(jnp.float32)
 
 

@@ -42,7 +42,7 @@ class SpectrogramLSTM(Network):
         self.pooling = options.pooling
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        outputs = self.lstm(x, mask, return_sequences=True)
+        outputs, _ = self.lstm(x, mask, return_sequences=True)
         if mask is not None:
             outputs = jnp.where(mask[..., None], outputs, 0)
         if self.pooling == "units":

@@ -8,7 +8,7 @@ import jax
 from flax import nnx
 
 from kwstrain.models.imagenet.transfer import Backbone, Transfer, TransferOptions, WeightFile
-from kwstrain.models.layers.common import Conv, max_pool
+from kwstrain.models.layers.common import Conv, MaxPool
 from kwstrain.models.registry import ModelSpec, Published
 
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -28,6 +28,7 @@ class VGG16(Backbone):
             for c, width in enumerate(widths, 1):
                 self.layers[f"block{b}_conv{c}"] = Conv(n_in, width, 3, padding="same", dtype=dtype, rngs=rngs)
                 n_in = width
+        self.pool = MaxPool()
 
     @staticmethod
     def size(n: int) -> int:
@@ -38,7 +39,7 @@ class VGG16(Backbone):
         for b, widths in enumerate(_BLOCKS, 1):
             for c in range(1, len(widths) + 1):
                 x = nnx.relu(self.layers[f"block{b}_conv{c}"](x))
-            x = max_pool(x)
+            x = self.pool(x)
         return x
 
 

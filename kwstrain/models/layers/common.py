@@ -1,4 +1,4 @@
-"""The layers that the networks share: Keras's initialisers, padding and BatchNorm; pooling that is fast on a CPU."""
+"""The layers that the networks share: Keras's initialisers, padding and BatchNorm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.conv import Padding, conv2d
+from kwstrain.models.layers.operations import PLAIN, Padding
 
 
 def glorot_uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
@@ -51,16 +51,18 @@ class Conv(nnx.Module):
         self.stride = stride
         self.padding = padding
         self.dtype = dtype
+        self.operations = PLAIN
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self._add_bias(self._convolve(x))
 
     def pooled(self, x: jax.Array) -> jax.Array:
-        """The same, then :func:`max_pool`; the bias, which does not change the order, is added to a quarter of the map only."""
-        return self._add_bias(max_pool(self._convolve(x)))
+        """The same, then :class:`MaxPool`; the bias, which does not change the order, is added to a quarter of the map only."""
+        return self._add_bias(self.operations.max_pool(self._convolve(x)))
 
     def _convolve(self, x: jax.Array) -> jax.Array:
-        return conv2d(x.astype(self.dtype), self.kernel[...].astype(self.dtype), stride=self.stride, padding=self.padding)
+        kernel = self.kernel[...].astype(self.dtype)
+        return self.operations.conv2d(x.astype(self.dtype), kernel, stride=self.stride, padding=self.padding)
 
     def _add_bias(self, y: jax.Array) -> jax.Array:
         return y if self.bias is None else y + self.bias[...].astype(self.dtype)
@@ -86,40 +88,14 @@ class BatchNorm(nnx.BatchNorm):
         return normalised
 
 
-@jax.custom_vjp
-def max_pool(x: jax.Array) -> jax.Array:
-    """Largest value of each 2 x 2 block; an odd last row or column is dropped. Of equal values the first gets the gradient.
+class MaxPool(nnx.Module):
+    """Largest value of each 2 x 2 block; an odd last row or column is dropped."""
 
-    The same as a windowed reduction, whose gradient is ten times slower on a CPU.
-    """
-    return _pool(x)[0]
+    def __init__(self) -> None:
+        self.operations = PLAIN
 
-
-def _pool(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The pooled image; where the left column held the larger value, of each pair of rows; where the upper row did."""
-    batch, rows, columns, n = x.shape
-    pairs = x[:, : rows // 2 * 2, : columns // 2 * 2].reshape(batch, rows // 2, 2, columns // 2, 2 * n)
-    left, right = pairs[..., :n], pairs[..., n:]
-    is_left = left >= right
-    upper, lower = jnp.unstack(jnp.where(is_left, left, right), axis=2)
-    is_upper = upper >= lower
-    return jnp.where(is_upper, upper, lower), is_left, is_upper
-
-
-def _pool_forward(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return max_pool(x), x
-
-
-def _pool_backward(x: jax.Array, dy: jax.Array) -> tuple[jax.Array]:
-    batch, rows, columns, n = x.shape
-    _, is_left, is_upper = _pool(x)
-    of_rows = jnp.stack([jnp.where(is_upper, dy, 0), jnp.where(is_upper, 0, dy)], axis=2)
-    pairs = jnp.concatenate([jnp.where(is_left, of_rows, 0), jnp.where(is_left, 0, of_rows)], axis=-1)
-    image = pairs.reshape(batch, rows // 2 * 2, columns // 2 * 2, n)
-    return (jnp.pad(image, ((0, 0), (0, rows % 2), (0, columns % 2), (0, 0))),)
-
-
-max_pool.defvjp(_pool_forward, _pool_backward)
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.operations.max_pool(x)
 
 
 def window_max(x: jax.Array, size: int, *, stride: int) -> jax.Array:

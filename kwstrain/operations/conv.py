@@ -1,4 +1,4 @@
-"""2-D convolution whose gradient is fast on a CPU as well.
+"""2-D convolution that is fast on a CPU, and so is its gradient.
 
 XLA's CPU backend multiplies the patches of an image by the kernel as one matrix product, which is slow in two cases that
 small networks consist of. With few output channels the product is narrower than a vector register: here as many neighbouring
@@ -10,80 +10,68 @@ training steps run: here it is one.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-Padding = Literal["valid", "same"]
-_Pads = tuple[tuple[int, int], tuple[int, int]]
+from kwstrain.models.layers.operations import Padding, Pads, xla_conv
 
 _LANES = 16  # float32 values of the widest vector register
 _CHUNK = 2  # examples per matrix product of the weight gradient: its patches then stay in the cache
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: Padding = "valid") -> jax.Array:
-    """Convolve `x` by `kernel` (cross-correlation, as every framework does).
+    """The plain ``conv2d``; with stride 1 the gradient is computed as described above, else it is XLA's own."""
+    return _convolve(x, kernel, stride, padding, _with_gradient)
 
-    Parameters
-    ----------
-    x
-        float ``(batch, rows, columns, n_in)``.
-    kernel
-        The same dtype, ``(kernel rows, kernel columns, n_in, n_out)``.
-    stride
-        Step of rows and columns, >= 1.
-    padding
-        ``valid``, or ``same``: zeros around, the odd one at the end, for ``ceil(rows / stride)`` rows and likewise columns.
 
-    Returns
-    -------
-    jax.Array
-        ``(batch, rows out, columns out, n_out)``. On a CPU with stride 1 the gradient is computed as described above; in all
-        other cases it is XLA's own.
-    """
+def conv2d_forward(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: Padding = "valid") -> jax.Array:
+    """The same without a gradient of its own: plain operations only."""
+    return _convolve(x, kernel, stride, padding, _blocked)
+
+
+def _convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding, at_stride_1: Callable[..., jax.Array]) -> jax.Array:
     if kernel.shape[:2] == (1, 1):
         x, stride = x[:, ::stride, ::stride], 1
-    if jax.default_backend() != "cpu" or stride > 1:
-        return _xla_conv(x, kernel, (stride, stride), padding.upper())
+    if stride > 1:
+        return xla_conv(x, kernel, (stride, stride), padding.upper())
     spare = [size - 1 if padding == "same" else 0 for size in kernel.shape[:2]]
-    return _cpu_conv(x, kernel, tuple((n // 2, n - n // 2) for n in spare))
+    return at_stride_1(x, kernel, tuple((n // 2, n - n // 2) for n in spare))
 
 
-def _xla_conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: str | _Pads) -> jax.Array:
-    return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _cpu_conv(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
+def _blocked(x: jax.Array, kernel: jax.Array, pads: Pads) -> jax.Array:
     """`x` convolved by `kernel`, `block` columns at a time."""
     n_out = kernel.shape[3]
     block = _block(n_out, 2 * _LANES) if n_out < _LANES else 1
     columns = x.shape[2] + sum(pads[1]) - kernel.shape[1] + 1
     extra = -columns % block
-    y = _xla_conv(x, _widen(kernel, block), (1, block), (pads[0], (pads[1][0], pads[1][1] + extra)))
+    y = xla_conv(x, _widen(kernel, block), (1, block), (pads[0], (pads[1][0], pads[1][1] + extra)))
     return y.reshape(*y.shape[:2], columns + extra, n_out)[:, :, :columns]
 
 
-def _forward(x: jax.Array, kernel: jax.Array, pads: _Pads) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _cpu_conv(x, kernel, pads), (x, kernel)
+_with_gradient = jax.custom_vjp(_blocked, nondiff_argnums=(2,))
 
 
-def _backward(pads: _Pads, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _forward(x: jax.Array, kernel: jax.Array, pads: Pads) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _blocked(x, kernel, pads), (x, kernel)
+
+
+def _backward(pads: Pads, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     if kernel.shape[2] == 1:
         _, pullback = jax.vjp(lambda x: _patches(x, kernel.shape[:2], pads) @ kernel.reshape(-1, kernel.shape[3]), x)
         return pullback(dy)[0], _weight_gradient(x, dy, kernel, pads)
     back = tuple((size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel.shape[:2], pads, strict=True))
-    dx = _cpu_conv(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
+    dx = _blocked(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
     return dx, _weight_gradient(x, dy, kernel, pads)
 
 
-_cpu_conv.defvjp(_forward, _backward)
+_with_gradient.defvjp(_forward, _backward)
 
 
-def _patches(x: jax.Array, size: tuple[int, ...], pads: _Pads) -> jax.Array:
+def _patches(x: jax.Array, size: tuple[int, ...], pads: Pads) -> jax.Array:
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     rows, columns = x.shape[1] - size[0] + 1, x.shape[2] - size[1] + 1
     return jnp.concatenate([x[:, i : i + rows, j : j + columns] for i in range(size[0]) for j in range(size[1])], axis=-1)
@@ -101,7 +89,7 @@ def _widen(kernel: jax.Array, block: int) -> jax.Array:
     return jnp.stack(shifted, axis=3).reshape(rows, columns + block - 1, n_in, block * n_out)
 
 
-def _weight_gradient(x: jax.Array, dy: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
+def _weight_gradient(x: jax.Array, dy: jax.Array, kernel: jax.Array, pads: Pads) -> jax.Array:
     """Sum over examples and positions of patch (outer product) output gradient, by matrix products over `_CHUNK` examples.
 
     The products give the gradient of the widened kernel; that of `kernel` follows by the chain rule.
