@@ -88,7 +88,7 @@ def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[
     Needs Optuna: in a clone, pip install '.[tune]'.
     """
     from kwstrain.recipes import run as library
-    from kwstrain.training.tune import tune as search
+    from kwstrain.recipes.tune import tune as search
 
     with wrong_usage():
         chosen = library.load(recipe).changed(assignments(changes))

@@ -33,7 +33,7 @@ def evaluate(run: Path, path: Path | None, split: str, console: Console) -> None
     with the mistakes to hear and see.
     """
     from kwstrain.evaluation.evaluate import evaluate as evaluate_run
-    from kwstrain.evaluation.evaluate import save
+    from kwstrain.report.evaluation import save
 
     evaluation = evaluate_run(run, path, split=split)
     save(evaluation)
@@ -157,6 +157,7 @@ def _write_table(table: Path, folder: Path | None, predictions: Iterator[Predict
 def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overwrite: bool, console: Console) -> None:
     """Put runs side by side: parameters, accuracy, loss and seconds, at the best epoch and after the first."""
     from kwstrain.evaluation import compare as comparison
+    from kwstrain.report.comparison import as_html
 
     for path in (table, page):
         if path is not None:
@@ -166,4 +167,4 @@ def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overw
     if table is not None:
         table.write_text(comparison.as_csv(rows))
     if page is not None:
-        page.write_text(comparison.as_html(rows))
+        page.write_text(as_html(rows))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
-from flax import nnx
 from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
-from kwstrain.data.clips import Clips, Source, plan, select, source
-from kwstrain.evaluation.metrics import Scores, probabilities, score
-from kwstrain.inference.bundle import Bundle, write_atomic
-from kwstrain.report import figures as report
-from kwstrain.training.step import forward_function
+from kwstrain.data.clips import Clips, select
+from kwstrain.evaluation.metrics import Scores, score
+from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.classifier import Classifier, probabilities
 
 
 @dataclass(frozen=True)
@@ -95,26 +90,9 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
         clips = select(reader, bundle.check(reader), reader.rows(split))
         if len(clips) == 0:
             raise StoreError(f"{reader.path} has no labelled clips in split {split!r}: choose another --split")
-        logits = bundle_logits(bundle, clips)
+        logits = Classifier(bundle).logits_of(clips)
         scores = score(logits, clips.label, bundle.config.loss)
         return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes))
-
-
-def bundle_logits(bundle: Bundle, clips: Clips) -> NDArray[np.float32]:
-    """Logits of the run's best weights, float32, shape (len(clips), n_classes)."""
-    forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
-    stream = source(clips, bundle.config)
-    return logits_of(forward, [nnx.state(bundle.model)], stream, n_clips=len(clips), batch=bundle.config.batch)
-
-
-def logits_of(forward: Callable[..., jax.Array], variables: list[Any], clips: Source, *, n_clips: int, batch: int) -> NDArray[np.float32]:
-    """Run `forward` over all clips of a source, in order; the fillers of the last batch are cut off."""
-    batches = plan(n_clips, batch)
-    n_steps = len(batches.rows)
-    # Fetched one by one: blocks that wait for the device would fill the memory.
-    parts = [np.asarray(forward(variables, block, group)) for block, group in clips.chunks(batches, 0)]
-    logits: NDArray[np.float32] = np.concatenate(parts)[:n_steps][batches.weight > 0]
-    return logits
 
 
 def mistakes(clips: Clips, logits: NDArray[np.float32], bundle: Bundle, n: int = 24) -> list[Mistake]:
@@ -128,13 +106,3 @@ def mistakes(clips: Clips, logits: NDArray[np.float32], bundle: Bundle, n: int =
         Mistake(int(clips.rows[i]), int(label[i]), int(predicted[i]), float(given[i]), np.array(features[clips.rows[i]], np.float32))
         for i in worst
     ]
-
-
-def save(evaluation: Evaluation) -> list[Path]:
-    """Write ``SPLIT.json``, ``SPLIT-confusion.png`` and ``SPLIT-mistakes.html`` into the run folder; gives the two to look at."""
-    folder, split = evaluation.bundle.folder, evaluation.split
-    write_atomic(folder / f"{split}.json", json.dumps(evaluation.to_dict(), indent=1).encode())
-    picture, page = folder / f"{split}-confusion.png", folder / f"{split}-mistakes.html"
-    report.save_confusion(evaluation.scores.confusion, evaluation.bundle.labels, picture)
-    report.save_mistakes(evaluation, page)
-    return [picture, page]

@@ -98,13 +98,6 @@ def cross_entropy(logits: NDArray[np.float32], label: NDArray[np.int32], objecti
     return np.asarray(loss, np.float64)
 
 
-def probabilities(logits: NDArray[np.float32], objective: str = "softmax") -> NDArray[np.float64]:
-    """Probability of each class, float64, (n, n_classes); those of ``sigmoid`` are independent and need not add up to 1."""
-    z = logits.astype(np.float64)
-    log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True) if objective == "softmax" else -np.logaddexp(0, -z)
-    return np.asarray(np.exp(log_p), np.float64)
-
-
 def wilson_interval(hits: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's score interval of a share (JASA 22, 1927): it stays inside [0, 1] and holds for shares near 1."""
     if n == 0:

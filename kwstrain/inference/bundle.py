@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 import kwsfeat
 from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError, unknown_name
 from kwstrain.config import TrainConfig
-from kwstrain.models import create
+from kwstrain.io import load_arrays, read_json, write_atomic
+from kwstrain.models import Network, create
 
 FORMAT = "kwstrain-run"
 FORMAT_VERSION = 2  # 2 added `algorithm`
@@ -64,25 +64,30 @@ class Bundle:
             If `folder` is not a run, or one of another version.
         """
         folder = Path(folder)
+        path = folder / "bundle.json"
         try:
-            values = json.loads((folder / "bundle.json").read_text())
-        except FileNotFoundError:
+            values = read_json(path)
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
-        except json.JSONDecodeError as error:
-            raise StoreError(f"{folder / 'bundle.json'} is damaged: {error}") from None
-        _check_format(folder / "bundle.json", values)
-        return cls(
+        _check_format(path, values)
+        feature_config = FeatureConfig.from_dict(_part(path, values, "features", dict))
+        bundle = cls(
             folder=folder,
-            config=TrainConfig.from_dict(values["train"]),
-            feature_name=values["feature_name"],
-            feature_config=FeatureConfig.from_dict(values["features"]),
-            labels=tuple(values["labels"]),
-            mean=np.array(values["mean"], np.float32),
-            std=np.array(values["std"], np.float32),
-            data=values["data"],
-            parameters=values["parameters"],
-            algorithm=values.get("algorithm", 1),
+            config=TrainConfig.from_dict(_part(path, values, "train", dict)),
+            feature_name=_part(path, values, "feature_name", str),
+            feature_config=feature_config,
+            labels=tuple(_part(path, values, "labels", list)),
+            mean=_statistic(path, values, "mean", feature_config.shape[1]),
+            std=_statistic(path, values, "std", feature_config.shape[1]),
+            data=_part(path, values, "data", str),
+            parameters=_part(path, values, "parameters", dict),
+            algorithm=_part(path, {"algorithm": 1, **values}, "algorithm", int),
         )
+        if not all(isinstance(label, str) for label in bundle.labels) or len(set(bundle.labels)) < max(2, len(bundle.labels)):
+            raise StoreError(f"{path} is damaged: labels must be two or more different texts")
+        if not (bundle.std > 0).all():
+            raise StoreError(f"{path} is damaged: std must be > 0 for every feature")
+        return bundle
 
     def save(self) -> None:
         """Write ``bundle.json``."""
@@ -135,23 +140,28 @@ class Bundle:
         return name
 
     @cached_property
-    def model(self) -> nnx.Module:
-        """The network with its best weights, in evaluation mode."""
+    def model(self) -> Network:
+        """The network with its best weights, in evaluation mode.
+
+        Raises
+        ------
+        StoreError
+            If there are no weights, or they are damaged or those of another network.
+        """
         # The random weights are never computed: their shapes are all that is needed.
         model = nnx.eval_shape(self._new_model)
         nnx.update(model, jax.tree.map(_no_key, nnx.state(model, nnx.RngState)))
         path = self.folder / "weights.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                set_weights(model, arrays, where=str(path))
+            arrays = load_arrays(path)
         except FileNotFoundError:
             raise StoreError(f"{self.folder} holds no weights: its training ended before the first epoch; run kwstrain fit again") from None
-        except (zipfile.BadZipFile, ValueError, KeyError) as error:
-            raise StoreError(f"{path} is damaged: {error}") from None
-        model.eval()
+        # Runs of version 0.1.0 kept the statistics in bundle.json alone.
+        set_weights(model, {"input_norm/mean": self.mean, "input_norm/std": self.std, **arrays}, where=str(path))
+        model.eval()  # type: ignore[no-untyped-call]
         return model
 
-    def _new_model(self) -> nnx.Module:
+    def _new_model(self) -> Network:
         return create(
             self.config.arch,
             input_shape=self.feature_config.shape,
@@ -170,6 +180,23 @@ def _check_format(path: Path, values: Mapping[str, Any]) -> None:
     for name in values:
         if name not in _KEYS:
             raise unknown_name(f"field of {path}", name, sorted(_KEYS))
+
+
+def _part(path: Path, values: dict[str, Any], name: str, kind: type[Any]) -> Any:
+    if not isinstance(values.get(name), kind):
+        found = f"{name} is of type {type(values[name]).__name__}" if name in values else f"it lacks {name}"
+        raise StoreError(f"{path} is damaged: {found}, {kind.__name__} is needed")
+    return values[name]
+
+
+def _statistic(path: Path, values: dict[str, Any], name: str, n: int) -> NDArray[np.float32]:
+    try:
+        statistic = np.array(_part(path, values, name, list), np.float32)
+    except (ValueError, TypeError, OverflowError):
+        raise StoreError(f"{path} is damaged: {name} holds something else than numbers") from None
+    if statistic.shape != (n,) or not np.isfinite(statistic).all():
+        raise StoreError(f"{path} is damaged: {name} must be {n} finite numbers, one per feature, and has shape {statistic.shape}")
+    return statistic
 
 
 def _no_key(shape: Any) -> jax.Array:
@@ -198,25 +225,10 @@ def set_weights(model: nnx.Module, arrays: Mapping[str, NDArray[Any]], *, where:
         value = arrays[name]
         if value.shape != variable.shape:
             raise StoreError(f"{where}: {name} has shape {value.shape}, the network needs {variable.shape}")
+        if not np.isfinite(value).all() or (name == "input_norm/std" and not (value > 0).all()):
+            raise StoreError(f"{where} is damaged: {name} holds values that are not usable; copy it again, or train again")
         variable.set_value(jax.numpy.asarray(value))
     nnx.update(model, state)
-
-
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an ``.npz`` beside `path` and rename it when it is complete."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes allow_pickle for one of the arrays
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and rename it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def versions() -> dict[str, str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +36,8 @@ def _convolve(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding, at
         x, stride = x[:, ::stride, ::stride], 1
     if stride > 1:
         return xla_conv(x, kernel, (stride, stride), padding.upper())
-    spare = [size - 1 if padding == "same" else 0 for size in kernel.shape[:2]]
-    return at_stride_1(x, kernel, tuple((n // 2, n - n // 2) for n in spare))
+    rows, columns = (size - 1 if padding == "same" else 0 for size in kernel.shape[:2])
+    return at_stride_1(x, kernel, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)))
 
 
 def _blocked(x: jax.Array, kernel: jax.Array, pads: Pads) -> jax.Array:
@@ -63,8 +62,8 @@ def _backward(pads: Pads, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> 
     if kernel.shape[2] == 1:
         _, pullback = jax.vjp(lambda x: _patches(x, kernel.shape[:2], pads) @ kernel.reshape(-1, kernel.shape[3]), x)
         return pullback(dy)[0], _weight_gradient(x, dy, kernel, pads)
-    back = tuple((size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel.shape[:2], pads, strict=True))
-    dx = _blocked(dy, kernel[::-1, ::-1].swapaxes(2, 3), back)
+    above, beside = ((size - 1 - low, size - 1 - high) for size, (low, high) in zip(kernel.shape[:2], pads, strict=True))
+    dx = _blocked(dy, kernel[::-1, ::-1].swapaxes(2, 3), (above, beside))
     return dx, _weight_gradient(x, dy, kernel, pads)
 
 

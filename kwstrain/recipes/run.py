@@ -24,7 +24,8 @@ from kwsfeat import (
     unknown_name,
 )
 from kwstrain.config import TrainConfig, changed
-from kwstrain.evaluation.evaluate import Evaluation, evaluate, save
+from kwstrain.evaluation.evaluate import Evaluation, evaluate
+from kwstrain.report.evaluation import save
 from kwstrain.training.fit import FitResult, Tick, fit
 
 BUILD_FIELDS = {

@@ -1,13 +1,12 @@
-"""Pictures of a run, and the HTML page of its mistakes. Figures are made without pyplot: no display, no global state."""
+"""Pictures of a run and what an HTML page needs. Figures are made without pyplot: no display, no global state."""
 
 from __future__ import annotations
 
 import base64
 import html
 import io
-import wave
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -15,10 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kwsfeat import Reader
-
-if TYPE_CHECKING:
-    from kwstrain.evaluation.evaluate import Evaluation, Mistake
+from kwstrain.evaluation.evaluate import Mistake
 
 
 def curves_figure(records: list[dict[str, Any]]) -> Figure:
@@ -59,7 +55,7 @@ def mistakes_figure(mistakes: list[Mistake], labels: tuple[str, ...]) -> Figure:
     n_rows = -(-len(shown) // 4)
     figure = Figure(figsize=(12, 2.6 * n_rows), layout="constrained")
     for axes, mistake in zip(figure.subplots(n_rows, 4, squeeze=False).flat, shown, strict=False):
-        _draw(axes, mistake.features)
+        draw_features(axes, mistake.features)
         axes.set_title(f"{labels[mistake.label]} taken for {labels[mistake.predicted]} ({mistake.probability:.2f})", fontsize=9)
     return figure
 
@@ -72,34 +68,6 @@ def save_curves(records: list[dict[str, Any]], path: Path) -> None:
 def save_confusion(confusion: NDArray[np.int64], labels: tuple[str, ...], path: Path) -> None:
     """Write :func:`confusion_figure` as PNG."""
     path.write_bytes(png(confusion_figure(confusion, labels)))
-
-
-def save_mistakes(evaluation: Evaluation, path: Path) -> None:
-    """Write one self-contained HTML page: the scores, and each mistake with its recording and its features."""
-    scores, labels = evaluation.scores, evaluation.bundle.labels
-    low, high = scores.interval
-    with Reader(evaluation.path) as reader:
-        rows = "\n".join(_mistake_row(mistake, labels, reader) for mistake in evaluation.mistakes)
-    path.write_text(
-        page(
-            f"Mistakes of {evaluation.bundle.folder.name} on {evaluation.split}",
-            f"<p>{scores.n_clips} clips of {html.escape(str(evaluation.path.name))}, accuracy {scores.accuracy:.4f} "
-            f"(95 % interval {low:.4f} to {high:.4f}), macro F1 {scores.macro_f1:.4f}. The most confident mistakes first.</p>"
-            f"<table><tr><th>spoken</th><th>taken for</th><th>probability</th><th>recording</th><th>features</th></tr>\n{rows}</table>"
-            f"<h2>Confusion matrix</h2>{image(confusion_figure(scores.confusion, labels))}",
-        )
-    )
-
-
-def _mistake_row(mistake: Mistake, labels: tuple[str, ...], reader: Reader) -> str:
-    figure = Figure(figsize=(3.2, 1.6), layout="constrained")
-    _draw(figure.subplots(), mistake.features)
-    audio = f'<audio controls preload="none" src="{_wav(reader, mistake.row)}"></audio>' if reader.has_audio else ""
-    source = html.escape(str(reader.source[mistake.row]))
-    return (
-        f"<tr><td>{html.escape(labels[mistake.label])}</td><td>{html.escape(labels[mistake.predicted])}</td>"
-        f"<td>{mistake.probability:.3f}</td><td>{source}<br>{audio}</td><td>{image(figure)}</td></tr>"
-    )
 
 
 def page(title: str, body: str) -> str:
@@ -131,7 +99,7 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _draw(axes: Any, features: NDArray[np.float32]) -> None:
+def draw_features(axes: Any, features: NDArray[np.float32]) -> None:
     """Time to the right; a waveform as a line, anything else as an image with low features at the bottom."""
     if features.shape[1] == 1:
         axes.plot(features[:, 0], linewidth=0.5)
@@ -139,13 +107,3 @@ def _draw(axes: Any, features: NDArray[np.float32]) -> None:
         axes.imshow(features.T, origin="lower", aspect="auto", cmap="magma")
     axes.set_xticks([])
     axes.set_yticks([])
-
-
-def _wav(reader: Reader, row: int) -> str:
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(reader.sr)
-        file.writeframes(np.asarray(reader.audio[row], "<i2").tobytes())
-    return f"data:audio/wav;base64,{base64.b64encode(out.getvalue()).decode()}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from kwsfeat import ConfigError, StoreError
 from kwstrain.config import TrainConfig
-from kwstrain.inference.bundle import save_arrays
+from kwstrain.io import load_arrays, save_arrays
 
 T = TypeVar("T")
 
@@ -48,20 +48,25 @@ def load(path: Path, like: T, config: TrainConfig) -> tuple[T, Progress]:
     ConfigError
         If the run was started with other choices, naming them.
     """
-    if not path.is_file():
-        raise StoreError(f"{path.parent} holds no checkpoint to resume: start without --resume")
-    with np.load(path, allow_pickle=False) as arrays:
-        about = json.loads(arrays["about"].tobytes())
-        differences = config.differences(TrainConfig.from_dict(about["train"]))
-        if changed := [f"{name}: {now!r}, was {was!r}" for name, (now, was) in differences.items() if name not in _MAY_DIFFER]:
-            raise ConfigError(
-                f"{path.parent} was started with other choices ({'; '.join(changed)}): repeat them, or start without --resume"
-            )
-        leaves, structure = jax.tree.flatten(like)
-        if len(arrays.files) != len(leaves) + 1:
-            raise StoreError(f"{path} has {len(arrays.files) - 1} arrays, the network needs {len(leaves)}: start without --resume")
-        restored = [_like(arrays[f"leaf{i:05d}"], leaf) for i, leaf in enumerate(leaves)]
-    return jax.tree.unflatten(structure, restored), Progress(**about["progress"])
+    try:
+        arrays = load_arrays(path)
+    except FileNotFoundError:
+        raise StoreError(f"{path.parent} holds no checkpoint to resume: start without --resume") from None
+    try:
+        about = json.loads(arrays.pop("about").tobytes())
+        progress = Progress(**about["progress"])
+        started = TrainConfig.from_dict(about["train"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise StoreError(f"{path} is damaged ({type(error).__name__}: {error}): start without --resume") from None
+    changed = [f"{name}: {now!r}, was {was!r}" for name, (now, was) in config.differences(started).items() if name not in _MAY_DIFFER]
+    if changed:
+        raise ConfigError(f"{path.parent} was started with other choices ({'; '.join(changed)}): repeat them, or start without --resume")
+    leaves, structure = jax.tree.flatten(like)
+    stored = [arrays.get(f"leaf{i:05d}") for i in range(len(leaves))]
+    if len(arrays) != len(leaves) or any(one is None or one.shape != _plain(leaf).shape for one, leaf in zip(stored, leaves, strict=True)):
+        raise StoreError(f"{path} does not fit the network: it belongs to another version; start without --resume")
+    restored = [_like(value, leaf) for value, leaf in zip(stored, leaves, strict=True)]
+    return jax.tree.unflatten(structure, restored), progress
 
 
 def _plain(leaf: Any) -> Any:

@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,26 @@ from numpy.typing import NDArray
 
 from kwsfeat import KwsError, Reader, StoreError
 from kwstrain.config import TrainConfig
-from kwstrain.data.clips import Clips, Source, plan, select, source
-from kwstrain.evaluation.evaluate import bundle_logits, logits_of, mistakes
+from kwstrain.data.batches import Batches, Block, plan
+from kwstrain.data.clips import Clips, select
+from kwstrain.data.source import Source, source
+from kwstrain.devices import one_per_core, replicated
+from kwstrain.evaluation.evaluate import mistakes
 from kwstrain.evaluation.metrics import score
-from kwstrain.inference.bundle import Bundle, save_arrays, weights_of, write_atomic
+from kwstrain.inference.bundle import Bundle, weights_of
+from kwstrain.inference.classifier import Classifier
+from kwstrain.io import save_arrays, write_atomic
 from kwstrain.models import create, spec, trainable
 from kwstrain.models.imagenet.pretrained import load_weights
 from kwstrain.report import figures as report
 from kwstrain.training import checkpoint
-from kwstrain.training.devices import one_per_core, replicated
 from kwstrain.training.events import Events
 from kwstrain.training.optim import optimizer, schedule
-from kwstrain.training.step import Batches, Block, State, StepSums, TrainStep, forward_function
+from kwstrain.training.run_folder import RunFolder
+from kwstrain.training.step import State, StepSums, TrainStep
+
+_STATISTICS_CLIPS = 1024  # at most, for the statistics of BatchNorm after an epoch
+_STATISTICS_BYTES = 64 << 20
 
 
 class DivergedError(KwsError):
@@ -119,8 +127,11 @@ def fit(
         one_per_core(at_most=config.batch // 8)
     with Reader(path) as reader:
         run = _Run(reader, config, Path(out), rows)
-        run.open(overwrite=overwrite, resume=resume)
-        return run.go(progress or (lambda tick: None))
+        with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume):
+            if resume:
+                run.resume()
+            run.bundle.save()
+            return run.go(progress or (lambda tick: None))
 
 
 class _Run:
@@ -133,7 +144,7 @@ class _Run:
             mean, std = np.zeros_like(mean), np.ones_like(std)
         std = np.where(std > 1e-6, std, 1.0).astype(np.float32)  # a constant feature stays constant
         train_rows, val_rows = rows or (reader.rows("train"), reader.rows("validation"))
-        self.config, self.out = config, out
+        self.config, self.out, self.folder = config, out, RunFolder(out)
         self.train, self.val = select(reader, name, train_rows), select(reader, name, val_rows)
         if len(self.train) == 0:
             raise StoreError(f"{reader.path} has no labelled training clips: build it with another --split")
@@ -145,39 +156,33 @@ class _Run:
             config.arch, input_shape=reader.config(name).shape, n_classes=len(reader.labels), seed=config.seed,
             **{"dtype": config.dtype, **config.options},
         )  # fmt: skip
+        model.input_norm.set(mean, std)
         if config.weights:
             load_weights(model, config.weights)
         learns = trainable(model, config.freeze)
         self.step = TrainStep(
-            model, trainable=learns, config=config, tx=optimizer(config, self.rate), mean=mean, std=std,
-            class_weight=_class_weight(config, self.train, len(reader.labels)),
+            model, trainable=learns, config=config, tx=optimizer(config, self.rate),
+            class_weight=_class_weight(config, self.train, len(reader.labels)), sequential=spec(config.arch).sequential,
         )  # fmt: skip
-        self.forward = forward_function(model, mean=mean, std=std)
         self.state: State = self.step.first_state
         self.progress = checkpoint.Progress()
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
             data=str(reader.path.resolve()), parameters=_parameters(model, learns), algorithm=reader.algorithm(name),
         )  # fmt: skip
+        self.classifier = Classifier(self.bundle, model)
+        self.logits: NDArray[np.float32] | None = None  # of the validation clips, after the last epoch
+        self.best_logits: NDArray[np.float32] | None = None
 
-    def open(self, *, overwrite: bool, resume: bool) -> None:
-        """Make the run folder, or take up the one that is there."""
-        if resume:
-            self.state, self.progress = checkpoint.load(self.out / "checkpoint.npz", self.state, self.config)
-        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            if not overwrite:
-                raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
-            if not (self.out / "bundle.json").is_file():
-                raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
-            shutil.rmtree(self.out)
-        self.out.mkdir(parents=True, exist_ok=True)
-        self.bundle.save()
+    def resume(self) -> None:
+        """Take up the run after its last complete epoch."""
+        self.state, self.progress = checkpoint.load(self.out / "checkpoint.npz", self.state, self.config)
 
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        train = source(self.train, config, augment=config.augment)
-        val = source(self.val, config) if len(self.val) else None
+        train = source(self.train, config, batch=config.batch, augment=config.augment)
+        val = self.classifier.source(self.val) if len(self.val) else None
         ended = "epochs"
         with Events(self.out) as events:
             try:
@@ -212,10 +217,12 @@ class _Run:
             loss, correct, count = loss + sums.loss.sum(), correct + sums.correct.sum(), count + sums.count.sum()
             progress(Tick(epoch + 1, self.n_epochs, step, self.n_steps, float(loss / count), float(correct / count), count / clock.seconds))
         rate, wait_share = count / clock.seconds, clock.waited / clock.seconds
+        if self.step.collects:
+            self.state = self.step.collect(self.state, *self._statistics_batches)
         scores = None
         if val is not None:
-            logits = logits_of(self.forward, [self.state.params, self.state.rest], val, n_clips=len(self.val), batch=self.config.batch)
-            scores = score(logits, self.val.label, self.config.loss)
+            self.logits = self.classifier.run(val, len(self.val), self._variables)
+            scores = score(self.logits, self.val.label, self.config.loss)
         step = first_step + len(batches.rows)
         return {
             "epoch": epoch + 1,
@@ -252,18 +259,34 @@ class _Run:
         value = record[f"{kind}_loss"] if self.config.monitor == "loss" else -record[f"{kind}_accuracy"]
         if value < progress.best:
             progress.best, progress.best_epoch = value, record["epoch"]
-            save_arrays(self.out / "weights.npz", weights_of([self.state.params, self.state.rest]))
+            self.best_logits = self.logits
+            save_arrays(self.out / "weights.npz", weights_of(self._variables))
         write_atomic(self.out / "metrics.csv", _table(progress.records).encode())
         checkpoint.save(self.out / "checkpoint.npz", self.state, progress, self.config)
+        self.folder.keep()
+
+    @property
+    def _variables(self) -> list[Any]:
+        """All variables of the network as it is now."""
+        return [self.state.params, self.state.rest, self.step.fixed]
+
+    @cached_property
+    def _statistics_batches(self) -> tuple[Block, Batches]:
+        """Training clips that the statistics of BatchNorm are collected on: drawn once, as they are in the file."""
+        config, n = self.config, len(self.train)
+        most = max(1, min(_STATISTICS_CLIPS, _STATISTICS_BYTES * n // self.train.nbytes) // config.batch)
+        drawn = plan(n, config.batch, rng=np.random.default_rng((config.seed, 0, 0))).rows[:most]
+        block = self.train.load(self.train.rows[drawn])
+        in_order = np.arange(drawn.size, dtype=np.int32).reshape(drawn.shape)
+        return replicated((block, Batches(in_order, np.ones(drawn.shape, np.float32))))  # type: ignore[no-any-return]
 
     def _finish(self, ended: str, events: Events) -> None:
-        """The best weights once more over the validation clips (the training clips without them): pictures and summary."""
+        """What the best weights give on the validation clips (the training clips without them): summary and pictures."""
         clips, split = (self.val, "validation") if len(self.val) else (self.train, "train")
-        logits = bundle_logits(self.bundle, clips)
+        logits = self.best_logits
+        if logits is None:  # no validation clips, or the best epoch was before this process
+            logits = Classifier(self.bundle).logits_of(clips)
         scores = score(logits, clips.label, self.config.loss)
-        report.save_curves(self.progress.records, self.out / "curves.png")
-        report.save_confusion(scores.confusion, self.bundle.labels, self.out / "confusion.png")
-        events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle.labels)
         summary = {
             "ended": ended,
             "best_epoch": self.progress.best_epoch,
@@ -272,6 +295,9 @@ class _Run:
             **scores.to_dict(),
         }
         write_atomic(self.out / "summary.json", json.dumps(summary, indent=1).encode())
+        report.save_curves(self.progress.records, self.out / "curves.png")
+        report.save_confusion(scores.confusion, self.bundle.labels, self.out / "confusion.png")
+        events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle.labels)
 
     def _gradients(self) -> Any:
         """Gradients of the epoch's state on the first clips of the split, as they are in the file."""
@@ -329,9 +355,8 @@ def _class_weight(config: TrainConfig, clips: Clips, n_classes: int) -> NDArray[
 
 def _parameters(model: nnx.Module, learns: Any) -> dict[str, int]:
     """Numbers of parameters as Keras counts them: running means and variances are among those that are not trained."""
-    total, trained = (
-        sum(int(np.size(value)) for value in weights_of([nnx.state(model, kind)]).values()) for kind in (nnx.Not(nnx.RngState), learns)
-    )
+    kinds = (nnx.Any(nnx.Param, nnx.BatchStat), learns)
+    total, trained = (sum(int(np.size(value)) for value in weights_of([nnx.state(model, kind)]).values()) for kind in kinds)
     return {"total": total, "trainable": trained, "non_trainable": total - trained}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import ConfigError, Reader, folds_of_rows
 from kwstrain.config import TrainConfig
-from kwstrain.inference.bundle import write_atomic
+from kwstrain.io import write_atomic
 from kwstrain.training.fit import FitResult, Tick, fit
 
 

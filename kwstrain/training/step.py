@@ -1,12 +1,7 @@
-"""The compiled part: many training steps, or many forward passes, in one call.
-
-A call gets a block of clips and the rows of each batch in it. The block is the whole split when that lies on the device, or
-the clips of just these steps when they come from the file: one function serves both, and shapes never change.
-"""
+"""The compiled part of training: many steps in one call, and the statistics of BatchNorm after them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,27 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
 from numpy.typing import NDArray
 
+from kwstrain import operations
 from kwstrain.config import TrainConfig
-from kwstrain.training.devices import mesh, replicated
-
-
-class Block(NamedTuple):
-    """Clips: features float32 (n, n_frames, n_features), label int32 (n,), first and last int32 (n,): real frames [first, last)."""
-
-    features: Any
-    label: Any
-    first: Any
-    last: Any
-
-
-class Batches(NamedTuple):
-    """Steps of one call: rows int32 (n_steps, batch) into a block, weight float32 (n_steps, batch), 0 for fillers."""
-
-    rows: Any
-    weight: Any
+from kwstrain.data.batches import Batches, Block, take
+from kwstrain.devices import AXIS, per_device, replicated
+from kwstrain.models import Network
+from kwstrain.models.layers.common import BatchNorm
+from kwstrain.models.network import InputStatistic
+from kwstrain.training.spec_augment import mixup, spec_augment
 
 
 class State(NamedTuple):
@@ -55,66 +39,64 @@ class StepSums(NamedTuple):
     gradient_norm: Any
 
 
-def forward_function(model: nnx.Module, *, mean: NDArray[np.float32], std: NDArray[np.float32]) -> Callable[..., jax.Array]:
-    """Compile ``forward(variables, block, batches) -> logits (n_steps, batch, n_classes)`` for evaluation.
-
-    `variables` is a list of states that together hold all of the model's variables, as ``nnx.split`` gives them.
-    """
-    model.eval()
-    graph = nnx.graphdef(model)
-    prepare = _preparation(mean, std)
-
-    @jax.jit
-    def forward(variables: list[Any], block: Block, batches: Batches) -> jax.Array:
-        def one(carry: None, rows: jax.Array) -> tuple[None, jax.Array]:
-            x, mask = prepare(block, rows)
-            return carry, nnx.merge(graph, *variables)(x, mask)
-
-        return jax.lax.scan(one, None, batches.rows)[1]
-
-    return forward
-
-
 class TrainStep:
     """The compiled training functions of one run.
 
     Parameters
     ----------
-    model : nnx.Module
-        Its variables give the first state.
+    model : Network
+        Its variables give the first state; its `input_norm` holds the statistics that features are standardised with.
     trainable : filter
         Which variables are trained, for ``nnx.split``.
     config : TrainConfig
     tx : optax.GradientTransformation
-    mean, std : ndarray, float32, (n_features,)
-        Subtracted from and divided out of every frame.
     class_weight : ndarray, float32, (n_classes,)
         Factor on the loss of a clip of each class.
+    sequential : bool
+        Whether the network works step by step in time: each device then runs it on its part of a batch.
+
+    Attributes
+    ----------
+    first_state : State
+    fixed : nnx.State
+        The variables that no training changes.
+    collects : bool
+        Whether the running statistics of BatchNorm need :attr:`collect`: dropout changes what a BatchNorm behind it sees, so that
+        what it gathered in training is not what it meets in evaluation.
     """
 
     def __init__(
         self,
-        model: nnx.Module,
+        model: Network,
         *,
         trainable: Any,
         config: TrainConfig,
         tx: optax.GradientTransformation,
-        mean: NDArray[np.float32],
-        std: NDArray[np.float32],
         class_weight: NDArray[np.float32],
+        sequential: bool = False,
     ) -> None:
-        model.train()
-        self._graph: nnx.GraphDef[nnx.Module] = nnx.graphdef(model)
-        params, rest = nnx.state(model, trainable), nnx.state(model, nnx.Not(trainable))
-        self._rest_filter = nnx.Not(trainable)
+        backend = jax.default_backend()
+        model.train()  # type: ignore[no-untyped-call]
+        model.use(operations.for_training(backend))
+        on_devices = sequential and jax.local_device_count() > 1
+        if on_devices:
+            model.set_attributes(BatchNorm, axis_name=AXIS, raise_if_not_found=False)
+        self._rest_filter = nnx.All(nnx.Not(trainable), nnx.Not(InputStatistic))
+        self._graph: nnx.GraphDef[Network] = nnx.graphdef(model)
+        params, rest = nnx.state(model, trainable), nnx.state(model, self._rest_filter)
+        self.fixed = nnx.state(model, InputStatistic)
+        dropouts = [layer for _, layer in nnx.iter_modules(model) if isinstance(layer, nnx.Dropout) and layer.rate > 0]
+        self.collects = bool(dropouts and _batch_norms(model))
+        self._collecting = _collecting_graph(model, backend)
         self._config = config
         self._tx = tx
-        self._prepare = _preparation(mean, std)
         self._class_weight = class_weight
+        self._apply = per_device(self._forward_of_device, n_shared=2) if on_devices else self._forward
         state = State(params, rest, tx.init(params), jnp.zeros((), jnp.int32))
         # Own buffers: the state is donated to each call, and the model must keep its arrays.
         self.first_state: State = replicated(jax.tree.map(jnp.copy, state))
         self.train = jax.jit(self._train, donate_argnums=0)
+        self.collect = jax.jit(self._collect)
         self.gradients = jax.jit(self._gradients)
 
     def _train(self, state: State, block: Block, batches: Batches) -> tuple[State, StepSums]:
@@ -143,15 +125,14 @@ class TrainStep:
     def _loss(self, params: Any, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[jax.Array, Any]:
         config = self._config
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        x, mask = self._prepare(block, rows)
-        x = spec_augment(x, jax.random.fold_in(key, 0), config)
+        x, mask = take(block, rows)
+        x = spec_augment(self._merged(params, state.rest).input_norm(x), jax.random.fold_in(key, 0), config)
         label = block.label[rows]
         n_classes = len(self._class_weight)
         target = optax.smooth_labels(jax.nn.one_hot(label, n_classes), config.label_smoothing)
         if config.mixup:
             x, target = mixup(x, target, jax.random.fold_in(key, 1), config.mixup)
-        model = nnx.merge(self._graph, params, state.rest, copy=True)
-        logits = model(x, mask)
+        logits, rest = self._apply(params, state.rest, x, mask)
         if config.loss == "softmax":
             loss = optax.softmax_cross_entropy(logits, target)
         else:
@@ -159,45 +140,56 @@ class TrainStep:
         loss = (loss * (target @ self._class_weight) * weight).sum()
         correct = ((logits.argmax(-1) == label) * weight).sum()
         count = weight.sum()
-        return loss / count, ((loss, correct, count), nnx.state(model, self._rest_filter))
+        return loss / count, ((loss, correct, count), rest)
+
+    def _merged(self, params: Any, rest: Any, graph: nnx.GraphDef[Network] | None = None) -> Network:
+        return nnx.merge(graph or self._graph, params, rest, self.fixed, copy=True)
+
+    def _forward(self, params: Any, rest: Any, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, Any]:
+        """Logits of standardised features, and what else the network then holds."""
+        model = self._merged(params, rest)
+        return model.forward(x, mask), nnx.state(model, self._rest_filter)
+
+    def _forward_of_device(self, params: Any, rest: Any, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, Any]:
+        """The same on one device's part of the batch, with random keys of its own."""
+        device = jax.lax.axis_index(AXIS)
+        own = jax.tree.map(lambda leaf: jax.random.fold_in(leaf, device) if _is_key(leaf) else leaf, rest)
+        logits, after = self._forward(params, own, x, mask)
+        return logits, jax.tree.map(lambda old, new: old if _is_key(old) else new, rest, after)
+
+    def _collect(self, state: State, block: Block, batches: Batches) -> State:
+        """`state` with the mean and variance that each BatchNorm meets over `batches` without dropout."""
+
+        def one(carry: None, rows: jax.Array) -> tuple[None, list[tuple[jax.Array, jax.Array]]]:
+            model = self._merged(state.params, state.rest, self._collecting)
+            model(*take(block, rows))
+            return carry, [(layer.mean[...], layer.var[...]) for layer in _batch_norms(model)]
+
+        _, found = jax.lax.scan(one, None, batches.rows)
+        model = self._merged(state.params, state.rest)
+        for layer, (mean, var) in zip(_batch_norms(model), found, strict=True):
+            layer.mean[...] = mean.mean(axis=0)
+            layer.var[...] = var.mean(axis=0) + mean.var(axis=0)  # within the batches and between them
+        return state._replace(rest=nnx.state(model, self._rest_filter))
+
+
+def _batch_norms(model: Network) -> list[BatchNorm]:
+    """The BatchNorms that training changes, in the order of the network's graph."""
+    return [layer for _, layer in nnx.iter_modules(model) if isinstance(layer, BatchNorm) and not layer.frozen]
+
+
+def _collecting_graph(model: Network, backend: str) -> nnx.GraphDef[Network]:
+    """`model` without dropout, its BatchNorms keeping the statistics of the last batch alone."""
+    model = nnx.merge(*nnx.split(model))
+    model.use(operations.for_inference(backend))
+    model.set_attributes(nnx.Dropout, deterministic=True, raise_if_not_found=False)
+    model.set_attributes(BatchNorm, momentum=0.0, axis_name=None, raise_if_not_found=False)
+    return nnx.graphdef(model)
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
 def _no_step(state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[State, StepSums]:
     return state, StepSums(*jnp.zeros(4))
-
-
-def spec_augment(x: jax.Array, key: jax.Array, config: TrainConfig) -> jax.Array:
-    """Zero random runs of frames and of features, drawn for each clip (arXiv:1904.08779, section 2); 0 is the mean."""
-    for axis, n_masks, widest in ((1, config.time_masks, config.time_mask_frames), (2, config.feature_masks, config.feature_mask_bins)):
-        n = x.shape[axis]
-        place = jnp.arange(n)
-        for i in range(n_masks):
-            width_key, start_key = jax.random.split(jax.random.fold_in(key, 100 * axis + i))
-            width = jax.random.randint(width_key, (x.shape[0], 1), 0, min(widest, n) + 1)
-            start = jax.random.randint(start_key, (x.shape[0], 1), 0, n - width + 1)
-            kept = (place < start) | (place >= start + width)
-            x = jnp.where(jnp.expand_dims(kept, 3 - axis), x, 0.0)
-    return x
-
-
-def mixup(x: jax.Array, target: jax.Array, key: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
-    """Blend each clip and its target with another of the batch (arXiv:1710.09412); the share is drawn from Beta(alpha, alpha)."""
-    share_key, order_key = jax.random.split(key)
-    share = jax.random.beta(share_key, alpha, alpha)
-    order = jax.random.permutation(order_key, x.shape[0])
-    return share * x + (1 - share) * x[order], share * target + (1 - share) * target[order]
-
-
-def _preparation(mean: NDArray[np.float32], std: NDArray[np.float32]) -> Callable[[Block, jax.Array], tuple[jax.Array, jax.Array]]:
-    """``prepare(block, rows) -> x (batch, n_frames, n_features), mask (batch, n_frames)``, divided among the devices."""
-    by_batch = NamedSharding(mesh(), PartitionSpec("batch"))
-    scale = 1.0 / std
-
-    def prepare(block: Block, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = (block.features[rows].astype(jnp.float32) - mean) * scale
-        frame = jnp.arange(x.shape[1])
-        mask = (frame >= block.first[rows, None]) & (frame < block.last[rows, None])
-        x, mask = jax.lax.with_sharding_constraint((x, mask), by_batch)
-        return x, mask
-
-    return prepare

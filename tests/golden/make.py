@@ -20,10 +20,9 @@ import soundfile
 from flax import nnx
 
 from kwsfeat import PRESETS, FrontEnd, Reader
-from kwstrain.data.clips import frame_range
 from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.classifier import Classifier
 from kwstrain.models import create, names
-from kwstrain.training.step import Batches, Block, forward_function
 
 SR = 16000
 EVERY = 5  # of the features of a preset, every fifth frame is kept
@@ -114,12 +113,7 @@ def keep_run(made: Path, kept: Path, reader: Reader, *, checkpoint: bool) -> Non
 
 def logits_of_run(bundle: Bundle, reader: Reader) -> np.ndarray:
     """Logits (n_clips, n_classes) of every row of the file that the run was trained on."""
-    length = np.array(reader.length)
-    x = np.array(reader.features(bundle.feature_name))
-    block = Block(x, np.zeros(len(x), np.int32), *frame_range(bundle.feature_config, length))
-    rows = np.arange(len(x), dtype=np.int32)[None]
-    forward = forward_function(bundle.model, mean=bundle.mean, std=bundle.std)
-    return np.asarray(forward([nnx.state(bundle.model)], block, Batches(rows, np.ones(rows.shape, np.float32))))[0]
+    return Classifier(bundle).logits(np.array(reader.features(bundle.feature_name)), np.array(reader.length))
 
 
 def main(out: Path) -> None:

@@ -31,6 +31,20 @@ ORDER = {
         "report",
         "cli",
     ],
+    "kwstrain": [
+        "io",
+        "devices",
+        "models",
+        "operations",
+        "config",
+        "data",
+        "inference",
+        "evaluation",
+        "report",
+        "training",
+        "recipes",
+        "cli",
+    ],
 }
 # Folders inside a package that have an order of their own.
 INNER = {

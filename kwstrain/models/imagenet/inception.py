@@ -15,7 +15,7 @@ from flax import nnx
 
 from kwstrain.models.imagenet.transfer import Backbone, Transfer, TransferOptions, WeightFile
 from kwstrain.models.layers.common import BatchNorm, Conv, window_max
-from kwstrain.models.layers.conv import Padding
+from kwstrain.models.layers.operations import Padding
 from kwstrain.models.registry import ModelSpec, Published
 
 

@@ -49,8 +49,8 @@ def lstm(
         h and c after the last step: a call that begins with them goes on as if there had been no cut.
     """
     batch, n_frames, n_in = x.shape
-    if state is None:
-        state = (jnp.zeros((batch, weights.recurrent.shape[0]), x.dtype),) * 2
+    zero = jnp.zeros((batch, weights.recurrent.shape[0]), x.dtype)
+    before = (zero, zero) if state is None else state
     n_chunks = -(-n_frames // _CHUNK)
     chunk = -(-n_frames // n_chunks)
     spare = n_chunks * chunk - n_frames
@@ -58,8 +58,8 @@ def lstm(
     steps = jnp.pad(x, ((0, 0), (0, spare), (0, 0))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, n_in)
     reals = jnp.pad(real, ((0, 0), (0, spare))).swapaxes(0, 1).reshape(n_chunks, chunk, batch, 1).astype(x.dtype)
     run = operations.lstm_chunk
-    state, outputs = jax.lax.scan(lambda state, inputs: run(return_sequences, weights, state, *inputs), state, (steps, reals))
-    return state[0] if outputs is None else outputs.reshape(-1, *state[0].shape)[:n_frames].swapaxes(0, 1), state
+    after, outputs = jax.lax.scan(lambda state, inputs: run(return_sequences, weights, state, *inputs), before, (steps, reals))
+    return after[0] if outputs is None else outputs.reshape(-1, *after[0].shape)[:n_frames].swapaxes(0, 1), after
 
 
 class LSTM(nnx.Module):

@@ -69,9 +69,7 @@ def pooled(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return jnp.where(is_upper, upper, lower), is_left, is_upper
 
 
-def lstm_chunk(
-    return_sequences: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array
-) -> tuple[State, jax.Array | None]:
+def lstm_chunk(return_sequences: bool, weights: Weights, state: State, x: jax.Array, real: jax.Array) -> tuple[State, jax.Array | None]:
     """State after the steps of `x` (chunk, batch, n_in) and, if asked for, their outputs; `real` is 1 or 0, (chunk, batch, 1)."""
 
     def step(state: State, inputs: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array | None]:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kwstrain.models.layers.conv import conv2d
+from kwstrain import operations
+from kwstrain.models.layers import operations as plain
+from kwstrain.operations.conv import conv2d, conv2d_forward
 
 
 def check(
@@ -82,9 +84,25 @@ def test_bfloat16() -> None:
         np.testing.assert_allclose(got.astype(jnp.float32), expected, atol=0.02 * float(jnp.abs(expected).max()))
 
 
-def test_accelerators_keep_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+def test_what_is_chosen_for_what() -> None:
+    """Training on a CPU takes the gradients of this module; evaluation consists of plain operations everywhere."""
     x, kernel = jnp.ones((1, 5, 5, 2)), jnp.ones((2, 2, 2, 3))
-    assert "custom_vjp" not in str(jax.make_jaxpr(lambda x, k: conv2d(x, k))(x, kernel))
-    monkeypatch.undo()
-    assert "custom_vjp" in str(jax.make_jaxpr(lambda x, k: conv2d(x, k))(x, kernel))
+
+    def program(chosen: plain.Operations) -> str:
+        return str(jax.make_jaxpr(lambda x, k: chosen.max_pool(chosen.conv2d(x, k)))(x, kernel))
+
+    assert operations.for_training("cpu").conv2d is conv2d
+    assert operations.for_training("gpu").conv2d is plain.conv2d
+    assert program(operations.for_training("cpu")).count("custom_vjp_call[") == 2
+    for backend in ("cpu", "gpu"):
+        assert "custom_vjp" not in program(operations.for_inference(backend))
+
+
+@pytest.mark.parametrize("n_out", [3, 8, 40])
+def test_the_forward_form_equals_the_plain_one(n_out: int) -> None:
+    rng = np.random.default_rng(n_out)
+    x, kernel = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in ((2, 9, 11, 4), (3, 2, 4, n_out)))
+    for padding in ("valid", "same"):
+        for stride in (1, 2):
+            expected = plain.conv2d(x, kernel, stride=stride, padding=padding)
+            np.testing.assert_allclose(conv2d_forward(x, kernel, stride=stride, padding=padding), expected, atol=2e-5)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kwsfeat import ConfigError
-from kwstrain import models
-from kwstrain.models.layers.lstm import Weights, lstm
+from kwstrain import models, operations
+from kwstrain.models.layers.lstm import lstm
+from kwstrain.models.layers.operations import PLAIN, Operations, Weights
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -45,8 +46,8 @@ def naive(weights: Weights, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def test_forward_equals_a_plain_loop(n_frames: int) -> None:
     weights, x, mask = draw(n_frames)
     expected = naive(weights, x, mask)
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True), expected, atol=2e-6)
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=False), expected[:, -1], atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True)[0], expected, atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=False)[0], expected[:, -1], atol=2e-6)
 
 
 def test_forward_equals_keras() -> None:
@@ -55,7 +56,7 @@ def test_forward_equals_keras() -> None:
     layer = keras.layers.LSTM(6, return_sequences=True)
     layer.build(x.shape)
     layer.set_weights(list(weights))
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True), np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6)
+    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True)[0], np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6)
 
 
 def traced(weights: Weights, x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -74,12 +75,14 @@ def traced(weights: Weights, x: jax.Array, mask: jax.Array) -> jax.Array:
 
 @pytest.mark.parametrize("return_sequences", [True, False])
 @pytest.mark.parametrize("n_frames", [35, 300])
-def test_gradient_equals_jax(n_frames: int, return_sequences: bool) -> None:
+@pytest.mark.parametrize("chosen", [operations.for_training("cpu"), PLAIN], ids=["training", "plain"])
+def test_gradient_equals_jax(chosen: Operations, n_frames: int, return_sequences: bool) -> None:
     weights, x, mask = draw(n_frames)
     target = np.random.default_rng(0).standard_normal((3, n_frames, 5)).astype(np.float32)
 
     def ours(weights: Weights, x: jax.Array) -> jax.Array:
-        return ((lstm(weights, x, mask, return_sequences=return_sequences) - (target if return_sequences else target[:, -1])) ** 2).sum()
+        outputs, _ = lstm(weights, x, mask, return_sequences=return_sequences, operations=chosen)
+        return ((outputs - (target if return_sequences else target[:, -1])) ** 2).sum()
 
     def reference(weights: Weights, x: jax.Array) -> jax.Array:
         outputs = traced(weights, x, mask)
@@ -117,7 +120,7 @@ def test_poolings() -> None:
         model = models.create("lstm", input_shape=(35, 64), n_classes=4, pooling=pooling)
         model.eval()
         assert model.dense.kernel.shape[0] == n_pooled
-        outputs = np.asarray(model.lstm(x, mask, return_sequences=True))
+        outputs = np.asarray(model.lstm(x, mask, return_sequences=True)[0])
         if pooling == "time":
             pooled = np.stack([outputs[0, :10].mean(axis=0), outputs[1].mean(axis=0)])
         else:
@@ -127,7 +130,7 @@ def test_poolings() -> None:
 
 def test_memory_of_a_long_gradient_is_that_of_a_chunk() -> None:
     weights, x, _ = draw(17640, n_in=1, units=32, batch=8)
-    gradient = jax.jit(jax.grad(lambda w: lstm(w, x, None, return_sequences=False).sum()))
+    gradient = jax.jit(jax.grad(lambda w: lstm(w, x, None, return_sequences=False, operations=operations.for_training("cpu"))[0].sum()))
     used = gradient.lower(Weights(*map(jnp.asarray, weights))).compile().memory_analysis().temp_size_in_bytes
     one_array_of_all_steps = 17640 * 8 * 32 * 4
     assert used < one_array_of_all_steps
@@ -145,3 +148,16 @@ def test_units_remember_for_as_long_as_chrono_steps_says() -> None:
     assert abs(np.mean(steps) - 1000) < 100
     with pytest.raises(ConfigError, match="chrono_steps=2 must be >= 3"):
         models.create("lstm-raw", input_shape=(50, 1), n_classes=2, chrono_steps=2)
+
+
+def test_a_cut_does_not_show_when_the_state_is_carried() -> None:
+    """What a stream does: the layer goes on from the state that it returned, wherever the cut is."""
+    weights, x, mask = draw(200)
+    whole, state = lstm(weights, x, mask, return_sequences=True)
+    for cut in (1, 77, 128, 199):
+        first, carried = lstm(weights, x[:, :cut], mask[:, :cut], return_sequences=True)
+        second, after = lstm(weights, x[:, cut:], mask[:, cut:], carried, return_sequences=True)
+        np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+        np.testing.assert_allclose(np.stack(after), np.stack(state), atol=1e-6)
+    last, _ = lstm(weights, x, mask, return_sequences=False)
+    np.testing.assert_array_equal(last, state[0])

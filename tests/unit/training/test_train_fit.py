@@ -18,8 +18,9 @@ pytest.importorskip("jax")
 from kwsfeat import FeatureConfig, Reader
 from kwsfeat.errors import ConfigError, StoreError
 from kwstrain.config import TrainConfig, defaults
-from kwstrain.evaluation.evaluate import evaluate, save
+from kwstrain.evaluation.evaluate import evaluate
 from kwstrain.inference.bundle import Bundle
+from kwstrain.report.evaluation import save
 from kwstrain.training.events import Events
 from kwstrain.training.fit import DivergedError, Tick, fit
 

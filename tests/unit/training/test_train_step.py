@@ -22,23 +22,30 @@ from flax import nnx  # noqa: E402
 
 from kwsfeat import FeatureConfig, Reader  # noqa: E402
 from kwstrain.config import TrainConfig  # noqa: E402
-from kwstrain.data import clips as data  # noqa: E402
-from kwstrain.data.clips import dispatches, frame_range, plan, prefetch  # noqa: E402
-from kwstrain.evaluation.metrics import cross_entropy, probabilities, score, wilson_interval  # noqa: E402
+from kwstrain.data import source as data  # noqa: E402
+from kwstrain.data.batches import Batches, Block, dispatches, plan  # noqa: E402
+from kwstrain.data.clips import frame_range, select  # noqa: E402
+from kwstrain.data.prefetch import prefetch  # noqa: E402
+from kwstrain.evaluation.metrics import cross_entropy, score, wilson_interval  # noqa: E402
+from kwstrain.inference.classifier import forward_function, probabilities  # noqa: E402
+from kwstrain.models import Network  # noqa: E402
+from kwstrain.models.network import InputNorm  # noqa: E402
 from kwstrain.training.optim import optimizer, schedule  # noqa: E402
-from kwstrain.training.step import Batches, Block, TrainStep, forward_function, mixup, spec_augment  # noqa: E402
+from kwstrain.training.spec_augment import mixup, spec_augment  # noqa: E402
+from kwstrain.training.step import TrainStep  # noqa: E402
 
 N_CLASSES = 3
 
 
-class Tiny(nnx.Module):
+class Tiny(Network):
     """A linear network on the mean of the real frames."""
 
     def __init__(self, n_features: int) -> None:
         self.kernel = nnx.Param(jnp.ones((n_features, N_CLASSES)) * jnp.arange(1.0, N_CLASSES + 1))
         self.bias = nnx.Param(jnp.zeros(N_CLASSES))
+        self.input_norm = InputNorm(n_features)
 
-    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         mean = (x * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
         return mean @ self.kernel[...] + self.bias[...]
 
@@ -51,8 +58,8 @@ def block(n: int = 10, *, n_frames: int = 6, n_features: int = 4) -> Block:
 
 def trainer(config: TrainConfig, class_weight: Any = None) -> TrainStep:
     return TrainStep(
-        Tiny(4), trainable=nnx.Param, config=config, tx=optimizer(config, optax.constant_schedule(config.lr)), mean=np.zeros(4, np.float32),
-        std=np.ones(4, np.float32), class_weight=np.ones(N_CLASSES, np.float32) if class_weight is None else class_weight,
+        Tiny(4), trainable=nnx.Param, config=config, tx=optimizer(config, optax.constant_schedule(config.lr)),
+        class_weight=np.ones(N_CLASSES, np.float32) if class_weight is None else class_weight,
     )  # fmt: skip
 
 
@@ -225,7 +232,7 @@ def test_the_mask_reaches_the_network() -> None:
     half = full._replace(last=np.full(10, 3, np.int32))
     cut = Block(full.features[:, :3], full.label, full.first, np.full(10, 3, np.int32))
     model = Tiny(4)
-    forward = forward_function(model, mean=np.zeros(4, np.float32), std=np.ones(4, np.float32))
+    forward = forward_function(model, sequential=False)
     rows = Batches(np.arange(10, dtype=np.int32)[None], np.ones((1, 10), np.float32))
     np.testing.assert_allclose(forward([nnx.state(model)], half, rows), forward([nnx.state(model)], cut, rows), rtol=1e-6)
 
@@ -233,8 +240,8 @@ def test_the_mask_reaches_the_network() -> None:
 def test_a_large_split_is_streamed_in_blocks_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "_STREAM_BLOCK_BYTES", 100_000)
     with Reader(write_toy(tmp_path / "toy.h5")) as reader:
-        clips = data.select(reader, "toy", reader.rows("train"))
-        stream = data.source(clips, TrainConfig(batch=8, resident_mb=0))
+        clips = select(reader, "toy", reader.rows("train"))
+        stream = data.source(clips, TrainConfig(batch=8, resident_mb=0), batch=8)
         batches = plan(len(clips), 8, rng=np.random.default_rng(0))
         seen = []
         for part, group in stream.chunks(batches, 0):
@@ -289,9 +296,14 @@ def test_each_core_is_a_device_for_an_lstm_unless_told_otherwise(tmp_path: Path)
 def test_each_device_runs_its_part_of_an_lstm() -> None:
     """The compiler alone would let every device run the loop for the whole batch."""
     code = (
-        "import json, jax, jax.numpy as jnp; from kwstrain.models.layers.lstm import Weights, lstm\n"
-        "w = Weights(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(12))\n"
-        "run = jax.jit(lambda x: lstm(w, x, None, return_sequences=False)).lower(jnp.ones((6, 40, 2))).compile()\n"
+        "import json, jax, numpy as np\n"
+        "from flax import nnx\n"
+        "from kwstrain.models import create; from kwstrain.inference.classifier import forward_function\n"
+        "from kwstrain.data.batches import Batches, Block\n"
+        "model = create('lstm', input_shape=(40, 2), n_classes=2, units=3)\n"
+        "block = Block(np.ones((6, 40, 2), 'f4'), np.zeros(6, 'i4'), np.zeros(6, 'i4'), np.full(6, 40, 'i4'))\n"
+        "batches = Batches(np.arange(6, dtype='i4')[None], np.ones((1, 6), 'f4'))\n"
+        "run = forward_function(model, sequential=True).lower([nnx.state(model)], block, batches).compile()\n"
         "print(json.dumps([run.as_text().count('f32[%d,3]' % n) for n in (3, 6)]))"
     )
     halves, wholes = run_alone(code, JAX_NUM_CPU_DEVICES="2")

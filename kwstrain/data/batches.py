@@ -1,0 +1,64 @@
+"""Clips in memory and the batches made of them: what the compiled functions take.
+
+A call gets a block of clips and the rows of each batch in it. The block is the whole split when that lies on the device, or
+the clips of just these steps when they come from the file: one function serves both, and shapes never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kwstrain.devices import divided
+
+
+class Block(NamedTuple):
+    """Clips: features float32 (n, n_frames, n_features), label int32 (n,), first and last int32 (n,): real frames [first, last)."""
+
+    features: Any
+    label: Any
+    first: Any
+    last: Any
+
+
+class Batches(NamedTuple):
+    """Steps of one call: rows int32 (n_steps, batch) into a block, weight float32 (n_steps, batch), 0 for fillers."""
+
+    rows: Any
+    weight: Any
+
+
+def take(block: Block, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Inside a compiled function: a batch as x (batch, n_frames, n_features) and mask (batch, n_frames), divided among the devices."""
+    x = block.features[rows].astype(jnp.float32)
+    frame = jnp.arange(x.shape[1])
+    mask = (frame >= block.first[rows, None]) & (frame < block.last[rows, None])
+    x, mask = divided((x, mask))
+    return x, mask
+
+
+def plan(n_clips: int, batch: int, *, rng: np.random.Generator | None = None) -> Batches:
+    """Every clip once, in random order when `rng` is given, as positions (n_steps, width) and weights.
+
+    The last batch is filled up with clips of weight 0, so that no shape changes and batch norm still sees real clips. The
+    width is `batch` rounded up to the number of local devices.
+    """
+    width = -(-batch // jax.local_device_count()) * jax.local_device_count()
+    n_steps = -(-n_clips // batch)
+    order = np.arange(n_clips) if rng is None else rng.permutation(n_clips)
+    rows = np.resize(order, (n_steps, batch))
+    weight = (np.arange(n_steps * batch) < n_clips).reshape(n_steps, batch)
+    fill = ((0, 0), (0, width - batch))
+    return Batches(np.pad(rows, fill, mode="wrap").astype(np.int32), np.pad(weight, fill).astype(np.float32))
+
+
+def dispatches(batches: Batches, n_steps: int) -> Iterator[Batches]:
+    """`batches` in groups of exactly `n_steps`; the last is filled up with steps of weight 0."""
+    for start in range(0, len(batches.rows), n_steps):
+        rows, weight = batches.rows[start : start + n_steps], batches.weight[start : start + n_steps]
+        fill = ((0, n_steps - len(rows)), (0, 0))
+        yield Batches(np.pad(rows, fill), np.pad(weight, fill))

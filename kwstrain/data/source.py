@@ -1,0 +1,101 @@
+"""From the clips of a split to the blocks and batches that the compiled steps take.
+
+A split that fits lies on the device once; a larger one is read from the memory map by a thread, a few steps ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from typing import Protocol
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat import FreshFeatures
+from kwstrain.config import TrainConfig
+from kwstrain.data.batches import Batches, Block, dispatches
+from kwstrain.data.clips import Clips, frame_range
+from kwstrain.data.prefetch import prefetch
+from kwstrain.devices import replicated
+
+_STREAM_BLOCK_BYTES = 64 << 20
+
+
+class Source(Protocol):
+    """Where the blocks of a split come from."""
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """One block and its batches, on the device, for each compiled call."""
+        ...
+
+
+class Resident:
+    """The whole split on the device."""
+
+    def __init__(self, clips: Clips, *, steps: int) -> None:
+        self._block = replicated(clips.load(clips.rows))
+        self._steps = steps
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """The one block, again and again."""
+        for group in dispatches(batches, self._steps):
+            yield self._block, replicated(group)
+
+
+class Streamed:
+    """Blocks made by a thread ahead of their use: `load(rows of the file (n_steps, batch), epoch)` gives their clips in order."""
+
+    def __init__(self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int) -> None:
+        self._rows = clips.rows
+        self._load = load
+        self._steps = steps
+
+    def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        """A block with just the clips of each call, one after the other."""
+        return prefetch(self._blocks(batches, epoch))
+
+    def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
+        for group in dispatches(batches, self._steps):
+            n_real = np.count_nonzero(group.weight.any(axis=1))
+            block = self._load(self._rows[group.rows[:n_real]], epoch)
+            if n_real < len(group.rows):  # the steps that fill up the last call are not read
+                missing = group.rows.size - len(block.label)
+                block = Block(*(np.pad(part, [(0, missing), *[(0, 0)] * (part.ndim - 1)]) for part in block))
+            in_order = np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape)
+            yield replicated((block, Batches(in_order, group.weight)))
+
+
+def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int64], int], Block]:
+    """Draws augmentation for each clip anew in each epoch, and extracts the features of what it gives."""
+    fresh = FreshFeatures(clips.reader, recipe, clips.reader.config(clips.name), seed, rows=clips.rows)
+
+    def load(rows: NDArray[np.int64], epoch: int) -> Block:
+        with ThreadPoolExecutor(fresh.threads) as pool:
+            parts = list(pool.map(fresh.batch, rows, repeat(epoch)))
+        features, label, length = (np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "label", "length"))
+        return Block(features, label, *frame_range(fresh.config, length))
+
+    return load
+
+
+def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off") -> Source:
+    """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size.
+
+    `batch` is the size of the batches that the source will be asked for; a call takes as many clips whatever that is.
+    """
+    steps = min(max(1, config.steps_per_dispatch * config.batch // batch), -(-len(clips) // batch))
+    if augment == "off" and clips.nbytes <= _resident_bytes(config.resident_mb):
+        return Resident(clips, steps=steps)
+    in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch)
+    load = clips.load if augment == "off" else _augmented(clips, augment, config.seed)
+    return Streamed(clips, load, steps=max(1, min(steps, in_block)))
+
+
+def _resident_bytes(resident_mb: int) -> int:
+    if resident_mb >= 0:
+        return resident_mb << 20
+    memory = jax.local_devices()[0].memory_stats() or {}  # None on a CPU
+    return int(memory.get("bytes_limit", 1 << 30)) // 4

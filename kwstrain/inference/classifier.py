@@ -1,0 +1,239 @@
+"""The one way from features to logits: evaluation, prediction and the validation of a training all go it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import jax
+import numpy as np
+from flax import nnx
+from numpy.typing import NDArray
+
+from kwsfeat import AudioError, FrontEnd, check_algorithm, load_clip
+from kwstrain import operations
+from kwstrain.data.batches import Batches, Block, plan, take
+from kwstrain.data.clips import Clips, frame_range
+from kwstrain.data.source import Source, source
+from kwstrain.devices import per_device, replicated
+from kwstrain.inference.bundle import Bundle
+from kwstrain.models import Network, spec
+
+GROUP = 64  # most clips of one compiled call on arrays
+_IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as fast as all of a group at once
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable class of one recording; `error` says why there is none, and `label` is then empty.
+
+    `path` is empty for a waveform that came as an array.
+    """
+
+    path: Path
+    label: str = ""
+    probability: float = 0.0
+    error: str = ""
+
+
+class Classifier:
+    """A trained network. May be used by several threads at once.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The run folder.
+    model : Network, optional
+        A network to use instead of the bundle's; its variables may be replaced at each call.
+    """
+
+    def __init__(self, bundle: Bundle, model: Network | None = None) -> None:
+        model = bundle.model if model is None else model
+        sequential = spec(bundle.config.arch).sequential
+        self.bundle = bundle
+        self._forward = forward_function(model, sequential=sequential)
+        self._variables = [nnx.state(model)]
+        self._n_devices = jax.local_device_count()
+        # The steps of a recurrent network follow each other anyway, so it takes all clips at once, as accelerators do.
+        self._at_once = jax.default_backend() != "cpu" or self._n_devices > 1 or sequential
+        # Devices that wait for each other must be given their programs in one order.
+        self._turn = threading.Lock() if self._n_devices > 1 else nullcontext()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of the logits."""
+        return self.bundle.labels
+
+    def logits(self, features: NDArray[np.floating], length: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+        """Logits of clips in memory.
+
+        Parameters
+        ----------
+        features : ndarray, float, shape (n_clips, n_frames, n_features)
+            What the run's FeatureConfig extracts, not standardised.
+        length : ndarray of int, shape (n_clips,), optional
+            Samples of each clip that are real and not padding; all of them without it.
+
+        Returns
+        -------
+        ndarray, float32, shape (n_clips, n_classes)
+        """
+        config = self.bundle.feature_config
+        if features.shape[1:] != config.shape:
+            raise AudioError(f"features have shape {features.shape[1:]} a clip, {self.bundle.folder} was trained on {config.shape}")
+        real = np.full(len(features), config.n_samples, np.int32) if length is None else np.asarray(length, np.int32)
+        n_rows = self._n_rows(len(features))
+        groups = [slice(start, start + n_rows) for start in range(0, len(features), n_rows)]
+        parts = [self._group_logits(features[group], real[group], n_rows) for group in groups]
+        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
+
+    def logits_of(self, clips: Clips, variables: list[Any] | None = None) -> NDArray[np.float32]:
+        """Logits of the clips of a split, in order, float32, shape (len(clips), n_classes)."""
+        return self.run(self.source(clips), len(clips), variables)
+
+    def source(self, clips: Clips) -> Source:
+        """The clips of a split, in the batches that :meth:`run` takes."""
+        return source(clips, self.bundle.config, batch=self._batch)
+
+    def run(self, clips: Source, n_clips: int, variables: list[Any] | None = None) -> NDArray[np.float32]:
+        """Logits of all clips of a source; `variables` are states that together hold what the network does, by default its own."""
+        batches = plan(n_clips, self._batch)
+        # Fetched one by one: blocks that wait for the device would fill the memory.
+        parts = [np.asarray(self._forward(variables or self._variables, block, group)) for block, group in clips.chunks(batches, 0)]
+        logits: NDArray[np.float32] = np.concatenate(parts)[: len(batches.rows)][batches.weight > 0]
+        return logits
+
+    @property
+    def _batch(self) -> int:
+        return self.bundle.config.batch if self._at_once else _IN_CACHE
+
+    def _n_rows(self, n: int) -> int:
+        """Clips of a compiled call for `n` clips or more: of few sizes, so that little is compiled."""
+        n_rows = min(GROUP, 1 << (max(1, n) - 1).bit_length())
+        return -(-n_rows // self._n_devices) * self._n_devices
+
+    def _group_logits(self, features: NDArray[np.floating], length: NDArray[np.int32], n_rows: int) -> NDArray[np.float32]:
+        """Logits of at most `n_rows` clips; the last of them stands in for those that are missing."""
+        n = len(features)
+        row = np.minimum(np.arange(n_rows), n - 1)
+        first, last = frame_range(self.bundle.feature_config, length[row])
+        block = Block(features if n == n_rows else features[row], np.zeros(n_rows, np.int32), first, last)
+        rows = np.arange(n_rows, dtype=np.int32).reshape(-1, n_rows if self._at_once else min(n_rows, _IN_CACHE))
+        with self._turn:
+            given = self._forward(self._variables, *replicated((block, Batches(rows, np.ones(rows.shape, np.float32)))))
+            return np.asarray(given).reshape(n_rows, -1)[:n]
+
+    @overload
+    def predict(self, clips: str | os.PathLike[str] | NDArray[Any]) -> Prediction: ...
+
+    @overload
+    def predict(self, clips: list[Any] | tuple[Any, ...]) -> list[Prediction]: ...
+
+    def predict(self, clips: Any) -> Prediction | list[Prediction]:
+        """Classify recordings.
+
+        Parameters
+        ----------
+        clips : path or ndarray, shape (n_samples,), or a list of them
+            A file that libsndfile reads, or a mono waveform at the run's sample rate, float in [-1, 1] or int16; each is padded or
+            cropped as the run's features were.
+
+        Returns
+        -------
+        Prediction, or a list of them
+            One that cannot be read or used has an `error`.
+        """
+        if not isinstance(clips, (list, tuple)):
+            return self.predict([clips])[0]
+        return [answer for group in groups(clips) for answer in self.predict_group(group, n_clips=len(clips))]
+
+    def predict_group(self, clips: Sequence[Any], *, n_clips: int) -> list[Prediction]:
+        """:meth:`predict` for one of the :func:`groups` of `n_clips` clips."""
+        config = self.bundle.feature_config
+        features = np.zeros((len(clips), *config.shape), np.float32)
+        length = np.ones(len(clips), np.int32)
+        errors: dict[int, str] = {}
+        audio = np.zeros((len(clips), config.n_samples), np.int16)
+        files = [i for i, clip in enumerate(clips) if not isinstance(clip, np.ndarray)]
+        for i in range(len(clips)):
+            try:
+                if i in files:
+                    _, length[i] = load_clip(Path(clips[i]), config, out=audio[i])
+                else:
+                    features[i] = self._front_end.extract(clips[i])
+                    length[i] = min(len(clips[i]), config.n_samples)
+            except AudioError as error:
+                audio[i] = 0
+                errors[i] = str(error)
+        if files:
+            features[files] = self._front_end.extract_batch(audio[files], lengths=length[files])
+        given = probabilities(self._group_logits(features, length, self._n_rows(n_clips)), self.bundle.config.loss)
+        best = given.argmax(axis=1)
+        paths = [Path() if isinstance(clip, np.ndarray) else Path(clip) for clip in clips]
+        return [
+            Prediction(path, error=errors[i]) if i in errors else Prediction(path, self.labels[best[i]], float(given[i, best[i]]))
+            for i, path in enumerate(paths)
+        ]
+
+    @cached_property
+    def _front_end(self) -> FrontEnd:
+        check_algorithm(self.bundle.feature_config, self.bundle.algorithm, where=str(self.bundle.folder))
+        return FrontEnd(self.bundle.feature_config)
+
+
+def groups(clips: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The clips in parts of up to `GROUP`."""
+    return (clips[start : start + GROUP] for start in range(0, len(clips), GROUP))
+
+
+def load(run: str | os.PathLike[str]) -> Classifier:
+    """The trained network of a run folder.
+
+    Raises
+    ------
+    StoreError
+        If `run` is not a complete run folder.
+
+    Examples
+    --------
+    >>> kwstrain.load("runs/cnn").predict("yes.wav")  # doctest: +SKIP
+    Prediction(path=PosixPath('yes.wav'), label='yes', probability=0.98, error='')
+    """
+    return Classifier(Bundle.load(run))
+
+
+def probabilities(logits: NDArray[np.float32], objective: str = "softmax") -> NDArray[np.float64]:
+    """Probability of each class, float64, (n, n_classes); those of ``sigmoid`` are independent and need not add up to 1."""
+    z = logits.astype(np.float64)
+    log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True) if objective == "softmax" else -np.logaddexp(0, -z)
+    return np.asarray(np.exp(log_p), np.float64)
+
+
+def forward_function(model: Network, *, sequential: bool) -> Callable[..., jax.Array]:
+    """Compile ``forward(variables, block, batches) -> logits (n_steps, batch, n_classes)`` for evaluation.
+
+    `variables` is a list of states that together hold all of the model's variables, as ``nnx.split`` gives them.
+    """
+    model.eval()  # type: ignore[no-untyped-call]
+    model.use(operations.for_inference(jax.default_backend()))
+    graph = nnx.graphdef(model)
+
+    def logits_of(variables: list[Any], x: jax.Array, mask: jax.Array) -> tuple[jax.Array, tuple[()]]:
+        return nnx.merge(graph, *variables)(x, mask), ()
+
+    apply = per_device(logits_of, n_shared=1) if sequential else logits_of
+
+    @jax.jit
+    def forward(variables: list[Any], block: Block, batches: Batches) -> jax.Array:
+        def one(carry: None, rows: jax.Array) -> tuple[None, jax.Array]:
+            return carry, apply(variables, *take(block, rows))[0]
+
+        return jax.lax.scan(one, None, batches.rows)[1]
+
+    return forward
