@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from kwstrain import operations
 from kwstrain.config import TrainConfig
+from kwstrain.data.batches import Batches, Block
 from kwstrain.models import create
-from kwstrain.models.layers import common as layers
-from kwstrain.models.layers import conv
+from kwstrain.models.layers.operations import PLAIN
 from kwstrain.training.optim import optimizer, schedule
-from kwstrain.training.step import Batches, Block, TrainStep
+from kwstrain.training.step import TrainStep
 
 STEPS = 10
 
@@ -42,14 +43,11 @@ def lines() -> Iterator[list[str]]:
 def examples_per_s(name: str, input_shape: tuple[int, int], batch: int, n_steps: int) -> float:
     """Of the fastest of `n_steps` compiled steps."""
     config = TrainConfig(arch=name, batch=batch)
-    mean, std = np.zeros(input_shape[1], np.float32), np.ones(input_shape[1], np.float32)
     step = TrainStep(
         create(name, input_shape=input_shape, n_classes=12),
         trainable=nnx.Param,
         config=config,
         tx=optimizer(config, schedule(config, n_steps=n_steps, steps_per_epoch=n_steps)),
-        mean=mean,
-        std=std,
         class_weight=np.ones(12, np.float32),
     )
     rng = np.random.default_rng(0)
@@ -73,9 +71,8 @@ def test_light_cnn(lines: list[str], is_benchmark: bool, monkeypatch: pytest.Mon
     shape, batch, n_steps = ((99, 161), 64, STEPS) if is_benchmark else ((30, 28), 4, 1)
     ours = add(lines, "cnn", "kwstrain", examples_per_s("cnn", shape, batch, n_steps), batch)
     if is_benchmark:
-        with monkeypatch.context() as patch:  # what it would be without conv.py and max_pool
-            patch.setattr(layers, "conv2d", lambda x, k, *, stride, padding: conv._xla_conv(x, k, (stride, stride), padding.upper()))
-            patch.setattr(layers, "max_pool", lambda x: nnx.max_pool(x, (2, 2), (2, 2)))
+        with monkeypatch.context() as patch:  # what it would be without kwstrain.operations
+            patch.setattr(operations, "for_training", lambda backend: PLAIN)
             assert ours > add(lines, "cnn", "kwstrain with XLA's own gradients", examples_per_s("cnn", shape, batch, 3), batch)
 
 
