@@ -5,6 +5,7 @@ __all__: list[str]
 
 from .config import TrainConfig as TrainConfig
 from .evaluation.evaluate import evaluate as evaluate
+from .inference.classifier import load as load
 from .inference.predict import predict as predict
 from .models import create as create
 from .training.fit import fit as fit

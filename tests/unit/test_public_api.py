@@ -24,7 +24,7 @@ def test_every_name_exists(package: str) -> None:
 
 
 def test_the_trainer_exports_what_it_is_made_of() -> None:
-    assert {"fit", "evaluate", "predict", "create", "TrainConfig"} <= set(import_module("kwstrain").__all__)
+    assert {"fit", "evaluate", "predict", "load", "create", "TrainConfig"} <= set(import_module("kwstrain").__all__)
 
 
 @pytest.mark.slow

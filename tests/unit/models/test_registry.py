@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_features import write_toy
 
 from kwsfeat import ConfigError
 from kwstrain import models
@@ -48,25 +48,23 @@ SPECS = tuple(
 """
 
 
-def test_adding_a_network_is_adding_a_file(tmp_path: Path) -> None:
-    """A copy of the packages with one file more lists it, trains it, evaluates it and predicts with it."""
+def test_a_family_is_a_file_too(tmp_path: Path) -> None:
+    """A copy of the package with one file more knows both members; tests/system/test_extending.py trains such a network."""
     for package in ("kwsfeat", "kwstrain"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "kwstrain" / "models" / "kws" / "toy.py").write_text(TOY)
-    data = write_toy(tmp_path / "toy.h5")
-
-    def kwstrain(*words: object) -> str:
-        code = "import sys; from kwstrain.cli import main; sys.exit(main())"
-        command = [sys.executable, "-c", code, *map(str, words)]
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path).stdout
-
-    listed = {line.split()[0]: line for line in kwstrain("models").splitlines()}
-    assert f"{10 * 4 + 4 + 4 * 5 + 5:,}" in listed["toy-s"]
-    assert f"{10 * 16 + 16 + 16 * 5 + 5:,}" in listed["toy-l"]
-    kwstrain("fit", data, "--arch", "toy-l", "--out", tmp_path / "run", "-q", "-s", "options.width=3")
-    assert len((tmp_path / "run" / "metrics.csv").read_text().splitlines()) == 1 + 2
-    assert "accuracy" in kwstrain("evaluate", tmp_path / "run")
+    code = (
+        "import json; from kwstrain import models; from kwstrain.config import defaults\n"
+        "totals = {row.name: row.total for row in models.table() if row.name.startswith('toy')}\n"
+        "wide = models.create('toy-s', input_shape=(20, 10), n_classes=5, width=9)\n"
+        "print(json.dumps([totals, wide.hidden.kernel.shape, defaults('toy-l').lr]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    totals = {"toy-s": 10 * 4 + 4 + 4 * 5 + 5, "toy-l": 10 * 16 + 16 + 16 * 5 + 5}
+    assert json.loads(done.stdout) == [totals, [10, 9], 0.01]
 
 
 def test_training_defaults_come_from_the_spec() -> None:
