@@ -24,6 +24,11 @@ class ClipConfig(Config):
 
     Every :class:`~kwsfeat.config.features.FeatureConfig` is one, too; :attr:`clip` is this part of it. The feature sets of
     one file share its audio, so their clips must be the same. The two classes count their versions together.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field, its value, the bound and the cure.
     """
 
     VERSION: ClassVar[int] = 2

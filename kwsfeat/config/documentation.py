@@ -23,7 +23,7 @@ def parameters(cls: type[Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(cls: type[Any]) -> str:
+def tables(cls: type[Any]) -> str:
     """A Markdown table for each group of fields, under its heading."""
     parts = []
     for group, members in grouped(cls):

@@ -76,7 +76,10 @@ def read_toml(path: Path) -> FeatureConfig:
 
 
 def write_toml(config: FeatureConfig, path: Path) -> None:
-    """Write every field with its meaning; TOML has no word for None, so that a field without a value is a comment.
+    """Write every field with its meaning, for :func:`read_toml`.
+
+    TOML has no word for None, so that a field without a value is a comment. Lengths are written in milliseconds, so that they
+    last as long when somebody changes `sr`.
 
     Raises
     ------
@@ -92,7 +95,10 @@ def write_toml(config: FeatureConfig, path: Path) -> None:
             value = getattr(config, one.name)
             lines += ["", *textwrap.wrap(about(one).doc, 100, initial_indent="# ", subsequent_indent="# ")]
             lines += textwrap.wrap(accepted(FeatureConfig, one), 100, initial_indent="# - ", subsequent_indent="#   ")
-            lines.append(f"# {one.name} =" if value is None else f"{one.name} = {toml_value(value)}")
+            in_ms = one.name in _LENGTHS
+            lines.append(f"{'# ' if value is None or in_ms else ''}{one.name} = {toml_value(value)}".rstrip())
+            if in_ms:
+                lines.append(f"{one.name}_ms = {round(1000 * value / config.sr, 6)}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -21,7 +21,7 @@ def butter_sos(
 
     Parameters
     ----------
-    order : int, >= 1
+    order : int, 1 to 100
         Twice as many poles for band filters.
     cutoff_hz : float or pair of float, in (0, sr / 2)
         Frequency (or two, ascending, for band filters) at which the gain is -3 dB, in Hz.
@@ -54,8 +54,8 @@ def butter_sos(
     from scipy.signal import butter
 
     edges = np.atleast_1d(np.asarray(cutoff_hz, np.float64))
-    if order < 1:
-        raise ConfigError(f"order={order} must be >= 1")
+    if not 1 <= order <= 100:
+        raise ConfigError(f"order={order} must be >= 1 and <= 100")
     if not (np.all(edges > 0) and np.all(edges < sr / 2)):
         raise ConfigError(f"cutoff_hz={cutoff_hz} must lie between 0 and sr / 2 = {sr / 2:g}")
     if (edges.size == 2) != btype.startswith("band") or (edges.size == 2 and edges[0] >= edges[1]):

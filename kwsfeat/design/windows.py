@@ -12,6 +12,8 @@ from kwsfeat.errors import ConfigError
 SpectrumNorm = Literal["none", "window", "win_length", "n_fft", "density"]
 Window = Literal["hann", "hann-symmetric", "hann-offset", "hamming", "hamming-symmetric", "povey", "blackman", "rectangular"]
 
+_LONGEST = 1 << 24
+
 
 def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
     """One of the analysis windows of speech processing.
@@ -23,7 +25,7 @@ def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
         ``hann-symmetric``, ``hamming-symmetric``: period ``win_length - 1`` (Kaldi's hanning and hamming). ``hann-offset``:
         periodic, shifted by half a sample (TensorFlow's micro_frontend). ``povey``: symmetric Hann to the power 0.85 (Kaldi).
         ``rectangular``: ones.
-    win_length : int, >= 1
+    win_length : int, 1 to 2 ** 24
         Length in samples.
 
     Returns
@@ -33,7 +35,7 @@ def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
     Raises
     ------
     ConfigError
-        If there is no such window, or its length is below 1.
+        If there is no such window, or its length is out of bounds.
 
     Examples
     --------
@@ -42,8 +44,8 @@ def analysis_window(name: Window, win_length: int) -> NDArray[np.float64]:
     """
     if name not in get_args(Window):
         raise ConfigError(f"window={name!r} must be one of {', '.join(get_args(Window))}")
-    if win_length < 1:
-        raise ConfigError(f"win_length={win_length} must be >= 1")
+    if not 1 <= win_length <= _LONGEST:
+        raise ConfigError(f"win_length={win_length} must be >= 1 and <= {_LONGEST:,}")
     n = np.arange(win_length) + (0.5 if name == "hann-offset" else 0.0)
     symmetric = name in ("hann-symmetric", "hamming-symmetric", "povey")
     turn = 2.0 * np.pi * n / max(1, win_length - 1 if symmetric else win_length)

@@ -102,7 +102,7 @@ def delta(
     ----------
     x : array_like, shape (n_frames, n_features)
         Features, frames first.
-    width : int, odd, >= 3
+    width : int, odd, 3 to 9999
         Frames that a slope is taken over; ``librosa`` needs n_frames >= width.
     order : {1, 2}
         First or second derivative.
@@ -133,8 +133,8 @@ def delta(
     features = np.asarray(x, np.float32)
     if features.ndim != 2:
         raise ConfigError(f"x has shape {features.shape} and must have (n_frames, n_features)")
-    if width < 3 or width % 2 == 0:
-        raise ConfigError(f"width={width} must be odd and >= 3")
+    if not 3 <= width <= 9999 or width % 2 == 0:
+        raise ConfigError(f"width={width} must be odd, >= 3 and <= 9,999")
     if order not in (1, 2):
         raise ConfigError(f"order={order} must be 1 or 2")
     if kind == "librosa" and features.shape[0] < width:
