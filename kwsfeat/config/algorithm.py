@@ -29,7 +29,9 @@ class Change:
     concerns: Callable[[FeatureConfig], bool]
 
 
-CHANGES: tuple[Change, ...] = ()
+CHANGES = (
+    Change(2, "dither is drawn from the seed and the clip's row, no longer from its block of rows", lambda config: config.dither > 0),
+)
 
 
 def algorithm_version(config: FeatureConfig) -> int:

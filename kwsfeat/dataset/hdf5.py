@@ -24,7 +24,7 @@ from kwsfeat.dataset.columns import Columns, fixed_strings
 from kwsfeat.dataset.disk import move
 from kwsfeat.dataset.format import Extent, Layout, block_slices, extents, is_block_array
 from kwsfeat.dataset.seal import FORMAT, FORMAT_VERSION, PAGE, check_version
-from kwsfeat.errors import StoreError
+from kwsfeat.errors import ConfigError, StoreError
 
 _LIBVER = ("v108", "v108")  # readable by every HDF5 since 2008, and every piece of metadata carries a checksum
 _ALIGNED = {"alignment_threshold": 16 * PAGE, "alignment_interval": PAGE}
@@ -246,6 +246,8 @@ def parse(source: BinaryIO) -> Contents:
             return Contents(attrs, feature_attrs, clip, configs, _places(file, attrs, shapes, size))
     except StoreError:
         raise
+    except ConfigError as error:  # of a newer version, with an unknown field, out of bounds
+        raise StoreError(str(error)) from None
     except Exception as error:  # whatever HDF5, h5py and the JSON of a damaged file come up with
         raise StoreError(f"it is damaged ({_first_line(error)})") from None
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 import pytest
 
-import kwsfeat.dataset.reader
+import kwsfeat.dataset.hdf5
 import kwstrain.inference.bundle
-from kwsfeat import ClipConfig, Config, ConfigError, FeatureConfig, Reader, StoreError, config_class, option, preset
+from kwsfeat import PRESETS, ClipConfig, Config, ConfigError, FeatureConfig, Reader, StoreError, config_class, option, preset
 from kwsfeat.config import algorithm
 from kwsfeat.config.algorithm import Change, algorithm_version, check_algorithm
+from kwsfeat.pipeline.arrays import write_file
 from kwstrain.config import TrainConfig
 from kwstrain.inference.bundle import Bundle
 
@@ -74,8 +76,8 @@ def test_golden_files_are_read_by_a_config_that_has_grown(name: str, monkeypatch
     with Reader(GOLDEN / name) as reader:
         before = {feature: reader.config(feature) for feature in reader.feature_names}
         clip = reader.clip
-    monkeypatch.setattr(kwsfeat.dataset.reader, "FeatureConfig", grown(FeatureConfig))
-    monkeypatch.setattr(kwsfeat.dataset.reader, "ClipConfig", grown(ClipConfig))
+    monkeypatch.setattr(kwsfeat.dataset.hdf5, "FeatureConfig", grown(FeatureConfig))
+    monkeypatch.setattr(kwsfeat.dataset.hdf5, "ClipConfig", grown(ClipConfig))
     with Reader(GOLDEN / name) as reader:
         for feature, config in before.items():
             read = reader.config(feature)  # compares with the stored fingerprint
@@ -109,6 +111,7 @@ def test_a_run_of_a_newer_version_or_with_an_unknown_field_is_refused(tmp_path: 
 
 def test_the_algorithm_is_raised_for_the_configs_that_a_change_concerns_and_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     config = FeatureConfig(dither=1.0)
+    monkeypatch.setattr(algorithm, "CHANGES", ())
     assert algorithm_version(config) == algorithm_version(FeatureConfig()) == config.algorithm == algorithm.FIRST
     change = Change(2, "dither is drawn otherwise", lambda config: config.dither > 0)
     monkeypatch.setattr(algorithm, "CHANGES", (change,))
@@ -119,6 +122,16 @@ def test_the_algorithm_is_raised_for_the_configs_that_a_change_concerns_and_is_c
         check_algorithm(config, 1, where="run")
     with pytest.raises(ConfigError, match="algorithm version 3, this program computes version 2: install a newer kwsfeat"):
         check_algorithm(config, 3, where="run")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_version_0_1_0_computed_is_still_what_every_preset_gives(name: str) -> None:
+    assert preset(name).algorithm == algorithm.FIRST
+
+
+def test_changes_are_numbered_in_order() -> None:
+    assert [change.version for change in algorithm.CHANGES] == list(range(2, 2 + len(algorithm.CHANGES)))
+    assert FeatureConfig(dither=0.5).algorithm == 2
 
 
 def test_a_run_refuses_a_file_that_another_algorithm_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,3 +210,11 @@ def test_a_field_without_a_description_counts_as_new() -> None:
 
     with Reader(GOLDEN / "words.h5") as reader:
         assert Later.from_json(reader.config().to_json()).extra == 3
+
+
+def test_a_file_of_a_newer_config_says_so(tmp_path: Path) -> None:
+    config = grown(FeatureConfig)(n_samples=1600, output="waveform")
+    y = np.zeros((2, 1600), np.int16)
+    write_file(tmp_path / "a.h5", audio=y, length=[1600, 1600], label=[0, 0], split=["train"] * 2, labels=["a"], configs={"x": config})  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match=r"a\.h5: FeatureConfig has version 3, this program reads versions up to 2: install a newer"):
+        Reader(tmp_path / "a.h5").config()
