@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from tones import WORDS, tone_clip
 
 HERE = Path(__file__).resolve().parent
-SLOW_FOLDERS = ("system", "unit/training")
+SLOW_FOLDERS = ("system", "unit/models", "unit/training", "unit/inference", "unit/evaluation")  # the last four compile with JAX
 
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")  # no test changes the devices of the next; those about devices start processes
 
