@@ -23,7 +23,7 @@ demo: .venv/demo-installed
 	@echo 'The commands are in the environment .venv: activate it in your shell, then go on, for example with'
 	@echo '    . .venv/bin/activate'
 	@echo '    kwstrain predict runs/demo data/demo/yes'
-	@echo '    kwsfeat report demo.h5 demo.html'
+	@echo '    kwsfeat report demo.h5 demo.html --overwrite'
 
 test-fast: .venv/test-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' tests

@@ -59,3 +59,12 @@ def test_the_readme_names_what_make_can_do() -> None:
 
 def test_the_pages_show_commands() -> None:
     assert len({(program, name) for page in PAGES for program, name, _ in shown(page)}) > 15
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=name_of)
+def test_paths_exist(page: Path) -> None:
+    """Files and folders between backticks; those that a page has the reader make stand before a block of code."""
+    text = page.read_text(encoding="utf-8")
+    made = set(re.findall(r"^`([\w/]+\.py)`:\n\n```", text, re.MULTILINE))
+    paths = set(re.findall(r"`((?:kwsfeat|kwstrain|tests|docs|tools|benchmarks|examples)/[a-z0-9_/]*(?:\.\w+)?)`", text)) - made
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
