@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -159,3 +160,32 @@ def test_no_folder_has_more_than_a_dozen_files(root: str) -> None:
     folders = [ROOT / root, *(p for p in (ROOT / root).rglob("*") if p.is_dir())]
     counted = {name_of(f): sum(p.is_file() and p.suffix not in (".pyc", ".nbi", ".nbc") for p in f.iterdir()) for f in folders}
     assert not {name: n for name, n in counted.items() if n > MOST_FILES}
+
+@pytest.mark.parametrize("package", ORDER)
+def test_the_page_shows_the_same_order(package: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split(f"\n## {package}\n")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == ORDER[package]
+
+
+def test_the_way_of_a_clip_is_the_one_that_the_page_shows() -> None:
+    """Every call is there, and each half takes at most six."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    halves = [re.findall(r"^(kws[\w.]+)\(", half, re.MULTILINE) for half in page.split("```")[1].split("\n\n")]
+    assert [1 < len(half) <= 6 for half in halves] == [True, True]
+    for call in sum(halves, []):
+        names = call.split(".")
+        depth = next(n for n in range(len(names) - 1, 0, -1) if is_module(".".join(names[:n])))
+        value = import_module(".".join(names[:depth]))
+        for name in names[depth:]:
+            value = getattr(value, name)
+        assert callable(value)
+
+
+def is_module(name: str) -> bool:
+    """Whether `name` is a module."""
+    try:
+        import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
