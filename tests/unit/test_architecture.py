@@ -161,6 +161,7 @@ def test_no_folder_has_more_than_a_dozen_files(root: str) -> None:
     counted = {name_of(f): sum(p.is_file() and p.suffix not in (".pyc", ".nbi", ".nbc") for p in f.iterdir()) for f in folders}
     assert not {name: n for name, n in counted.items() if n > MOST_FILES}
 
+
 @pytest.mark.parametrize("package", ORDER)
 def test_the_page_shows_the_same_order(package: str) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -173,7 +174,7 @@ def test_the_way_of_a_clip_is_the_one_that_the_page_shows() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     halves = [re.findall(r"^(kws[\w.]+)\(", half, re.MULTILINE) for half in page.split("```")[1].split("\n\n")]
     assert [1 < len(half) <= 6 for half in halves] == [True, True]
-    for call in sum(halves, []):
+    for call in (call for half in halves for call in half):
         names = call.split(".")
         depth = next(n for n in range(len(names) - 1, 0, -1) if is_module(".".join(names[:n])))
         value = import_module(".".join(names[:depth]))
