@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from kwsfeat.audio.raw import Raw, as_wav, is_raw
 from kwsfeat.audio.synthetic import silence_wav
 
 NOISE_FOLDER = "_background_noise_"
@@ -44,7 +45,7 @@ class Corpus:
     """What :func:`~kwsfeat.corpus.find.find_corpus` found.
 
     `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
-    not become a clip, as (path, reason); `notes` are sentences for the reader.
+    not become a clip, as (path, reason); `notes` are sentences for the reader. `raw` says what headerless files hold.
     """
 
     source: Path
@@ -54,13 +55,16 @@ class Corpus:
     noise: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    raw: Raw | None = None
     unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def open(self, clip: Clip) -> str | BinaryIO:
-        """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is synthesised."""
+        """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is
+        synthesised and for samples without a header."""
         if clip.path.startswith(SYNTHETIC_SILENCE):
             return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE))))
-        return os.path.join(self.root, clip.path)
+        path = os.path.join(self.root, clip.path)
+        return as_wav(path, self.raw) if self.raw and is_raw(path) else path
 
     @property
     def words(self) -> list[str]:

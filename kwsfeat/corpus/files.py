@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kwsfeat.audio.foreign import CONVERSION, has_ffmpeg, is_foreign, suffix_of
+from kwsfeat.audio.raw import is_raw
 from kwsfeat.errors import CorpusError
 
 AUDIO_SUFFIXES = (
@@ -96,11 +97,11 @@ class Files:
         return Files(self.source, self.top, self.root / folder, audio, folders)
 
 
-def list_files(source: Path, top: Path) -> Files:
+def list_files(source: Path, top: Path, *, raw: bool = False) -> Files:
     """Every recording below `top`.
 
     Links are followed, but each folder is walked once: under its own name where it lies below `top`, else under that of the
-    first link. A folder that cannot be read is skipped.
+    first link. A folder that cannot be read is skipped. With `raw`, files of headerless samples count.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def list_files(source: Path, top: Path) -> Files:
         If `top` itself cannot be read.
     """
     files = Files(source, top, top)
-    walk = _Walk(files)
+    walk = _Walk(files, raw)
     try:
         walk.folder(top, "")
     except OSError as error:
@@ -122,12 +123,12 @@ def list_files(source: Path, top: Path) -> Files:
 
 
 class _Walk:
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, raw: bool) -> None:
         self.files = files
         self.links: list[tuple[str, str]] = []  # to folders, looked at when all real folders are known
         self.n_links = 0
         self._seen: set[tuple[int, int]] = set()
-        self._ffmpeg = has_ffmpeg()
+        self._ffmpeg, self._raw = has_ffmpeg(), raw
 
     def folder(self, folder: str | os.PathLike[str], prefix: str) -> None:
         """Walk a folder that was not reached before; OSError where it cannot be read."""
@@ -157,7 +158,7 @@ class _Walk:
                 self.files.folders.append(name)
                 self._try(entry.path, name)
         elif entry.is_file() or entry.is_symlink():
-            if is_recording(name) or (self._ffmpeg and is_foreign(name)):
+            if is_recording(name) or (self._raw and is_raw(name)) or (self._ffmpeg and is_foreign(name)):
                 self.files.audio.append(name)
             elif is_foreign(name):
                 self.files.foreign.append(name)

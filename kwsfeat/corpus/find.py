@@ -10,6 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from kwsfeat.audio.raw import parse_raw
 from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.files import Files, foreign_note, list_files, no_recordings
@@ -21,7 +22,12 @@ from kwsfeat.errors import CorpusError, unknown_name
 
 
 def find_corpus(
-    source: str | os.PathLike[str], layout: str | None = None, *, pattern: str | None = None, label_level: int | None = None
+    source: str | os.PathLike[str],
+    layout: str | None = None,
+    *,
+    pattern: str | None = None,
+    label_level: int | None = None,
+    raw: str | None = None,
 ) -> Corpus:
     """The clips of a folder, an archive or a manifest.
 
@@ -35,6 +41,8 @@ def find_corpus(
         Instead of a layout: how paths end, see :func:`~kwsfeat.corpus.pattern.read_pattern`.
     label_level : int, optional
         Instead of a layout: which folder is the label, 1 the outermost and -1 the innermost.
+    raw : str, optional
+        What files without a header (``.ulaw``, ``.raw`` ...) hold, see :func:`~kwsfeat.audio.raw.parse_raw`: ``ulaw:8000``.
 
     Raises
     ------
@@ -43,7 +51,7 @@ def find_corpus(
     CorpusError
         If `source` is missing or holds no recordings, the layout does not fit it, or what it gives cannot be right.
     """
-    source = Path(source)
+    source, headerless = Path(source), parse_raw(raw) if raw else None
     if sum(choice is not None for choice in (layout, pattern, label_level)) > 1:
         raise CorpusError("layout, pattern and label_level exclude each other: give one")
     if layout is not None and layout not in LAYOUTS:
@@ -53,20 +61,15 @@ def find_corpus(
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
         if pattern is not None or label_level is not None:
             raise CorpusError(f"{source}: a manifest says the labels itself: leave out pattern and label_level")
-        return asked_layout(Files(source, source.parent, source.parent), "manifest")
-    if source.is_dir():
-        return _folder(source, source, layout, pattern, label_level)
-    if not is_archive(source):
+        corpus = asked_layout(Files(source, source.parent, source.parent), "manifest")
+        corpus.raw = headerless
+        return corpus
+    if not source.is_dir() and not is_archive(source):
         raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .7z, .csv, .tsv or .jsonl file")
-    unpacked = tempfile.TemporaryDirectory(prefix="kwsfeat-")
-    unpack(source, Path(unpacked.name))
-    corpus = _folder(source, Path(unpacked.name), layout, pattern, label_level)
-    corpus.unpacked = unpacked
-    return corpus
-
-
-def _folder(source: Path, top: Path, layout: str | None, pattern: str | None, label_level: int | None) -> Corpus:
-    files = list_files(source, top)
+    unpacked = None if source.is_dir() else tempfile.TemporaryDirectory(prefix="kwsfeat-")
+    if unpacked:
+        unpack(source, Path(unpacked.name))
+    files = list_files(source, Path(unpacked.name) if unpacked else source, raw=headerless is not None)
     if not files.audio:
         raise no_recordings(source, files.foreign)
     if pattern is not None:
@@ -75,6 +78,7 @@ def _folder(source: Path, top: Path, layout: str | None, pattern: str | None, la
         corpus = read_level(files, label_level)
     else:
         corpus = _below_wrappers(files, layout)
+    corpus.raw, corpus.unpacked = headerless, unpacked
     corpus.skipped += files.skipped
     if files.aliases:
         corpus.notes.append(f"{len(files.aliases):,} links lead to folders that are read under another name, {files.aliases[0]} for one")

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat.audio.read import openable, read_samples
+from kwsfeat.audio.describe import describe
+from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus, clip_hash
 from kwsfeat.corpus.splits import assign_splits, speakers_in_several_splits
@@ -245,16 +246,14 @@ def _sample(clips: Sequence[Clip], n: int) -> list[Clip]:
 
 def _measure_file(corpus: Corpus, clip: Clip) -> Measurement | str:
     """The measurements of a recording, or why it cannot be read."""
-    import soundfile
-
     path = str(corpus.root / clip.path)
     remarks: list[str] = []
     try:
-        y, sr = read_samples(path, start=clip.start, stop=clip.stop, remark=remarks.append)
-        info = soundfile.info(openable(path))
+        y, sr = read_samples(corpus.open(clip), start=clip.start, stop=clip.stop, remark=remarks.append)
+        found = describe(corpus.open(clip))
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
-    return measure(clip, y, sr, channels=info.channels, kind=f"{info.format} {info.subtype}", remarks=remarks)
+    return measure(clip, y, sr, channels=found.channels, kind=found.kind, remarks=remarks)
 
 
 def _longest_run(flags: Samples) -> int:

@@ -7,10 +7,10 @@ from math import ceil
 
 import numpy as np
 
-from kwsfeat.audio.read import openable
+from kwsfeat.audio.describe import describe
 from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus, clip_hash
 from kwsfeat.corpus.names.meaning import SILENCE
-from kwsfeat.errors import CorpusError
+from kwsfeat.errors import AudioError, CorpusError
 
 _FEW = 3  # of fewer noise files than that, overlapping pieces stay within stretches, so that each split can have its own
 _STRETCHES = 5
@@ -68,17 +68,15 @@ def _more_pieces(lengths: dict[str, tuple[int, int]], pieces: list[Clip], n_more
 
 def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
     """(samples, rate) of each noise file that can be read; the others are skipped and said."""
-    import soundfile
-
     lengths = {}
     for path in corpus.noise:
         try:
-            info = soundfile.info(openable(corpus.root / path))
-        except (soundfile.LibsndfileError, OSError) as error:
+            found = describe(corpus.open(Clip(path, SILENCE)))
+        except AudioError as error:
             corpus.skipped.append((path, f"noise that cannot be read ({error})"))
             continue
-        if info.frames:
-            lengths[path] = (info.frames, info.samplerate)
+        if found.n_samples:
+            lengths[path] = (found.n_samples, found.sr)
         else:
             corpus.skipped.append((path, "noise without samples"))
     return lengths

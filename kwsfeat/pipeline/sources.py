@@ -95,7 +95,7 @@ class Recordings:
 
     def identity(self) -> bytes:
         """Sizes and modification times of all recordings (of the archive, for one), and what is cut out of them."""
-        digest = hashlib.sha256(json.dumps([self.seed, self.clip.to_dict()]).encode())
+        digest = hashlib.sha256(json.dumps([self.seed, self.clip.to_dict(), str(self.corpus.raw)]).encode())
         if self.corpus.unpacked:
             digest.update(_stamp(self.corpus.source))
         else:
@@ -144,6 +144,7 @@ def plan_recordings(
     layout: str | None = None,
     pattern: str | None = None,
     label_level: int | None = None,
+    raw: str | None = None,
     labels: str | Sequence[str] = "all",
     unknown: str | None = None,
     unknown_share: float | None = None,
@@ -200,7 +201,7 @@ def plan_recordings(
     >>> rows.labels, len(rows.clips)
     (('no', 'yes'), 8)
     """
-    corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level)
+    corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level, raw=raw)
     if strict and corpus.skipped:
         name, reason = corpus.skipped[0]
         raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")

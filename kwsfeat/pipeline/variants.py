@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -158,7 +157,7 @@ def corpus_noise(corpus: Corpus, sr: int, clips: Sequence[Clip] = ()) -> Noise |
         if held and len(held) == len(pieces):
             continue
         with contextlib.suppress(AudioError):  # the build lists it, for silence is cut from the same files
-            y, recorded_sr = read_samples(os.path.join(corpus.root, path))
+            y, recorded_sr = read_samples(corpus.open(Clip(path, "")))
             if held:
                 free = np.ones(len(y), bool)
                 for clip in held:

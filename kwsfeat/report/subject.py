@@ -51,7 +51,7 @@ def of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress: 
         reduced = class_table(clip.label for clip in apply_labels(corpus, "commands12")[0])
 
     def load(clip: Clip) -> tuple[Samples, int]:
-        return read_samples(os.path.join(corpus.root, clip.path), start=clip.start, stop=clip.stop)
+        return read_samples(corpus.open(clip), start=clip.start, stop=clip.stop)
 
     def address(clip: Clip) -> str:
         if corpus.unpacked:

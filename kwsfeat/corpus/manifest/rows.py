@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kwsfeat.audio.read import openable
+from kwsfeat.audio.describe import describe
 from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
 from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
 from kwsfeat.corpus.names.meaning import SPLIT_NAMES
-from kwsfeat.errors import CorpusError, nearest
+from kwsfeat.errors import AudioError, CorpusError, nearest
 
 __all__ = ["SUFFIXES", "Manifest", "Row", "read_manifest"]
 
@@ -190,11 +190,9 @@ def _exists(folder: Path, path: str) -> bool:
 def _rates(folder: Path) -> Callable[[str], int | None]:
     @cache
     def rate(path: str) -> int | None:
-        import soundfile
-
         try:
-            return int(soundfile.info(openable(folder / path)).samplerate)
-        except (soundfile.LibsndfileError, OSError, ValueError):
+            return describe(folder / path).sr
+        except (AudioError, ValueError):
             return None  # the build will say what is wrong with it
 
     return rate

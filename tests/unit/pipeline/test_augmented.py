@@ -156,7 +156,7 @@ def test_the_command(tiny_corpus, tmp_path, capsys):
     assert main(["build", str(tiny_corpus), str(out), "--augment", "nine", "--quiet"]) == 0
     with Reader(out) as reader:
         assert reader.variant.max() == 9
-    assert main(["build", str(tiny_corpus), str(tmp_path / "x.h5"), "--augment", "nin"]) == 1
+    assert main(["build", str(tiny_corpus), str(tmp_path / "x.h5"), "--augment", "nin"]) == 2
     assert "did you mean nine" in capsys.readouterr().err
     assert not (tmp_path / "x.h5").exists()
 
