@@ -151,7 +151,7 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
 def _fixed_at_rate(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
     """`y` at ``config.sr`` with ``config.n_samples``; untouched int16 stays int16."""
     if config.resample_from_hz:
-        # System C fixes the clip at its recorded rate and resamples the result, so that the FFT sees the zeros too.
+        # logspec8k fixes the clip at its recorded rate and resamples the result, so that the FFT sees the zeros too.
         between = config.resample_from_hz
         if sr != between:
             y = _some(resample(y, sr, between), between)

@@ -39,9 +39,9 @@ class ClipConfig(Config):
     crop: Crop = option(
         "center", "What is kept of a longer recording; random is drawn from the seed given to build or extract.", group="Clip"
     )
-    resample: Literal["soxr", "fft"] = option("soxr", "soxr is band-limited, fft is scipy.signal.resample (system C).", group="Clip")
+    resample: Literal["soxr", "fft"] = option("soxr", "soxr is band-limited, fft is scipy.signal.resample (logspec8k).", group="Clip")
     resample_from_hz: int = option(
-        0, "Above 0: fix the length at that rate first and resample the fixed clip, as system C does.",
+        0, "Above 0: fix the length at that rate first and resample the fixed clip, as logspec8k does.",
         unit="Hz", at_least=0, at_most=MOST_HZ, group="Clip",
     )  # fmt: skip
     trim_db: float | None = option(

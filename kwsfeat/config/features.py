@@ -41,7 +41,7 @@ class FeatureConfig(ClipConfig):
     peak_normalize: bool = option(False, "Divide by the clip's largest sample (MLPerf Tiny).", group="Conditioning")
     input_scale: float = option(1.0, "Factor on samples in [-1, 1]; Kaldi's is 32768.", above=0, group="Conditioning")
     lowpass_hz: float | None = option(
-        None, "Cutoff of a causal Butterworth low-pass, below sr / 2 (system A: 3000); None is off.",
+        None, "Cutoff of a causal Butterworth low-pass, below sr / 2 (mel75: 3000); None is off.",
         unit="Hz", above=0, group="Conditioning",
     )
     lowpass_order: int = option(
@@ -137,7 +137,7 @@ class FeatureConfig(ClipConfig):
         "librosa", "librosa: Savitzky-Golay; htk: regression with repeated ends, applied twice.", group="After"
     )
     normalize: Normalize = option(
-        "none", "row-l1: each band over time divided by its L1 norm (system A); mean and mean-variance: per utterance and feature; "
+        "none", "row-l1: each band over time divided by its L1 norm (mel75); mean and mean-variance: per utterance and feature; "
         "global: with global_mean and global_std.",
         group="After",
     )

@@ -7,15 +7,15 @@ from dataclasses import replace
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import unknown_name
 
-_SYSTEM_A = FeatureConfig(
+_DEEP_CNN = FeatureConfig(
     lowpass_hz=3000.0, lowpass_order=35, n_fft=2048, win_length=2048, hop_length=214, n_mels=75,
     log="db", log_floor=1e-10, top_db=80.0, normalize="row-l1",
 )  # fmt: skip
-_SYSTEM_B = FeatureConfig(
+_LIGHT_CNN = FeatureConfig(
     pad="front", crop="random", output="spectrum", n_fft=320, win_length=320, hop_length=160, framing="none",
     spectrum_norm="density", log="ln", log_floor=0.0, log_offset=1e-10,
 )  # fmt: skip
-_SYSTEM_E = FeatureConfig(
+_LSTM = FeatureConfig(
     sr=22050, n_samples=17640, crop="start", n_fft=2048, win_length=2048, hop_length=512, n_mels=64, log="db",
     log_floor=1e-10, top_db=80.0,
 )  # fmt: skip
@@ -33,19 +33,19 @@ _MLPERF_TINY = FeatureConfig(
 PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     "logmel": (FeatureConfig(), "log-mel, 40 bands, 25/10 ms (the default)"),
     "mfcc": (FeatureConfig(output="mfcc", log="db", top_db=80.0), "13 MFCC of 40 bands in dB, 25/10 ms"),
-    "mel75": (_SYSTEM_A, "system A: low-pass, 75 mel bands x 75 frames in dB, rows divided by their L1 norm"),
-    "mfcc75": (replace(_SYSTEM_A, output="mfcc", n_mfcc=75, normalize="none"), "system A: 75 MFCC of the dB mel"),
+    "mel75": (_DEEP_CNN, "of the deep CNN on mel (system A): low-pass, 75 mel bands x 75 frames in dB, rows divided by their L1 norm"),
+    "mfcc75": (replace(_DEEP_CNN, output="mfcc", n_mfcc=75, normalize="none"), "of the deep CNN on MFCC: 75 MFCC of the dB mel"),
     "mfcc75-power": (
-        replace(_SYSTEM_A, output="mfcc", n_mfcc=75, normalize="none", log="none", top_db=None),
-        "system A as first written: 75 MFCC of the power mel",
+        replace(_DEEP_CNN, output="mfcc", n_mfcc=75, normalize="none", log="none", top_db=None),
+        "of the deep CNN on MFCC as first written: 75 MFCC of the power mel",
     ),
-    "logspec16k": (_SYSTEM_B, "system B: log-spectrogram 20/10 ms at 16 kHz, 99 x 161"),
+    "logspec16k": (_LIGHT_CNN, "of the light CNN (system B): log-spectrogram 20/10 ms at 16 kHz, 99 x 161"),
     "logspec8k": (
-        replace(_SYSTEM_B, sr=8000, n_samples=8000, resample="fft", resample_from_hz=16000, n_fft=160, win_length=160, hop_length=80),
-        "system C: log-spectrogram 20/10 ms at 8 kHz, 99 x 81",
+        replace(_LIGHT_CNN, sr=8000, n_samples=8000, resample="fft", resample_from_hz=16000, n_fft=160, win_length=160, hop_length=80),
+        "of the light CNN at 8 kHz (system C): log-spectrogram 20/10 ms, 99 x 81",
     ),
-    "logmel64": (_SYSTEM_E, "system E: 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
-    "waveform22k": (replace(_SYSTEM_E, output="waveform"), "system E: the raw waveform, 22,050 Hz, 0.8 s"),
+    "logmel64": (_LSTM, "of the LSTM on log-mel (system E): 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
+    "waveform22k": (replace(_LSTM, output="waveform"), "of the LSTM on the waveform: 22,050 Hz, 0.8 s"),
     "librosa": (
         FeatureConfig(
             sr=22050, n_samples=22050, n_fft=2048, win_length=2048, hop_length=512, n_mels=128, log="db", log_floor=1e-10, top_db=80.0

@@ -58,7 +58,7 @@ def mfcc(
     lifter : float, >= 0
         librosa's lifter ``1 + L/2 sin(pi (n + 1) / L)``; 0 is off.
     log : {"db", "ln", "log10", "none"}
-        What the DCT is taken of: the power mel itself with ``none`` (system A's first version).
+        What the DCT is taken of: the power mel itself with ``none`` (the preset mfcc75-power).
     top_db : float > 0, optional
         As :func:`kwsfeat.power_to_db`; without effect for ``none``.
     check_finite : bool

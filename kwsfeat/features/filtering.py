@@ -27,10 +27,21 @@ class FilterState:
     is stored between them differs. The two are related by an exchange of neighbouring sections at a time, each of which loses
     digits; a state that was converted would no longer go on with the same bits. Take a state from one filter to the same one only.
 
-    Attributes
+    Parameters
     ----------
     values : ndarray, float32, shape (n_sections, 2) or (n_clips, n_sections, 2)
         z0 and z1 of each section, in the order in which they run; for storing a state and restoring it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kwsfeat import butter_sos, sosfilt
+    >>> sos, y = butter_sos(2, 1000.0, sr=16000), np.ones(1000, np.float32)
+    >>> first, state = sosfilt(sos, y[:300], zi=FilterState.at_rest(sos))
+    >>> second, state = sosfilt(sos, y[300:], zi=state)
+    >>> whole, _ = sosfilt(sos, y, zi=FilterState.at_rest(sos))
+    >>> bool((np.concatenate([first, second]) == whole).all())
+    True
     """
 
     values: NDArray[np.float32]
@@ -145,9 +156,9 @@ def _with_scipys_state(
 def sosfilt_clips(
     sos: NDArray[np.float64], clips: Samples, out: NDArray[np.float32], lengths: NDArray[np.integer] | None, pad: Pad
 ) -> None:
-    """Filter a batch from rest into `out`; with `lengths`, what padding added behind the real samples becomes silence again.
+    """Filter a batch from rest into `out`; with `lengths`, what padding added after the real samples becomes silence again.
 
-    Filtering the recording and padding the result (system A) is the same as filtering the padded clip and cutting the ringing.
+    Filtering the recording and padding the result is the same as filtering the padded clip and cutting the ringing.
     """
     _filter(sos, clips, out)
     if lengths is not None:
@@ -212,8 +223,9 @@ def _quiet_order(n_sections: int) -> NDArray[np.intp]:
     """The order in which float32 sections leave the least noise: the middle two, then from the two ends in turn.
 
     scipy lists sections by how close their poles are to the unit circle. Such a section amplifies its own rounding around its
-    resonance, and only those behind it attenuate that again: all resonant ones at the end leave ten times the noise for system
-    A, and a thousand times for a wide band-stop. In turn with damped ones, none is at the end and none meets an unfiltered click.
+    resonance, and only those after it attenuate that again: all resonant ones at the end leave ten times the noise for a
+    low-pass of order 35 at 3 kHz, and a thousand times for a wide band-stop. In turn with damped ones, none is at the end and
+    none meets an unfiltered click.
     """
     index = np.arange(n_sections)
     return np.roll(np.stack([index, index[::-1]], axis=1).ravel()[:n_sections], 2)

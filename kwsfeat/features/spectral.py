@@ -296,7 +296,7 @@ def melspectrogram(
 
 
 def amplitude_spectrum(y: ArrayLike, *, sr: int, check_finite: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """One-sided amplitude spectrum of a whole clip, as system C looks at it.
+    """One-sided amplitude spectrum of a whole clip.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ f32 = np.float32
 
 @stage
 def row_l1(x, n_features, total):
-    """Each feature divided by the sum of its absolute values over time (system A); all-zero features stay zero."""
+    """Each feature divided by the sum of its absolute values over time; all-zero features stay zero."""
     total[:n_features] = 0
     for t in range(x.shape[0]):
         for f in range(n_features):
