@@ -1,0 +1,100 @@
+"""BC-ResNet: residual blocks that work on frames, broadcast over frequency (Kim et al. 2021, arXiv:2106.04140)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from kwstrain.models.layers.frames import FrameConv, TimePadding, norm
+
+_SUB_BANDS = 5
+# repeats, channels in units of tau, frequency stride of the first block, time dilation
+_STAGES = ((2, 8, 1, 1), (2, 12, 2, 2), (4, 16, 2, 4), (4, 20, 1, 8))
+
+
+class SubSpectralNorm(nnx.Module):
+    """BatchNorm of each of five sub-bands by itself, with its own scale and bias (Chang et al. 2021, arXiv:2103.13620)."""
+
+    def __init__(self, n: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
+        self.norm = norm(n * _SUB_BANDS, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        batch, n_frames, n_bands, n = x.shape
+        parts = x.reshape(batch, n_frames, _SUB_BANDS, n_bands // _SUB_BANDS, n)
+        side_by_side = parts.swapaxes(2, 3).reshape(batch, n_frames, n_bands // _SUB_BANDS, _SUB_BANDS * n)
+        normalised: jax.Array = self.norm(side_by_side)
+        return normalised.reshape(batch, n_frames, n_bands // _SUB_BANDS, _SUB_BANDS, n).swapaxes(2, 3).reshape(x.shape)
+
+
+class Block(nnx.Module):
+    """``f2`` on (time, frequency), then ``f1`` on its mean over frequency, broadcast back; a transition changes channels or bands."""
+
+    def __init__(
+        self, n_in: int, n: int, stride: int, dilation: int, *, transition: bool, time: TimePadding, dropout: float, dtype: Any, rngs: nnx.Rngs
+    ) -> None:
+        self.enter = FrameConv(n_in, n, (1, 1), dtype=dtype, rngs=rngs) if transition else None
+        self.enter_norm = norm(n, dtype=dtype, rngs=rngs) if transition else None
+        self.over_bands = FrameConv(n, n, (1, 3), stride=(1, stride), groups=n, pad_features=1, dtype=dtype, rngs=rngs)
+        self.sub_norm = SubSpectralNorm(n, dtype=dtype, rngs=rngs)
+        self.over_time = FrameConv(n, n, (3, 1), dilation=(dilation, 1), groups=n, time=time, dtype=dtype, rngs=rngs)
+        self.norm = norm(n, dtype=dtype, rngs=rngs)
+        self.mix = FrameConv(n, n, (1, 1), dtype=dtype, rngs=rngs)
+        # A channel of a clip is dropped as a whole: the same draw for all frames and bands.
+        self.dropout = nnx.Dropout(dropout, broadcast_dims=(1, 2), rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        entered = x if self.enter is None or self.enter_norm is None else nnx.relu(self.enter_norm(self.enter(x)))
+        bands = self.sub_norm(self.over_bands(entered))
+        frames = self.norm(self.over_time(bands.mean(axis=2, keepdims=True)))
+        y = self.dropout(self.mix(nnx.silu(frames))) + bands
+        return nnx.relu(y if self.enter is not None else y + x)
+
+
+class BCResNet(nnx.Module):
+    """Log-mel of 40 bands (any multiple of 20) and any number of frames; no frame is skipped or shortened.
+
+    `tau` is the width: 8 tau channels in the first stage. `causal`: no output of :meth:`frames` depends on a later frame.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int],
+        n_classes: int,
+        *,
+        rngs: nnx.Rngs,
+        tau: float = 1.0,
+        causal: bool = False,
+        dropout: float = 0.1,
+        dtype: Any = jnp.float32,
+    ) -> None:
+        time: TimePadding = "causal" if causal else "same"
+        n_bands = input_shape[1]
+        width = [int(tau * n) for n in (16, *(channels for _, channels, _, _ in _STAGES), 32)]
+        self.stem = FrameConv(1, width[0], (5, 5), stride=(1, 2), time=time, pad_features=2, dtype=dtype, rngs=rngs)
+        self.stem_norm = norm(width[0], dtype=dtype, rngs=rngs)
+        blocks, n_in = [], width[0]
+        for (repeats, _, stride, dilation), n in zip(_STAGES, width[1:-1], strict=True):
+            for i in range(repeats):
+                blocks.append(
+                    Block(n_in, n, stride if i == 0 else 1, dilation, transition=i == 0, time=time, dropout=dropout, dtype=dtype, rngs=rngs)
+                )
+                n_in = n
+        self.blocks = nnx.List(blocks)
+        self.last = FrameConv(n_in, n_in, (5, n_bands // 8), groups=n_in, time=time, pad_features=0, dtype=dtype, rngs=rngs)
+        self.expand = FrameConv(n_in, width[-1], (1, 1), dtype=dtype, rngs=rngs)
+        self.expand_norm = norm(width[-1], dtype=dtype, rngs=rngs)
+        self.out = FrameConv(width[-1], n_classes, (1, 1), use_bias=True, dtype=dtype, rngs=rngs)
+
+    def frames(self, x: jax.Array) -> jax.Array:
+        """``(batch, n_frames, 32 tau)``: what each frame contributes to the mean."""
+        x = nnx.relu(self.stem_norm(self.stem(x[..., None])))
+        for block in self.blocks:
+            x = block(x)
+        return nnx.relu(self.expand_norm(self.expand(self.last(x)))).squeeze(2)
+
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        pooled = self.frames(x).mean(axis=1)
+        return self.out(pooled[:, None, None]).reshape(len(x), -1).astype(jnp.float32)

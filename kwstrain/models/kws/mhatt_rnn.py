@@ -1,0 +1,54 @@
+"""Multi-head attention over a bidirectional recurrent network (Rybakov et al. 2020, arXiv:2005.06720, MHAtt-RNN)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.layers.gru import BidirectionalGRU
+
+
+class MHAttRNN(nnx.Module):
+    """Two convolutions over time, two bidirectional GRUs; `heads` queries made of the middle frame attend to all frames."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int],
+        n_classes: int,
+        *,
+        rngs: nnx.Rngs,
+        units: int = 128,
+        heads: int = 4,
+        dropout: float = 0.2,
+        dtype: Any = jnp.float32,
+    ) -> None:
+        n_features = input_shape[1]
+        self.conv1 = FrameConv(1, 10, (5, 1), use_bias=True, dtype=dtype, rngs=rngs)
+        self.norm1 = norm(10, dtype=dtype, rngs=rngs)
+        self.conv2 = FrameConv(10, 1, (5, 1), use_bias=True, dtype=dtype, rngs=rngs)
+        self.norm2 = norm(1, dtype=dtype, rngs=rngs)
+        self.gru1 = BidirectionalGRU(n_features, units, dtype=dtype, rngs=rngs)
+        self.gru2 = BidirectionalGRU(2 * units, units, dtype=dtype, rngs=rngs)
+        self.queries = nnx.List(linear(2 * units, 2 * units, dtype=dtype, rngs=rngs) for _ in range(heads))
+        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.dense1 = linear(2 * units * heads, 64, dtype=dtype, rngs=rngs)
+        self.dense2 = linear(64, 32, dtype=dtype, rngs=rngs)
+        self.out = linear(32, n_classes, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        x = nnx.relu(self.norm1(self.conv1(x[..., None])))
+        x = nnx.relu(self.norm2(self.conv2(x))).squeeze(-1)
+        x = self.gru2(self.gru1(x))
+        middle = x[:, x.shape[1] // 2]
+        attended = []
+        for query in self.queries:
+            scores = jnp.einsum("btd,bd->bt", x, query(middle)).astype(jnp.float32)
+            if mask is not None:
+                scores = jnp.where(mask, scores, jnp.finfo(jnp.float32).min)
+            attended.append(jnp.einsum("bt,btd->bd", jax.nn.softmax(scores, axis=-1).astype(x.dtype), x))
+        y = self.dropout(jnp.concatenate(attended, axis=-1))
+        return self.out(self.dense2(nnx.relu(self.dense1(y)))).astype(jnp.float32)

@@ -1,0 +1,79 @@
+"""MixedNet: depthwise convolutions of mixed lengths over time, without padding (microWakeWord, K. Ahrendt; MixConv, arXiv:1907.09595).
+
+No layer pads in time, so a stream gives what the whole recording gives, frame by frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from kwsfeat import ConfigError
+from kwstrain.models.layers.frames import FrameConv, linear, norm
+
+_STEM, _STEM_SIZE, _STRIDE = 32, 5, 3
+_MIXES = ((5,), (7, 11), (9, 15), (23,))
+
+
+class MixedBlock(nnx.Module):
+    """Groups of channels, each with a depthwise convolution of its own length; pointwise; BatchNorm; ReLU."""
+
+    def __init__(self, n_in: int, n: int, sizes: tuple[int, ...], *, dtype: Any, rngs: nnx.Rngs) -> None:
+        parts = [n_in // len(sizes) + (i < n_in % len(sizes)) for i in range(len(sizes))]
+        self.depthwise = nnx.List(
+            FrameConv(part, part, (size, 1), groups=part, time="valid", dtype=dtype, rngs=rngs)
+            for part, size in zip(parts, sizes, strict=True)
+        )
+        self.pointwise = FrameConv(n_in, n, (1, 1), dtype=dtype, rngs=rngs)
+        self.norm = norm(n, dtype=dtype, rngs=rngs)
+        self.parts, self.sizes = tuple(parts), sizes
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        longest = max(self.sizes)
+        start, mixed = 0, []
+        for part, size, conv in zip(self.parts, self.sizes, self.depthwise, strict=True):
+            # A shorter kernel reads the latest frames only, so that all groups end at the same frame.
+            mixed.append(conv(x[:, longest - size :, :, start : start + part]))
+            start += part
+        return nnx.relu(self.norm(self.pointwise(jnp.concatenate(mixed, axis=-1))))
+
+
+class MixedNet(nnx.Module):
+    """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the frames that are left; Dense."""
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int],
+        n_classes: int,
+        *,
+        rngs: nnx.Rngs,
+        filters: int = 64,
+        dropout: float = 0.0,
+        dtype: Any = jnp.float32,
+    ) -> None:
+        self.stem = FrameConv(
+            input_shape[1], _STEM, (_STEM_SIZE, 1), stride=(_STRIDE, 1), time="valid", dtype=dtype, rngs=rngs
+        )
+        self.blocks = nnx.List(
+            MixedBlock(_STEM if i == 0 else filters, filters, sizes, dtype=dtype, rngs=rngs) for i, sizes in enumerate(_MIXES)
+        )
+        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
+
+    def frames(self, x: jax.Array) -> jax.Array:
+        """``(batch, frames out, filters)``, one for every third frame after the first `field` of them."""
+        x = nnx.relu(self.stem(x[:, :, None]))
+        for block in self.blocks:
+            x = block(x)
+        return x.squeeze(2)
+
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
+
+
+def receptive_field() -> int:
+    """Frames that one output of the network sees."""
+    return _STEM_SIZE + _STRIDE * sum(max(sizes) - 1 for sizes in _MIXES)
