@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -9,36 +10,53 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, norm
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
-_SUB_BANDS = 5
 # repeats, channels in units of tau, frequency stride of the first block, time dilation
 _STAGES = ((2, 8, 1, 1), (2, 12, 2, 2), (4, 16, 2, 4), (4, 20, 1, 8))
 
 
 class SubSpectralNorm(nnx.Module):
-    """BatchNorm of each of five sub-bands by itself, with its own scale and bias (Chang et al. 2021, arXiv:2103.13620)."""
+    """BatchNorm of each of five sub-bands by itself, with its own scale and bias (Chang et al. 2021, arXiv:2103.13620).
 
-    def __init__(self, n: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
-        self.norm = norm(n * _SUB_BANDS, dtype=dtype, rngs=rngs)
+    Where five do not divide the bands, the next smaller number of sub-bands that does.
+    """
+
+    def __init__(self, n: int, n_bands: int, *, dtype: Any, rngs: nnx.Rngs) -> None:
+        self.parts = max(parts for parts in range(1, 6) if n_bands % parts == 0)
+        self.norm = norm(n * self.parts, dtype=dtype, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         batch, n_frames, n_bands, n = x.shape
-        parts = x.reshape(batch, n_frames, _SUB_BANDS, n_bands // _SUB_BANDS, n)
-        side_by_side = parts.swapaxes(2, 3).reshape(batch, n_frames, n_bands // _SUB_BANDS, _SUB_BANDS * n)
+        wide = n_bands // self.parts
+        side_by_side = x.reshape(batch, n_frames, self.parts, wide, n).swapaxes(2, 3).reshape(batch, n_frames, wide, self.parts * n)
         normalised: jax.Array = self.norm(side_by_side)
-        return normalised.reshape(batch, n_frames, n_bands // _SUB_BANDS, _SUB_BANDS, n).swapaxes(2, 3).reshape(x.shape)
+        return normalised.reshape(batch, n_frames, wide, self.parts, n).swapaxes(2, 3).reshape(x.shape)
 
 
 class Block(nnx.Module):
     """``f2`` on (time, frequency), then ``f1`` on its mean over frequency, broadcast back; a transition changes channels or bands."""
 
     def __init__(
-        self, n_in: int, n: int, stride: int, dilation: int, *, transition: bool, time: TimePadding, dropout: float, dtype: Any, rngs: nnx.Rngs
+        self,
+        n_in: int,
+        n: int,
+        n_bands: int,
+        stride: int,
+        dilation: int,
+        *,
+        transition: bool,
+        time: TimePadding,
+        dropout: float,
+        dtype: Any,
+        rngs: nnx.Rngs,
     ) -> None:
         self.enter = FrameConv(n_in, n, (1, 1), dtype=dtype, rngs=rngs) if transition else None
         self.enter_norm = norm(n, dtype=dtype, rngs=rngs) if transition else None
         self.over_bands = FrameConv(n, n, (1, 3), stride=(1, stride), groups=n, pad_features=1, dtype=dtype, rngs=rngs)
-        self.sub_norm = SubSpectralNorm(n, dtype=dtype, rngs=rngs)
+        self.sub_norm = SubSpectralNorm(n, n_bands, dtype=dtype, rngs=rngs)
         self.over_time = FrameConv(n, n, (3, 1), dilation=(dilation, 1), groups=n, time=time, dtype=dtype, rngs=rngs)
         self.norm = norm(n, dtype=dtype, rngs=rngs)
         self.mix = FrameConv(n, n, (1, 1), dtype=dtype, rngs=rngs)
@@ -53,37 +71,36 @@ class Block(nnx.Module):
         return nnx.relu(y if self.enter is not None else y + x)
 
 
-class BCResNet(nnx.Module):
-    """Log-mel of 40 bands (any multiple of 20) and any number of frames; no frame is skipped or shortened.
+@dataclass(frozen=True, kw_only=True)
+class BCResNetOptions(Options):
+    """Options of BC-ResNet."""
 
-    `tau` is the width: 8 tau channels in the first stage. `causal`: no output of :meth:`frames` depends on a later frame.
-    """
+    tau: float = option(1.0, "width: 8 tau channels in the first stage", at_least=0.5)
+    causal: bool = option(False, "no frame's output depends on a later frame")
+    dropout: float = option(0.1, "rate of whole channels in each block", at_least=0, below=1)
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        tau: float = 1.0,
-        causal: bool = False,
-        dropout: float = 0.1,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        time: TimePadding = "causal" if causal else "same"
-        n_bands = input_shape[1]
-        width = [int(tau * n) for n in (16, *(channels for _, channels, _, _ in _STAGES), 32)]
+
+class BCResNet(Network):
+    """Made for log-mel of 40 bands; takes any number of bands and frames. No frame is skipped."""
+
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: BCResNetOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        time: TimePadding = "causal" if options.causal else "same"
+        n_bands = -(-input_shape[1] // 2)
+        width = [int(options.tau * n) for n in (16, *(channels for _, channels, _, _ in _STAGES), 32)]
         self.stem = FrameConv(1, width[0], (5, 5), stride=(1, 2), time=time, pad_features=2, dtype=dtype, rngs=rngs)
         self.stem_norm = norm(width[0], dtype=dtype, rngs=rngs)
         blocks, n_in = [], width[0]
         for (repeats, _, stride, dilation), n in zip(_STAGES, width[1:-1], strict=True):
             for i in range(repeats):
+                step = stride if i == 0 else 1
+                n_bands = -(-n_bands // step)
                 blocks.append(
-                    Block(n_in, n, stride if i == 0 else 1, dilation, transition=i == 0, time=time, dropout=dropout, dtype=dtype, rngs=rngs)
+                    Block(n_in, n, n_bands, step, dilation, transition=i == 0, time=time, dropout=options.dropout, dtype=dtype, rngs=rngs)
                 )
                 n_in = n
         self.blocks = nnx.List(blocks)
-        self.last = FrameConv(n_in, n_in, (5, n_bands // 8), groups=n_in, time=time, pad_features=0, dtype=dtype, rngs=rngs)
+        self.last = FrameConv(n_in, n_in, (5, n_bands), groups=n_in, time=time, pad_features=0, dtype=dtype, rngs=rngs)
         self.expand = FrameConv(n_in, width[-1], (1, 1), dtype=dtype, rngs=rngs)
         self.expand_norm = norm(width[-1], dtype=dtype, rngs=rngs)
         self.out = FrameConv(width[-1], n_classes, (1, 1), use_bias=True, dtype=dtype, rngs=rngs)
@@ -95,6 +112,25 @@ class BCResNet(nnx.Module):
             x = block(x)
         return nnx.relu(self.expand_norm(self.expand(self.last(x)))).squeeze(2)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         pooled = self.frames(x).mean(axis=1)
         return self.out(pooled[:, None, None]).reshape(len(x), -1).astype(jnp.float32)
+
+
+_PAPER = {
+    "optimizer": "sgd", "lr": 0.1, "schedule": "cosine", "warmup": 0.025, "weight_decay": 1e-3, "batch": 100, "epochs": 200,
+    "augment": "bcresnet",
+}  # fmt: skip
+# tau, and how many bands its SpecAugment masks at most (none below 1.5)
+_FAMILY = (("1", 1.0, 0), ("1.5", 1.5, 1), ("2", 2.0, 3), ("3", 3.0, 5), ("6", 6.0, 7), ("8", 8.0, 7))
+
+SPECS = tuple(
+    ModelSpec(
+        name=f"bcresnet-{name}",
+        network=BCResNet,
+        options=BCResNetOptions(tau=tau),
+        published=(Published(input_shape=(101, 40), n_classes=12, source="Kim et al. 2021, arXiv:2106.04140"),),
+        training=_PAPER | ({"time_masks": 2, "time_mask_frames": 20, "feature_masks": 2, "feature_mask_bins": bands} if bands else {}),
+    )
+    for name, tau, bands in _FAMILY
+)

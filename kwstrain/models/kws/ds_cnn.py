@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -9,6 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, linear, norm
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
 
 class Separable(nnx.Module):
@@ -25,35 +29,36 @@ class Separable(nnx.Module):
         return nnx.relu(self.norm2(self.pointwise(x)))
 
 
-class DSCNN(nnx.Module):
-    """A 10 x 4 convolution with `stride`, then `n_blocks` separable ones, the first with `block_stride`; mean; Dense.
+@dataclass(frozen=True, kw_only=True)
+class DSCNNOptions(Options):
+    """Options of DS-CNN."""
 
-    BatchNorm without a scale, which the next convolution's weights hold: so counted, the paper's numbers come out. `full` is
-    MLPerf Tiny's: biases and scales too.
+    filters: int = option(64, "channels of every convolution", at_least=1)
+    blocks: int = option(4, "separable convolutions", at_least=1)
+    feature_stride: int = option(2, "step of the first convolution along the features; along the frames it is 2", at_least=1)
+    block_stride: int = option(1, "step of the first separable convolution", at_least=1)
+    full: bool = option(False, "biases before each BatchNorm, and its scale, as MLPerf Tiny's has them")
+    causal: bool = option(False, "no frame's output depends on a later frame")
+    dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
+
+
+class DSCNN(Network):
+    """A 10 x 4 convolution, then separable ones; mean; Dense.
+
+    Without `full`, BatchNorm has no scale, for the weights after it hold one: so counted, the paper's numbers come out.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        filters: int = 64,
-        stride: tuple[int, int] = (2, 2),
-        block_stride: tuple[int, int] = (1, 1),
-        n_blocks: int = 4,
-        full: bool = False,
-        causal: bool = False,
-        dropout: float = 0.0,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        time: TimePadding = "causal" if causal else "same"
-        self.stem = FrameConv(1, filters, (10, 4), stride=stride, time=time, use_bias=full, dtype=dtype, rngs=rngs)
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: DSCNNOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        filters, full = options.filters, options.full
+        time: TimePadding = "causal" if options.causal else "same"
+        self.stem = FrameConv(1, filters, (10, 4), stride=(2, options.feature_stride), time=time, use_bias=full, dtype=dtype, rngs=rngs)
         self.norm = norm(filters, use_scale=full, dtype=dtype, rngs=rngs)
         self.blocks = nnx.List(
-            Separable(filters, block_stride if i == 0 else (1, 1), time=time, full=full, dtype=dtype, rngs=rngs) for i in range(n_blocks)
+            Separable(filters, (options.block_stride,) * 2 if i == 0 else (1, 1), time=time, full=full, dtype=dtype, rngs=rngs)
+            for i in range(options.blocks)
         )
-        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
 
     def frames(self, x: jax.Array) -> jax.Array:
@@ -63,5 +68,25 @@ class DSCNN(nnx.Module):
             x = block(x)
         return x.mean(axis=2)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
+
+
+_PAPER = "Zhang et al. 2017, arXiv:1711.07128"
+_FAMILY = (
+    ("s", DSCNNOptions(), _PAPER),
+    ("m", DSCNNOptions(filters=172, feature_stride=1, block_stride=2), _PAPER),
+    ("l", DSCNNOptions(filters=276, blocks=5, feature_stride=1, block_stride=2), _PAPER),
+    ("tiny", DSCNNOptions(full=True, dropout=0.2), "MLPerf Tiny, keyword spotting (mlcommons/tiny)"),
+)
+
+SPECS = tuple(
+    ModelSpec(
+        name=f"ds-cnn-{size}",
+        network=DSCNN,
+        options=options,
+        published=(Published(input_shape=(49, 10), n_classes=12, source=source),),
+        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
+    )
+    for size, options, source in _FAMILY
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,6 +11,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import linear
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
 _HEAD = 64  # values of one head
 
@@ -27,7 +31,7 @@ class Attention(nnx.Module):
         q, k, v = jnp.unstack(self.qkv(x).reshape(batch, n_tokens, 3, self.heads, _HEAD), axis=2)
         scores = jnp.einsum("bihd,bjhd->bhij", q, k) / math.sqrt(_HEAD)
         if mask is not None:
-            scores = jnp.where(mask[:, None, None], scores, jnp.finfo(scores.dtype).min)
+            scores = jnp.where(mask[:, None, None], scores, -1e30)
         weights = jax.nn.softmax(scores.astype(jnp.float32), axis=-1).astype(v.dtype)
         return self.out(jnp.einsum("bhij,bjhd->bihd", weights, v).reshape(batch, n_tokens, -1))
 
@@ -50,34 +54,37 @@ class Layer(nnx.Module):
         return normalised
 
 
-class KWT(nnx.Module):
-    """A frame is a token of `units` values; `depth` layers; the class token's output is classified.
+@dataclass(frozen=True, kw_only=True)
+class KWTOptions(Options):
+    """Options of the Keyword Transformer."""
+
+    units: int = option(64, "values of a token", at_least=1)
+    heads: int = option(1, "of the attention, 64 values each", at_least=1)
+    mlp: int = option(256, "units of the hidden layer of each MLP", at_least=1)
+    depth: int = option(12, "layers", at_least=1)
+    dropout: float = option(0.0, "rate after attention and in the MLP", at_least=0, below=1)
+
+
+class KWT(Network):
+    """A frame is a token; the class token's output is classified.
 
     Positions are learnt for the frames of `input_shape`; another number of frames interpolates them. Frames that are not real
     are not attended to.
     """
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        units: int = 64,
-        heads: int = 1,
-        mlp: int = 256,
-        depth: int = 12,
-        dropout: float = 0.0,
-        dtype: Any = jnp.float32,
-    ) -> None:
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: KWTOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        units = options.units
         n_frames, n_features = input_shape
         self.embed = linear(n_features, units, dtype=dtype, rngs=rngs)
         self.token = nnx.Param(0.02 * jax.random.normal(rngs.params(), (units,)))
         self.positions = nnx.Param(0.02 * jax.random.normal(rngs.params(), (1 + n_frames, units)))
-        self.layers = nnx.List(Layer(units, heads, mlp, dropout=dropout, dtype=dtype, rngs=rngs) for _ in range(depth))
+        self.layers = nnx.List(
+            Layer(units, options.heads, options.mlp, dropout=options.dropout, dtype=dtype, rngs=rngs) for _ in range(options.depth)
+        )
         self.out = linear(units, n_classes, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         batch, n_frames, _ = x.shape
         positions = self.positions[...]
         if n_frames != len(positions) - 1:
@@ -91,3 +98,19 @@ class KWT(nnx.Module):
         for layer in self.layers:
             x = layer(x, mask)
         return self.out(x[:, 0]).astype(jnp.float32)
+
+
+SPECS = tuple(
+    ModelSpec(
+        name=f"kwt-{heads}",
+        network=KWT,
+        options=KWTOptions(units=64 * heads, heads=heads, mlp=256 * heads),
+        published=(Published(input_shape=(98, 40), n_classes=12, source="Berg et al. 2021, arXiv:2104.00769"),),
+        training={
+            "optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "warmup": 0.07, "weight_decay": 0.1, "label_smoothing": 0.1,
+            "batch": 128, "epochs": 140, "augment": "bcresnet", "time_masks": 2, "time_mask_frames": 25, "feature_masks": 2,
+            "feature_mask_bins": 7,
+        },
+    )
+    for heads in (1, 2, 3)
+)  # fmt: skip

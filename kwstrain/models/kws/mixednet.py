@@ -5,6 +5,7 @@ No layer pads in time, so a stream gives what the whole recording gives, frame b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -13,6 +14,9 @@ from flax import nnx
 
 from kwsfeat import ConfigError
 from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
 _STEM, _STEM_SIZE, _STRIDE = 32, 5, 3
 _MIXES = ((5,), (7, 11), (9, 15), (23,))
@@ -41,39 +45,49 @@ class MixedBlock(nnx.Module):
         return nnx.relu(self.norm(self.pointwise(jnp.concatenate(mixed, axis=-1))))
 
 
-class MixedNet(nnx.Module):
+@dataclass(frozen=True, kw_only=True)
+class MixedNetOptions(Options):
+    """Options of MixedNet."""
+
+    filters: int = option(64, "channels of every block", at_least=4)
+    dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
+
+
+class MixedNet(Network):
     """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the frames that are left; Dense."""
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        filters: int = 64,
-        dropout: float = 0.0,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        self.stem = FrameConv(
-            input_shape[1], _STEM, (_STEM_SIZE, 1), stride=(_STRIDE, 1), time="valid", dtype=dtype, rngs=rngs
-        )
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: MixedNetOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        filters = options.filters
+        if input_shape[0] < receptive_field():
+            raise ConfigError(f"{input_shape[0]} frames are too few: this network pads nothing and needs {receptive_field()}")
+        self.stem = FrameConv(input_shape[1], _STEM, (_STEM_SIZE, 1), stride=(_STRIDE, 1), time="valid", dtype=dtype, rngs=rngs)
         self.blocks = nnx.List(
             MixedBlock(_STEM if i == 0 else filters, filters, sizes, dtype=dtype, rngs=rngs) for i, sizes in enumerate(_MIXES)
         )
-        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
 
     def frames(self, x: jax.Array) -> jax.Array:
-        """``(batch, frames out, filters)``, one for every third frame after the first `field` of them."""
+        """``(batch, frames out, filters)``, one for every third frame after the first :func:`receptive_field`."""
         x = nnx.relu(self.stem(x[:, :, None]))
         for block in self.blocks:
             x = block(x)
         return x.squeeze(2)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
 
 
 def receptive_field() -> int:
     """Frames that one output of the network sees."""
     return _STEM_SIZE + _STRIDE * sum(max(sizes) - 1 for sizes in _MIXES)
+
+
+SPEC = ModelSpec(
+    name="mixednet",
+    network=MixedNet,
+    options=MixedNetOptions(),
+    published=(Published(input_shape=(194, 40), n_classes=2, source="microWakeWord (K. Ahrendt), MixConv arXiv:1907.09595"),),
+    training={"lr": 1e-3, "schedule": "cosine", "batch": 128, "epochs": 60, "augment": "bcresnet"},
+)

@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from kwsfeat import ConfigError
 from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
 
-class Res(nnx.Module):
-    """3 x 3 convolutions of `filters` maps in pairs with a residual around each; `pool` averages first, or they dilate."""
+@dataclass(frozen=True, kw_only=True)
+class ResOptions(Options):
+    """Options of the residual networks."""
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        n_layers: int = 6,
-        filters: int = 45,
-        pool: tuple[int, int] = (4, 3),
-        dilate: bool = False,
-        dtype: Any = jnp.float32,
-    ) -> None:
+    layers: int = option(6, "convolutions after the first", at_least=1)
+    filters: int = option(45, "maps of every convolution", at_least=1)
+    pool_frames: int = option(1, "frames that are averaged after the first convolution", at_least=1)
+    pool_features: int = option(1, "features that are averaged there", at_least=1)
+    dilate: bool = option(False, "kernels spread by 1, 1, 1, 2, 2, 2, 4, ...")
+
+
+class Res(Network):
+    """3 x 3 convolutions in pairs with a residual around each; the image is averaged first, or the kernels dilate."""
+
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: ResOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        filters, n_layers, pool = options.filters, options.layers, (options.pool_frames, options.pool_features)
+        if input_shape[0] < pool[0] or input_shape[1] < pool[1]:
+            raise ConfigError(f"input_shape={input_shape} is too small: this network averages {pool[0]} x {pool[1]} values first")
         self.stem = FrameConv(1, filters, (3, 3), dtype=dtype, rngs=rngs)
         self.convs = nnx.List(
-            FrameConv(filters, filters, (3, 3), dilation=(2 ** (i // 3),) * 2 if dilate else (1, 1), dtype=dtype, rngs=rngs)
+            FrameConv(filters, filters, (3, 3), dilation=(2 ** (i // 3),) * 2 if options.dilate else (1, 1), dtype=dtype, rngs=rngs)
             for i in range(n_layers)
         )
         self.norms = nnx.List(norm(filters, use_scale=False, use_bias=False, dtype=dtype, rngs=rngs) for _ in range(n_layers))
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
         self.pool = pool
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         x = nnx.relu(self.stem(x[..., None]))
         if self.pool != (1, 1):
             x = nnx.avg_pool(x, self.pool, strides=self.pool)
@@ -46,3 +54,30 @@ class Res(nnx.Module):
                 x = before = x + before
             x = norm_(x)
         return self.out(x.mean(axis=(1, 2))).astype(jnp.float32)
+
+
+_FAMILY = (
+    ("res8", ResOptions(pool_frames=4, pool_features=3)),
+    ("res8-narrow", ResOptions(filters=19, pool_frames=4, pool_features=3)),
+    ("res15", ResOptions(layers=13, dilate=True)),
+    ("res26", ResOptions(layers=24, pool_frames=2, pool_features=2)),
+)
+
+SPECS = tuple(
+    ModelSpec(
+        name=name,
+        network=Res,
+        options=options,
+        published=(Published(input_shape=(101, 40), n_classes=12, source="Tang & Lin 2017, arXiv:1710.10361 (Honk)"),),
+        training={
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "schedule": "cosine",
+            "weight_decay": 1e-5,
+            "batch": 64,
+            "epochs": 60,
+            "augment": "bcresnet",
+        },
+    )
+    for name, options in _FAMILY
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -9,6 +10,9 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.network import Network
+from kwstrain.models.options import Options, option
+from kwstrain.models.registry import ModelSpec, Published
 
 _CHANNELS = (16, 24, 32, 48)
 
@@ -32,33 +36,50 @@ class Block(nnx.Module):
         return nnx.relu(y + x)
 
 
-class TCResNet(nnx.Module):
-    """A convolution of three frames, then stages of `repeats` blocks, the first of each halving the frames; mean; Dense."""
+@dataclass(frozen=True, kw_only=True)
+class TCResNetOptions(Options):
+    """Options of TC-ResNet."""
 
-    def __init__(
-        self,
-        input_shape: tuple[int, int],
-        n_classes: int,
-        *,
-        rngs: nnx.Rngs,
-        repeats: int = 1,
-        width: float = 1.0,
-        dropout: float = 0.5,
-        dtype: Any = jnp.float32,
-    ) -> None:
-        channels = [int(n * width) for n in _CHANNELS]
+    repeats: int = option(1, "blocks of each of the three stages", at_least=1)
+    width: float = option(1.0, "factor of the channels 16, 24, 32, 48", at_least=0.25)
+    dropout: float = option(0.5, "rate before the last layer", at_least=0, below=1)
+
+
+class TCResNet(Network):
+    """A convolution of three frames, then stages of blocks, the first of each halving the frames; mean; Dense."""
+
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: TCResNetOptions, *, rngs: nnx.Rngs) -> None:
+        dtype = options.dtype
+        channels = [int(n * options.width) for n in _CHANNELS]
         self.stem = FrameConv(input_shape[1], channels[0], (3, 1), dtype=dtype, rngs=rngs)
         blocks, n_in = [], channels[0]
         for n in channels[1:]:
-            for i in range(repeats):
+            for i in range(options.repeats):
                 blocks.append(Block(n_in, n, 2 if i == 0 else 1, dtype=dtype, rngs=rngs))
                 n_in = n
         self.blocks = nnx.List(blocks)
-        self.dropout = nnx.Dropout(dropout, rngs=rngs)
+        self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(n_in, n_classes, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         x = self.stem(x[:, :, None])
         for block in self.blocks:
             x = block(x)
         return self.out(self.dropout(x.mean(axis=(1, 2)))).astype(jnp.float32)
+
+
+_FAMILY: tuple[tuple[str, TCResNetOptions, dict[str, float]], ...] = (
+    ("tc-resnet8", TCResNetOptions(), {}),
+    ("tc-resnet14", TCResNetOptions(repeats=2), {"width": 1.5}),
+)
+
+SPECS = tuple(
+    ModelSpec(
+        name=name,
+        network=TCResNet,
+        options=options,
+        published=(Published(input_shape=(98, 40), n_classes=12, source="Choi et al. 2019, arXiv:1904.03814", options=changes),),
+        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
+    )
+    for name, options, changes in _FAMILY
+)

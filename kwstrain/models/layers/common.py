@@ -79,8 +79,8 @@ class BatchNorm(nnx.BatchNorm):
     The running statistics follow faster than Keras's (0.9, not 0.99): with 0.99 a short run ends before they have arrived.
     """
 
-    def __init__(self, n: int, *, epsilon: float = 1e-3, use_scale: bool = True, dtype: Any, rngs: nnx.Rngs) -> None:
-        super().__init__(n, momentum=0.9, epsilon=epsilon, use_scale=use_scale, dtype=dtype, rngs=rngs)
+    def __init__(self, n: int, *, epsilon: float = 1e-3, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> None:
+        super().__init__(n, momentum=0.9, epsilon=epsilon, use_scale=use_scale, use_bias=use_bias, dtype=dtype, rngs=rngs)
         self.frozen = False
 
     def __call__(self, x: jax.Array) -> jax.Array:  # type: ignore[override]

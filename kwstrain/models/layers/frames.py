@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from kwstrain.models.layers.common import BatchNorm
+
 TimePadding = Literal["same", "causal", "valid"]
 
 
@@ -83,9 +85,9 @@ def _same(n: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
     return zeros // 2, zeros - zeros // 2
 
 
-def norm(n: int, *, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def norm(n: int, *, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> BatchNorm:
     """BatchNorm over all axes but the channels, with PyTorch's constants."""
-    return nnx.BatchNorm(n, momentum=0.9, epsilon=1e-5, use_scale=use_scale, use_bias=use_bias, dtype=dtype, rngs=rngs)
+    return BatchNorm(n, epsilon=1e-5, use_scale=use_scale, use_bias=use_bias, dtype=dtype, rngs=rngs)
 
 
 def linear(n_in: int, n_out: int, *, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> nnx.Linear:
