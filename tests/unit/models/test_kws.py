@@ -30,8 +30,8 @@ PUBLISHED = {
 }  # fmt: skip
 # The smallest of each family, made smaller still where it can be.
 SMALL: dict[str, dict[str, Any]] = {
-    "bcresnet-1": {}, "ds-cnn-s": {"filters": 8, "blocks": 2}, "tc-resnet8": {}, "matchboxnet-3x1x64": {"channels": 8},
-    "res8-narrow": {"filters": 4, "layers": 4}, "kwt-1": {"depth": 2}, "mhatt-rnn": {"units": 8}, "mixednet": {"filters": 8},
+    "bcresnet-1": {}, "ds-cnn-s": {"filters": 16, "blocks": 2}, "tc-resnet8": {}, "matchboxnet-3x1x64": {"channels": 8},
+    "res8-narrow": {"filters": 8, "layers": 4}, "kwt-1": {"depth": 2}, "mhatt-rnn": {"units": 8}, "mixednet": {"filters": 8},
 }  # fmt: skip
 FRAMES = receptive_field() + 5
 
@@ -81,10 +81,10 @@ def test_any_number_of_frames_and_features(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_learns_a_batch(name: str) -> None:
-    """Thirty steps on eight clips, each loud in the bands of its label, bring the loss below half."""
+    """Forty steps on eight clips, each loud in the bands of its label, bring the loss below half."""
     model = new(name, n_classes=3)
     model.set_attributes(deterministic=True, raise_if_not_found=False)
-    optimizer = nnx.Optimizer(model, optax.adam(3e-3), wrt=nnx.Param)
+    optimizer = nnx.Optimizer(model, optax.adam(3e-3 if name.startswith("kwt") else 1e-2), wrt=nnx.Param)
     x, label = noise(8, FRAMES, 40), np.arange(8) % 3
     for clip, one in zip(x, label, strict=True):
         clip[:, 13 * one : 13 * one + 13] += 2.0
@@ -98,7 +98,7 @@ def test_learns_a_batch(name: str) -> None:
         optimizer.update(model, gradient)
         return value
 
-    losses = [float(step(model, optimizer)) for _ in range(30)]
+    losses = [float(step(model, optimizer)) for _ in range(40)]
     assert losses[-1] < 0.5 * losses[0]
 
 
