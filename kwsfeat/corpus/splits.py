@@ -23,7 +23,7 @@ from kwsfeat.errors import ConfigError, CorpusError, unknown_name
 RULES = {
     "auto": "the corpus's own parts where it has them, else speaker-hash where names carry _nohash_, else by-speaker where at least "
     "three speakers are known, else stratified",
-    "given": "the corpus's own parts (lists, a manifest's column, FSDD's official test part); what they leave open is cut stratified",
+    "given": "the corpus's own parts (lists, a manifest's column, FSDD's test part); the rest is cut stratified",
     "speaker-hash": "Speech Commands' rule: a hash of the speaker (of the file's name where there is none) decides",
     "stratified": "the same share of every label, random; pieces of one recording and copies stay together",
     "by-speaker": "whole speakers, random, until the share of clips is reached",

@@ -37,6 +37,13 @@ def shown(page: Path) -> Iterator[tuple[str, str, list[str]]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_lines_are_read_without_scrolling(page: Path) -> None:
+    """At most 120 characters, except rows of tables, which Markdown cannot break."""
+    lines = enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)
+    assert not [f"line {n} has {len(line)}" for n, line in lines if len(line) > 120 and not line.startswith("|")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link and not link.startswith("#")]
     assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
