@@ -76,6 +76,7 @@ def test_runs_give_the_same_logits(name: str) -> None:
     np.testing.assert_allclose(given, np.load(HERE / name / "logits.npy"), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_networks_compute_the_same(name: str) -> None:
     """Seeded weights, by the names under which they are stored, on a seeded input."""
