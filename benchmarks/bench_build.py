@@ -108,7 +108,7 @@ def best_of(rounds: int, contenders: dict[str, Callable[[], object]], *outputs: 
     for _ in range(rounds):
         for name, work in contenders.items():
             for output in outputs:
-                output.unlink(missing_ok=True)  # takes a while for a large file, and is no part of making one
+                output.unlink(missing_ok=True)  # takes a while for a large file, and is not a part of making one
             began = time.perf_counter()
             work()
             best[name] = min(best[name], time.perf_counter() - began)

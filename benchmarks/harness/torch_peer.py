@@ -1,6 +1,6 @@
 """PyTorch's training step of the same networks: ``python benchmarks/harness/torch_peer.py light-cnn|raw-lstm BATCH N_STEPS`` prints JSON.
 
-Run by bench_train.py in a Python of its own ($TORCH_PYTHON), because PyTorch is no dependency, and two thread pools in one
+Run by bench_train.py in a Python of its own ($TORCH_PYTHON), because PyTorch is not a dependency, and two thread pools in one
 process get in each other's way. Prints the best examples/s of each layout.
 """
 

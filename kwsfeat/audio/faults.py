@@ -66,6 +66,6 @@ def cannot_open(source: Source, error: OSError | None = None) -> AudioError:
 
 
 def name_of(source: Source) -> str:
-    """The source for a message; bytes that are no Unicode become a question mark."""
+    """The source for a message; bytes that are not Unicode become a question mark."""
     name = os.fspath(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "recording"))
     return os.fsencode(name).decode("utf-8", "replace")

@@ -41,7 +41,7 @@ def as_samples(y: ArrayLike, name: str = "y") -> Samples:
     try:
         samples = np.asarray(y)
     except ValueError as error:
-        raise AudioError(f"{name} is no array of samples: {error}") from None
+        raise AudioError(f"{name} is not an array of samples: {error}") from None
     if samples.dtype == np.int16:
         return np.ascontiguousarray(samples)
     if samples.dtype.kind == "f":
@@ -89,14 +89,14 @@ def as_int16(y: ArrayLike, name: str = "y") -> NDArray[np.int16]:
 
 
 def check_samples(samples: Samples, name: str, *, check_finite: bool = True) -> None:
-    """Raise AudioError when `samples`, float, are no waveform in [-1, 1]; int16 always is one."""
+    """Raise AudioError when `samples`, float, are not a waveform in [-1, 1]; int16 always is one."""
     if samples.size and samples.dtype.kind == "f":
         peak = max(float(samples.max()), -float(samples.min()))  # NaN when a sample is
         check_peak(peak, name, check_finite=check_finite)
 
 
 def check_peak(peak: float, name: str, *, check_finite: bool = True) -> None:
-    """Raise AudioError when float samples with the largest magnitude `peak` are no waveform in [-1, 1].
+    """Raise AudioError when float samples with the largest magnitude `peak` are not a waveform in [-1, 1].
 
     `peak` is infinite or NaN when a sample is: an error with `check_finite`.
     """

@@ -15,7 +15,7 @@ from kwsfeat.errors import ConfigError
 
 @dataclass(frozen=True)
 class Compose(Transform):
-    """One transform after the other, all of them or none: a single coin with probability `p`.
+    """One transform after the other, all of them with probability `p`, else none.
 
     A part with a probability of its own is a Compose of that part alone.
     """
@@ -29,11 +29,11 @@ class Compose(Transform):
 
     @property
     def n_uniform(self) -> int:
-        """One for the coin, then those of the parts."""
+        """One that decides, then those of the parts."""
         return 1 + sum(part.n_uniform for part in self.parts)
 
     def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"parts": None}`` when the coin says no, else a list with the parameters of each part."""
+        """``{"parts": None}`` when none is applied, else a list with the parameters of each part."""
         if u[0] >= self.p:
             return {"parts": None}
         drawn, first = [], 1
@@ -71,8 +71,8 @@ class OneOf(Transform):
     def parameters(self, u: Sequence[float]) -> Parameters:
         """``{"choice": index of the part, "parameters": of that part}``."""
         weights = self.weights or (1.0,) * len(self.parts)
-        shares = np.cumsum(weights) / np.sum(weights)
-        choice = min(int(np.searchsorted(shares, u[0], side="right")), len(self.parts) - 1)
+        bounds = np.cumsum(weights) / np.sum(weights)
+        choice = min(int(np.searchsorted(bounds, u[0], side="right")), len(self.parts) - 1)
         part = self.parts[choice]
         return {"choice": choice, "parameters": part.parameters(u[1 : 1 + part.n_uniform])}
 

@@ -39,7 +39,7 @@ class Noise:
         return self.length.size
 
     def start(self, recording: int, position: float, n_samples: int) -> int:
-        """Where in `samples` the piece begins that lies at a share `position` (0 to 1) of a recording."""
+        """Where in `samples` the piece begins that lies at the fraction `position` (0 to 1) of a recording."""
         spare = max(int(self.length[recording]) - n_samples, 0)
         return int(self.first[recording]) + int(position * (spare + 1))
 

@@ -31,11 +31,11 @@ class SpecMasks(Transform):
 
     @property
     def n_uniform(self) -> int:
-        """A width and a place for each mask."""
+        """A width and a position for each mask."""
         return 2 * (self.time_masks + self.feature_masks)
 
     def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"time": [[width, place], ...], "feature": ...}``; place is a share of the room that the mask has."""
+        """``{"time": [[width, position], ...], "feature": ...}``; the position is a fraction of the room that the mask has."""
         masks = [[u[2 * i], u[2 * i + 1]] for i in range(self.time_masks + self.feature_masks)]
         return {
             "time": [[int(w * (self.time_mask_frames + 1)), place] for w, place in masks[: self.time_masks]],
@@ -58,9 +58,9 @@ class SpecMasks(Transform):
 
 @dataclass(frozen=True)
 class Mixup(Transform):
-    """Mixup (Zhang et al. 2018): each clip of a batch is mixed with another one, and their targets in the same shares.
+    """Mixup (Zhang et al. 2018): each clip of a batch is mixed with another one, and their targets with the same weights.
 
-    The share is drawn from Beta(alpha, alpha). Apply the same parameters to the features and to the one-hot labels.
+    The weight is drawn from Beta(alpha, alpha). Apply the same parameters to the features and to the one-hot labels.
     """
 
     alpha: float = 0.2
@@ -71,14 +71,14 @@ class Mixup(Transform):
             raise ConfigError(f"alpha={self.alpha} must be > 0")
 
     def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"share": of a clip itself, 0 to 1, "seed": of the partners}``."""
+        """``{"weight": of a clip itself, 0 to 1, "seed": of the partners}``."""
         from scipy.special import betaincinv
 
-        return {"share": float(betaincinv(self.alpha, self.alpha, u[0])), "seed": int(u[1] * 2**32)}
+        return {"weight": float(betaincinv(self.alpha, self.alpha, u[0])), "seed": int(u[1] * 2**32)}
 
     def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:
         """`y`: any array whose first axis is the batch; the same shape."""
         x = np.asarray(y, np.float32)
         partner = np.random.default_rng(parameters["seed"]).permutation(len(x))
-        share = np.float32(parameters["share"])
-        return np.asarray(share * x + (np.float32(1) - share) * x[partner], np.float32)
+        weight = np.float32(parameters["weight"])
+        return np.asarray(weight * x + (np.float32(1) - weight) * x[partner], np.float32)

@@ -188,7 +188,7 @@ def _check(rate: float, sr: int, method: str) -> None:
 _TAPS = 96  # zero crossings of the sinc that are kept, both sides together
 _KAISER_BETA = 8.96  # 90 dB down outside the pass-band (Kaiser 1974)
 _RESOLUTION = 512
-_ROLL_OFF = 0.94  # middle of the transition band, as a share of the lower Nyquist frequency
+_ROLL_OFF = 0.94  # middle of the transition band, as a fraction of the lower Nyquist frequency
 _FRACTIONS = (128, 256, 512)
 
 
@@ -257,7 +257,7 @@ class Pieces(NamedTuple):
         overlap = _round_up(round(0.008 * sr), _wsola.BLOCK)  # one period of a voice of 125 Hz
         fade = (0.5 - 0.5 * np.cos(np.pi * (np.arange(overlap) + 0.5) / overlap)).astype(np.float32)
         # The whole search is as wide as a period of 50 Hz, below the lowest voice, so that a match always lies in it.
-        # An onset stands out from 16 ms, more than a period of most voices: the beats of a voice are no onsets.
+        # An onset stands out from 16 ms, more than a period of most voices: the beats of a voice are not onsets.
         return Pieces(round(0.022 * sr), overlap, round(0.010 * sr), round(0.002 * sr), max(2, round(0.016 * sr / _wsola.BLOCK)), fade)
 
 

@@ -68,7 +68,7 @@ def uniforms(seed: int, epoch: int, index: int, n_clips: int, n_uniform: int) ->
 
 
 def between(bounds: tuple[float, float], u: float) -> float:
-    """The value at share `u` of the way from the lower to the upper bound."""
+    """The value at the fraction `u` of the way from the lower to the upper bound."""
     return bounds[0] + (bounds[1] - bounds[0]) * u
 
 

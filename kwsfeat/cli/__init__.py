@@ -1,6 +1,6 @@
 """The ``kwsfeat`` command. A command parses, calls one library function and prints its report.
 
-One file a group of commands; they alone import click, and import the library inside the commands, so that help is instant.
+One file per group of commands; they alone import click, and import the library inside the commands, so that help is instant.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from kwsfeat.cli.options import layout_options, threads_option
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
-@click.option("--words", required=True, metavar="WORD,WORD,...|FILE", help="What is spoken: a list, or a file with a word a line.")
+@click.option("--words", required=True, metavar="WORD,WORD,...|FILE", help="What is spoken: a list, or a file with one word per line.")
 @click.option("--voices", type=click.IntRange(min=1), default=60, show_default=True, help="Different speakers.")
 @click.option("--takes", type=click.IntRange(min=1), default=5, show_default=True, help="Recordings of each word by each speaker.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides voices, levels, places and noise.")

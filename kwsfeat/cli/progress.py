@@ -21,7 +21,7 @@ class Bar:
         return self
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Move to `done` of `total`, forwards or back, and write `note` behind the rate."""
+        """Move to `done` of `total`, forwards or back, and write `note` after the rate."""
         if self._bar is not None:
             self._bar.total = total
             self._bar.update(done - self._bar.n)

@@ -131,7 +131,7 @@ class Config:
         Raises
         ------
         ConfigError
-            For a name that is no field, with those that are near; for a wrong value.
+            For a name that is not a field, with those that are near; for a wrong value.
         """
         given = {one.name: getattr(base, one.name) for one in fields(cls)} if base is not None else {}
         return cls(**{**given, **cls._read(values)[1]})

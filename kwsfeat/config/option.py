@@ -71,7 +71,7 @@ def option(
 
 @dataclass(frozen=True)
 class Bound:
-    """What a number must lie between; None is no bound."""
+    """What a number must lie between; None is not a bound."""
 
     at_least: float | None = None
     above: float | None = None

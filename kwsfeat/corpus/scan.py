@@ -84,7 +84,7 @@ class Scan:
         return sorted(found, key=lambda group: (-is_across(group, "label"), -is_across(group, "split"), group[0].path))
 
     def lengths(self) -> list[dict[str, Any]]:
-        """For each label: clips measured, how many are not exactly `clip_s` long and their share in percent, and the range."""
+        """For each label: clips measured, how many are not exactly `clip_s` long and their percentage, and the range."""
         seconds = defaultdict(list)
         odd: Counter[str] = Counter()
         for m in self.measured:
@@ -225,7 +225,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
 def _length_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     wide = max([5, *(len(row["label"]) for row in rows)])
     return [
-        f"{'label':<{wide}}  {'clips':>7}  {'not 1 s':>7}  {'share':>8}  {'min s':>7}  {'median':>7}  {'max s':>7}",
+        f"{'label':<{wide}}  {'clips':>7}  {'not 1 s':>7}  {'percent':>8}  {'min s':>7}  {'median':>7}  {'max s':>7}",
         *(
             f"{row['label'] or '-':<{wide}}  {row['n_clips']:>7,}  {row['n_odd']:>7,}  {row['odd_percent']:>6.2f} %"
             f"  {row['min_s']:>7.3f}  {row['median_s']:>7.3f}  {row['max_s']:>7.3f}"

@@ -1,4 +1,4 @@
-"""What a file says of each of its rows beside samples and features: one small array a question."""
+"""What a file says of each of its rows beside samples and features: one small array per question."""
 
 from __future__ import annotations
 

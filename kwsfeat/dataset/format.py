@@ -29,7 +29,7 @@ class Extent:
 
     @property
     def end(self) -> int:
-        """First byte behind the array."""
+        """First byte after the array."""
         return self.offset + self.shape[0] * self.row_bytes
 
 

@@ -17,7 +17,7 @@ MelScale = Literal["slaney", "htk"]
 TriangleDomain = Literal["hz", "mel", "bin"]
 MelNorm = Literal["none", "slaney", "l1", "l2", "linf"]
 
-# Slaney's Auditory Toolbox: linear below 1 kHz (200/3 Hz a mel), 27 logarithmic steps to 6.4 kHz above.
+# Slaney's Auditory Toolbox: linear below 1 kHz (200/3 Hz per mel), 27 logarithmic steps to 6.4 kHz above.
 _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0

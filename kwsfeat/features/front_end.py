@@ -147,7 +147,7 @@ class FrontEnd:
         threads : int, >= 1
             Threads to use at most; the calling one is one of them.
         lengths : ndarray of int, shape (n_clips,), optional
-            Samples that are real: what padding added stays silent behind the low-pass filter.
+            Samples that are real: what padding added stays silent after the low-pass filter.
         seed : int or tuple of int
             Of the dither.
         rows : array_like of int, shape (n_clips,), optional

@@ -21,7 +21,7 @@ _FACTORS = ir.Constant(_PAIR, [0x154442BD4, 0x1C6E41596])  # x^(512+32) and x^(5
 
 @jit
 def fold(data, rest):
-    """`rest` (64 bytes) gets the remainder of `data` (64, 128, ... bytes, uint8) behind a register of ones, where CRC-32 begins."""
+    """`rest` (64 bytes) gets the remainder of `data` (64, 128, ... bytes, uint8) after a register of ones, where CRC-32 begins."""
     for i in range(N_FOLDED):
         rest[i] = data[i] ^ (0xFF if i < 4 else 0)
     for first in range(N_FOLDED, data.size, N_FOLDED):

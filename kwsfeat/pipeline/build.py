@@ -1,7 +1,7 @@
 """Recordings, or an earlier file, to a dataset file: in blocks, on threads, in bounded memory, and resumable.
 
 A block of rows is decoded, turned into features, checksummed and written by one thread, so decoding, computing and writing
-of different blocks overlap and memory is a few blocks a thread whatever the size of the file. What a block holds depends on
+of different blocks overlap and memory is a few blocks per thread whatever the size of the file. What a block holds depends on
 its rows alone, so the file is the same for any number of threads and after any number of interruptions.
 """
 

@@ -70,7 +70,7 @@ class FreshFeatures:
     rows : array of int, optional
         Rows of the file to use; the training rows without it.
     threads : int, >= 1, optional
-        Background threads, one a core without it. They change nothing but the time.
+        Background threads, one per processor without it. They change nothing but the time.
     noise : Noise, optional
         What is mixed in; without it the training rows' background noise, and white, pink and brown noise in a file without any.
     ahead : int, >= 1

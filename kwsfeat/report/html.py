@@ -47,9 +47,9 @@ def number(text: str) -> str:
     return f"<td class=n>{escape(text)}</td>"
 
 
-def bar(share: float, kind: str = "") -> str:
-    """A cell with a bar of length `share` (0 to 1)."""
-    return f'<td class=w><span class="bar {kind}" style="width:{100 * share:.1f}%"></span></td>'
+def bar(fraction: float, kind: str = "") -> str:
+    """A cell with a bar of length `fraction` (0 to 1)."""
+    return f'<td class=w><span class="bar {kind}" style="width:{100 * fraction:.1f}%"></span></td>'
 
 
 def figure(png: bytes, alt: str) -> str:

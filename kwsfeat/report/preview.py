@@ -97,7 +97,7 @@ def make_variants(transform: Transform, y: NDArray[np.float32], *, count: int, s
 
 
 def draw_spectrograms(variants: list[Variant], sr: int, path: Path) -> None:
-    """One picture, three panels a row, all with the same time, frequency and level axes (seconds, Hz, dB below the loudest)."""
+    """One picture, three panels per row, all with the same time, frequency and level axes (seconds, Hz, dB below the loudest)."""
     try:
         from matplotlib.figure import Figure
     except ImportError:

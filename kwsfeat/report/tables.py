@@ -23,23 +23,28 @@ _OPEN = 12  # a list this short is not folded away
 
 def classes(subject: Subject) -> str:
     """How many clips each label has, in each split, and how many of them are not of the usual length."""
-    odd = {row["label"]: row for row in subject.scan.lengths()}
+    unusual = {row["label"]: row for row in subject.scan.lengths()}
     splits = {split: Counter(clip.label for clip in subject.clips if clip.split == split) for split in SPLITS}
     counts = class_table(clip.label for clip in subject.clips)
     most = counts[0][1]
-    largest_odd = max([row["odd_percent"] for name, row in odd.items() if name != NOISE_FOLDER], default=0.0) or 1.0
+    largest = max([row["odd_percent"] for name, row in unusual.items() if name != NOISE_FOLDER], default=0.0) or 1.0
     rows = []
     for name, n, percent in counts:
         cells = [f"<td>{shown(name)}</td>", number(f"{n:,}"), number(f"{percent:.2f} %"), bar(n / most)]
         cells += [number(f"{splits[split][name]:,}") for split in SPLITS]
-        if odd:
-            share = odd[name]["odd_percent"] if name in odd else None
-            cells += [number("–" if share is None else f"{share:.1f} %"), bar((share or 0.0) / largest_odd, "odd")]
+        if unusual:
+            percent_unusual = unusual[name]["odd_percent"] if name in unusual else None
+            cells += [
+                number("–" if percent_unusual is None else f"{percent_unusual:.1f} %"),
+                bar((percent_unusual or 0.0) / largest, "odd"),
+            ]
         rows.append(cells)
-    heads = ["label", "#clips", "#share", "", *(f"#{split}" for split in SPLITS)] + ([f"#not {subject.scan.clip_s:g} s", ""] if odd else [])
+    heads = ["label", "#clips", "#percent", "", *(f"#{split}" for split in SPLITS)] + (
+        [f"#not {subject.scan.clip_s:g} s", ""] if unusual else []
+    )
     out = table(heads, rows)
-    if NOISE_FOLDER in odd:
-        row = odd[NOISE_FOLDER]
+    if NOISE_FOLDER in unusual:
+        row = unusual[NOISE_FOLDER]
         out += (
             f"<p>Noise files, cut into 1 s pieces of silence by a build: {row['n_clips']}, {row['n_odd']} of them not exactly 1 s long"
             f" ({row['min_s']:.1f} to {row['max_s']:.1f} s).</p>"
@@ -48,7 +53,7 @@ def classes(subject: Subject) -> str:
         most = subject.reduced[0][1]
         rows = [[f"<td>{shown(name)}</td>", number(f"{n:,}"), number(f"{p:.2f} %"), bar(n / most)] for name, n, p in subject.reduced]
         out += "<h3>Reduced to twelve classes</h3><p>What <code>--labels commands12</code> makes of it.</p>"
-        out += table(["label", "#clips", "#share", ""], rows)
+        out += table(["label", "#clips", "#percent", ""], rows)
     return out
 
 
@@ -69,7 +74,7 @@ def splits_and_speakers(subject: Subject) -> str:
                 number(f"{len(speakers):,}" if speakers else "–"),
             ]
         )
-    out = table(["split", "#clips", "#share", "#speakers"], rows)
+    out = table(["split", "#clips", "#percent", "#speakers"], rows)
     per_speaker = Counter(clip.speaker for clip in subject.clips if clip.speaker)
     if not per_speaker:
         return out + "<p>No speaker is known.</p>"
@@ -101,7 +106,7 @@ def lengths_and_levels(subject: Subject) -> str:
     out = '<div class="row">' + "".join(figure(picture, name) for picture, name in pictures) + "</div>"
     if not subject.features:
         out += _formats(subject)
-    heads = ["label", "#measured", f"#not {subject.scan.clip_s:g} s", "#share", "#shortest", "#median", "#longest"]
+    heads = ["label", "#measured", f"#not {subject.scan.clip_s:g} s", "#percent", "#shortest", "#median", "#longest"]
     rows = [
         [
             f"<td>{shown(row['label'])}</td>",

@@ -27,7 +27,7 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--arch", default="cnn", show_default=True, help="A name that kwstrain models lists.")
 @click.option("--features", metavar="NAME", help="Which feature set of the file  [default: its first]")
 @click.option("--epochs", type=int, metavar="N")
-@click.option("--batch", type=int, metavar="N", help="Clips in a step.")
+@click.option("--batch", type=int, metavar="N", help="Clips per step.")
 @click.option("--lr", type=float, metavar="X", help="Learning rate.")
 @click.option("--seed", type=int, metavar="N")
 @click.option("--augment", metavar="RECIPE", help="Draw fresh augmentation for each clip of each epoch, as bcresnet.")
@@ -109,7 +109,7 @@ def _kept(out: Path) -> str:
 
 
 def assignments(changes: tuple[str, ...]) -> dict[str, Any]:
-    """``KEY=VALUE`` texts by key; a value is TOML, or text when it is none."""
+    """``KEY=VALUE`` texts by key; a value is TOML, or text when it is not TOML."""
     values: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")

@@ -58,7 +58,7 @@ def row(run: str | os.PathLike[str]) -> Row:
     Raises
     ------
     StoreError
-        If `run` is no run folder, or its training did not come to the end of an epoch.
+        If `run` is not a run folder, or its training did not come to the end of an epoch.
     """
     bundle = Bundle.load(run)
     folder = bundle.folder
@@ -124,7 +124,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def as_csv(rows: list[Row]) -> str:
-    """One line a run, every column, full precision."""
+    """One line per run, every column, full precision."""
     out = io.StringIO()
     writer = csv.DictWriter(out, ["run", *_COMPLEXITY, *_RESULTS, *_FIRST_EPOCH], lineterminator="\n")
     writer.writeheader()

@@ -37,7 +37,7 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
     Raises
     ------
     StoreError
-        If `run` is no complete run folder.
+        If `run` is not a complete run folder.
 
     Examples
     --------

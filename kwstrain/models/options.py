@@ -53,7 +53,7 @@ class Options:
         Raises
         ------
         ConfigError
-            For a name that is no option, with those that are near, or a wrong value.
+            For a name that is not an option, with those that are near, or a wrong value.
         """
         known = {one.name for one in fields(self)}
         formerly = {one.metadata["formerly"]: one.name for one in fields(self) if one.metadata["formerly"]}

@@ -59,7 +59,7 @@ class Recipe:
         Raises
         ------
         ConfigError
-            For a name that is no field.
+            For a name that is not a field.
         """
         build, train = dict(self.build), {}
         for name, value in changes.items():

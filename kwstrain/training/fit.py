@@ -43,7 +43,7 @@ _STATISTICS_BYTES = 64 << 20
 
 
 class DivergedError(KwsError):
-    """The loss is no longer a number."""
+    """The loss is not a number any more."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class FitResult:
-    """`records`: one row of ``metrics.csv`` an epoch. `ended`: by ``epochs`` or by ``patience``."""
+    """`records`: one row of ``metrics.csv`` per epoch. `ended`: by ``epochs`` or by ``patience``."""
 
     bundle: Bundle
     records: list[dict[str, Any]]

@@ -19,7 +19,7 @@ from kwstrain.training.fit import FitResult, Tick, fit
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """One FitResult a fold; `mean` and `spread` (standard deviation between folds) of the best validation accuracy."""
+    """One FitResult per fold; `mean` and `spread` (standard deviation between folds) of the best validation accuracy."""
 
     results: list[FitResult]
 
@@ -46,7 +46,7 @@ class FoldsResult:
 def cross_validate(
     path: str | Path, config: TrainConfig, out: str | Path, *, folds: int, progress: Callable[[Tick], None] | None = None, **options: Any
 ) -> FoldsResult:
-    """Train once a fold into ``out/fold-1`` and so on; ``out/folds.json`` gets the result.
+    """Train once per fold into ``out/fold-1`` and so on; ``out/folds.json`` gets the result.
 
     `options` are those of :func:`~kwstrain.training.fit`. The mean and deviation that features are standardised with are those of
     the file's training split in every fold.

@@ -289,7 +289,7 @@ def test_odd_formats_become_the_same_clip(mixed: Path, tmp_path: Path) -> None:
 
 
 def write_bad(folder: Path) -> dict[str, str]:
-    """Files that are no recordings, with a word of what is said about each."""
+    """Files that are not recordings, with a word of what is said about each."""
     (folder / "text.wav").write_text("I am not a recording")
     (folder / "zero.wav").write_bytes(b"")
     soundfile.write(folder / "cut.wav", tone_clip(0, 0), 16000, subtype="PCM_16")

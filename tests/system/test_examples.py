@@ -48,7 +48,7 @@ def test_own_words(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_pytorch_dataset(words: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is no dependency, an example uses it")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: it is not a dependency, an example uses it")
     assert main_of("pytorch_dataset.py")(str(words), epochs=8) > 0.8
     dataset = runpy.run_path(str(EXAMPLES / "pytorch_dataset.py"))["FeatureDataset"](words, "train")
     x = torch.stack([dataset[i][0] for i in range(len(dataset))])

@@ -1,4 +1,4 @@
-"""The transforms of waveforms that a policy can name, one idea a file: a file put here is found by itself."""
+"""The transforms of waveforms that a policy can name, one idea per file: a file put here is found by itself."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kwsfeat.augment.transform import Parameters, Transform, between, check_boun
 
 @dataclass(frozen=True)
 class Clipping(Transform, kind="clip"):
-    """A microphone driven too far: samples beyond a share (from `level`) of the clip's peak are cut flat."""
+    """A microphone driven too far: samples beyond a fraction (from `level`) of the clip's peak are cut flat."""
 
     level: tuple[float, float] = (0.2, 0.9)
     n_uniform = 1
@@ -23,7 +23,7 @@ class Clipping(Transform, kind="clip"):
         check_bounds("level", self.level, 0.001, 1.0)
 
     def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"level": share of the peak}``."""
+        """``{"level": fraction of the peak}``."""
         return {"level": between(self.level, u[0])}
 
     def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:

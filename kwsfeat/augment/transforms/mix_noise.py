@@ -35,7 +35,7 @@ class MixNoise(Transform, kind="mix_noise"):
             check_bounds("snr_db", self.snr_db, -100.0, 100.0)
 
     def parameters(self, u: Sequence[float]) -> Parameters:
-        """``{"recording": index, "position": share of the recording, "amplitude" or "snr_db": value}``."""
+        """``{"recording": index, "position": fraction of the recording, "amplitude" or "snr_db": value}``."""
         drawn = {"recording": int(u[0] * self.noise.n_recordings), "position": u[1]}
         if self.amplitude is not None:
             return drawn | {"amplitude": between(self.amplitude, u[2])}

@@ -45,7 +45,7 @@ _SEPARATORS = re.compile(r"[_\-. ]+")
 
 
 def one_spelling(name: str) -> str:
-    """A name as text: macOS stores "ö" as two characters, which become one. Bytes that are no Unicode become a question mark."""
+    """A name as text: macOS stores "ö" as two characters, which become one. Bytes that are not Unicode become a question mark."""
     if name.isascii():
         return name
     try:

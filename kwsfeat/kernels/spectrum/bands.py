@@ -88,7 +88,7 @@ def cosine_transform(bands, n_bands, matrix, cepstrum, n_cepstrum):
 
 @stage
 def write_frames(bands, n, lane, n_lanes, tile, out, index, stride):
-    """Values 0 .. n - 1 of frames `lane` .. `lane + n_lanes - 1` to out[index + i * stride:], one row a frame.
+    """Values 0 .. n - 1 of frames `lane` .. `lane + n_lanes - 1` to out[index + i * stride:], one row per frame.
 
     `tile` holds LANES * LANES values; `bands` may be read up to the next multiple of LANES vectors.
     """

@@ -124,7 +124,7 @@ def test_conversions_keep_what_needs_no_change():
     assert as_samples(integers) is integers
     assert as_float32(integers).tolist() == [-1, 5 / 32768]
     assert as_int16(np.array([-2, -1, 0.5, 0.99999, 1])).tolist() == [-32768, -32768, 16384, 32767, 32767]
-    with pytest.raises(AudioError, match="y is no array of samples"):
+    with pytest.raises(AudioError, match="y is not an array of samples"):
         as_samples([[1.0], [1.0, 2.0]])
     with pytest.raises(AudioError, match="noise holds NaN or infinity"):
         as_int16(np.array([0.0, np.inf]), "noise")

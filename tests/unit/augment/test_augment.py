@@ -257,13 +257,13 @@ def test_masks_take_the_mean_and_nothing_else():
 def test_mixup_mixes_features_and_targets_alike():
     x = np.random.default_rng(0).standard_normal((6, 5, 4)).astype(np.float32)
     targets = np.eye(6, dtype=np.float32)
-    parameters = {"share": 0.75, "seed": 1}
+    parameters = {"weight": 0.75, "seed": 1}
     mixed, mixed_targets = Mixup().apply(x, parameters), Mixup().apply(targets, parameters)
     np.testing.assert_allclose(mixed, np.einsum("bk,k...->b...", mixed_targets, x), atol=1e-6)
     np.testing.assert_allclose(mixed_targets.sum(axis=1), 1.0, atol=1e-6)
-    shares = [Mixup(0.2).draw(np.random.default_rng(i))["share"] for i in range(500)]
-    assert np.mean(shares) == pytest.approx(0.5, abs=0.06)
-    assert np.mean([s < 0.1 or s > 0.9 for s in shares]) > 0.5  # Beta(0.2, 0.2) lies at the ends
+    weights = [Mixup(0.2).draw(np.random.default_rng(i))["weight"] for i in range(500)]
+    assert np.mean(weights) == pytest.approx(0.5, abs=0.06)
+    assert np.mean([s < 0.1 or s > 0.9 for s in weights]) > 0.5  # Beta(0.2, 0.2) lies at the ends
 
 
 def test_uniforms_are_one_stream_per_epoch():

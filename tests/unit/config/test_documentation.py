@@ -82,7 +82,7 @@ def lengths(config: FeatureConfig) -> tuple[int, int, int, int, int]:
     [
         ("", (16000, 16000, 512, 400, 160)),
         ("sr = 8000", (8000, 8000, 256, 200, 80)),
-        ("sr = 22050", (22050, 22050, 720, 551, 220)),  # 705.6 is no size of an FFT
+        ("sr = 22050", (22050, 22050, 720, 551, 220)),  # 705.6 is not a size of an FFT
         ("sr = 8000\nn_samples = 16000\nhop_length = 160", (8000, 16000, 256, 200, 160)),
         ("win_length_ms = 30\nhop_length_ms = 20", (16000, 16000, 512, 480, 320)),
         ("win_length_ms = 40", (16000, 16000, 640, 640, 160)),

@@ -13,7 +13,7 @@ from kwsfeat.design.mel import hz_to_mel, mel_to_hz
 
 
 def test_slaney_mel_of_known_frequencies():
-    # Auditory Toolbox: 200/3 Hz a mel below 1 kHz; 6400 Hz is 27 steps above.
+    # Auditory Toolbox: 200/3 Hz per mel below 1 kHz; 6400 Hz is 27 steps above.
     assert hz_to_mel([0.0, 200.0, 1000.0, 6400.0]) == pytest.approx([0.0, 3.0, 15.0, 42.0])
 
 

@@ -154,7 +154,7 @@ def test_a_run_is_replaced_only_when_asked_and_only_when_it_is_one(toy: Path, tm
 
 
 def test_patience_ends_a_run_that_no_longer_improves(toy: Path, tmp_path: Path) -> None:
-    # Validation accuracy is 1 from some epoch on, and a tie is no improvement.
+    # Validation accuracy is 1 from some epoch on, and a tie is not an improvement.
     result = fit(toy, replace(QUICK, epochs=30, patience=2, monitor="accuracy", schedule="constant"), tmp_path / "run")
     assert result.ended == "patience"
     assert len(result.records) == result.best_epoch + 2 < 30
