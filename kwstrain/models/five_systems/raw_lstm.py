@@ -19,9 +19,11 @@ from kwstrain.models.registry import ModelSpec, Published
 class RawLSTMOptions(Options):
     """Options of the LSTM on the waveform."""
 
-    units: int = option(32, "of the LSTM", at_least=1)
-    hidden: int = option(64, "units of the Dense layer after it", at_least=1)
-    chrono_steps: int = option(0, "samples that units begin by remembering, see LSTM; 0: Keras's start", at_least=0, formerly="memory")
+    units: int = option(32, "of the LSTM", at_least=1, at_most=1 << 16)
+    hidden: int = option(64, "units of the Dense layer after it", at_least=1, at_most=1 << 16)
+    chrono_steps: int = option(
+        0, "samples that units begin by remembering, see LSTM; 0: Keras's start", at_least=0, at_most=(1 << 31) - 1, formerly="memory"
+    )  # fmt: skip
     dropout: float = option(0.3, "rate before the last layer", at_least=0, below=1)
 
 

@@ -24,8 +24,8 @@ class SpectrogramLSTMOptions(Options):
     over its units, to `n_frames` values (0 for frames that are not real).
     """
 
-    units: int = option(128, "of the LSTM", at_least=1)
-    hidden: int = option(64, "units of the Dense layer after it", at_least=1)
+    units: int = option(128, "of the LSTM", at_least=1, at_most=1 << 16)
+    hidden: int = option(64, "units of the Dense layer after it", at_least=1, at_most=1 << 16)
     pooling: Literal["time", "units"] = option("time", "what the outputs are averaged over")
     dropout: float = option(0.3, "rate before the last layer", at_least=0, below=1)
 
