@@ -148,6 +148,11 @@ class _Run:
         self.train, self.val = select(reader, name, train_rows), select(reader, name, val_rows)
         if len(self.train) == 0:
             raise StoreError(f"{reader.path} has no labelled training clips: build it with another --split")
+        if len(reader.labels) == 1:
+            raise StoreError(
+                f"{reader.path} has one class, {reader.labels[0]!r}, which nothing can be told from: build it with --unknown other, "
+                "or with noise as silence"
+            )
         self.steps_per_epoch = -(-len(self.train) // config.batch)
         self.n_steps = config.steps or config.epochs * self.steps_per_epoch
         self.n_epochs = -(-self.n_steps // self.steps_per_epoch)

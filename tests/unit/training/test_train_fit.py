@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from toy_features import CONFIG, LABELS, compiled_once, write_toy
 
 pytest.importorskip("jax")
@@ -231,3 +232,16 @@ def test_gradients_that_have_no_histogram_are_passed_over(tmp_path: Path) -> Non
     assert b"gradients/huge" in written
     assert b"gradients/bad" not in written
     assert b"gradients/none" not in written
+
+
+def test_one_class_is_refused_with_the_cure(tmp_path: Path) -> None:
+    from kwsfeat.cli import main
+
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        (tmp_path / "c" / "hey").mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "c" / "hey" / f"{i}.wav", rng.integers(-9000, 9000, 1600).astype(np.int16), 16000)
+    assert main(["build", str(tmp_path / "c"), str(tmp_path / "a.h5"), "-q"]) == 0
+    with pytest.raises(StoreError, match=r"has one class, 'hey', which nothing can be told from: build it with --unknown other"):
+        fit(tmp_path / "a.h5", QUICK, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
