@@ -8,7 +8,7 @@ from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
 from kwsfeat.corpus.names.meaning import as_label, is_noise, name_columns, one_spelling, without_take, word_likeness
-from kwsfeat.corpus.names.speakers import name_speakers
+from kwsfeat.corpus.names.speakers import name_speakers, speakers_note
 
 
 def propose(files: Files) -> Evidence | None:
@@ -29,6 +29,7 @@ def read(files: Files) -> Corpus:
     paths = [path for path in files.audio if not is_noise(path)]
     clips = [Clip(path, as_label(label)) for path, label in zip(paths, _labels(paths), strict=True)]
     corpus.clips = name_speakers(clips, depth=0)
+    corpus.notes += speakers_note(clips, corpus.clips)
     return corpus
 
 

@@ -31,6 +31,7 @@ def read(files: Files) -> Corpus:
             corpus.clips += [replace(clip, split=split) for clip in found.clips]
             corpus.noise += found.noise
             corpus.skipped += found.skipped
+            corpus.notes += [note for note in found.notes if note not in corpus.notes]
         else:
             corpus.skipped.append((part, "is not called like a part: train, validation or test"))
     corpus.skipped += [(path, "lies outside the folders of the parts") for path in files.audio if "/" not in path]

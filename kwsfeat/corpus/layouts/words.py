@@ -11,8 +11,8 @@ from pathlib import Path
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.names.meaning import as_label, is_noise, nohash_speaker, one_spelling, word_likeness
-from kwsfeat.corpus.names.speakers import name_speakers
+from kwsfeat.corpus.names.meaning import SPLIT_NAMES, as_label, is_noise, nohash_speaker, one_spelling, word_likeness
+from kwsfeat.corpus.names.speakers import name_speakers, speakers_note
 
 
 def propose(files: Files) -> Evidence | None:
@@ -55,7 +55,12 @@ def read_words(files: Files, inside: str) -> Corpus:
     for path in files.folders:
         if path.startswith(inside) and "/" not in (name := path.removeprefix(inside)) and name not in filled:
             corpus.skipped.append((path, "a word without recordings"))
-    corpus.clips = name_speakers(corpus.clips, depth=inside.count("/") + 1)
+    inner = [path.removeprefix(inside).split("/")[1:-1] for path in (clip.path for clip in corpus.clips)]
+    if inner and all(folders and folders[0].lower() in SPLIT_NAMES for folders in inner):  # WORD/train/1.wav
+        corpus.clips = [replace(c, split=SPLIT_NAMES[folders[0].lower()]) for c, folders in zip(corpus.clips, inner, strict=True)]
+    clips = name_speakers(corpus.clips, depth=inside.count("/") + 1)
+    corpus.notes += speakers_note(corpus.clips, clips)
+    corpus.clips = clips
     return corpus
 
 

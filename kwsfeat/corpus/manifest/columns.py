@@ -12,6 +12,7 @@ _SYNONYMS = {
     ),
     "label": (
         "label", "word", "keyword", "command", "class", "class_name", "category", "text", "sentence", "transcript", "transcription",
+        "is_hotword", "keyword_id",
     ),
     "speaker": (
         "speaker", "speaker_id", "client_id", "spk", "spk_id", "speakerid", "user_id", "userid", "worker_id", "participant", "subject",

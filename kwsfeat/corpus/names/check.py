@@ -36,6 +36,9 @@ def doubts(corpus: Corpus) -> list[Doubt]:
     elif word_likeness(words) <= -0.5:
         kind = "people" if all(is_person(word) for word in words) else "speakers, dates or takes"
         found.append(Doubt(0.0, f"the labels {_some(words)} look like {kind} rather than words"))
+    alike = Counter(word.lower() for word in words)
+    if twice := [word for word in words if alike[word.lower()] > 1]:
+        found.append(Doubt(0.0, f"the labels {_some(twice)} differ in capitals only, and are classes of their own"))
     if len(words) >= 4 and 2 * sum(labels[word] == 1 for word in words) > len(words):
         found.append(Doubt(0.3, f"most of the {len(words):,} labels have a single recording"))
     if len(speakers) == 1 and len(corpus.clips) > 1:

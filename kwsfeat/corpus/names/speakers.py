@@ -9,6 +9,14 @@ from dataclasses import replace
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.names.meaning import SPLIT_NAMES, is_code, is_person, name_columns, one_spelling, word_likeness
 
+_SHOWN = 4
+_CONDITIONS = frozenset(
+    (
+        "aug", "augmented", "car", "clean", "close", "far", "female", "home", "indoor", "kitchen", "loud", "male", "near", "noisy",
+        "office", "original", "outdoor", "processed", "quiet", "raw", "slow", "fast", "soft", "street", "whisper", "whispered",
+    )
+)  # fmt: skip
+
 
 def name_speakers(clips: Sequence[Clip], depth: int) -> list[Clip]:
     """The clips with the speakers that their paths name: a folder below the word's, else a part of the file's name.
@@ -17,7 +25,7 @@ def name_speakers(clips: Sequence[Clip], depth: int) -> list[Clip]:
     for the speakers only where the names recur under several labels and do not look like words, parts or numbers of takes.
     """
     unknown = [i for i, clip in enumerate(clips) if not clip.speaker]
-    if len(unknown) < len(clips) or not clips:
+    if len(unknown) < len(clips):
         return list(clips)
     labels = [clip.label for clip in clips]
     folders = [clip.path.split("/")[depth:-1] for clip in clips]
@@ -46,9 +54,19 @@ def _are_speakers(names: Sequence[str], labels: Sequence[str], *, alone: bool) -
 
 
 def _recurs(names: Sequence[str], labels: Sequence[str]) -> bool:
-    """Whether at least two names, and half of all of them, occur under several labels."""
+    """Whether at least two names, and half of all of them, occur under several labels; where and how one speaks is nobody's name."""
+    if any(name.lower() in _CONDITIONS for name in names):
+        return False
     under = defaultdict(set)
     for name, label in zip(names, labels, strict=True):
         under[name].add(label)
     several = sum(len(found) > 1 for found in under.values())
     return several >= 2 and 2 * several >= len(under)
+
+
+def speakers_note(before: Sequence[Clip], after: Sequence[Clip]) -> list[str]:
+    """A sentence about the speakers that :func:`name_speakers` found, or none."""
+    found = sorted({clip.speaker for clip in after} - {clip.speaker for clip in before})
+    if not found:
+        return []
+    return [f"{len(found):,} speakers read from the names: {', '.join(found[:_SHOWN])}{', ...' if len(found) > _SHOWN else ''}"]

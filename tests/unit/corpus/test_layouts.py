@@ -16,13 +16,14 @@ from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import CorpusError
 
+KINDS = {"opus": {"format": "OGG", "subtype": "OPUS"}}
 SHORT = np.arange(-800, 800, dtype=np.int16)
 
 
 def recordings(root: Path, *paths: str) -> Path:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(root / path, SHORT, 16000)
+        soundfile.write(root / path, SHORT, 48000 if path.endswith(".opus") else 16000, **KINDS.get(path[-4:], {}))
     return root
 
 
@@ -225,3 +226,66 @@ def test_a_file_in_the_folder_is_a_layout(new_layout: Path, tmp_path: Path) -> N
     code = f"from kwsfeat.corpus.find import find_corpus; c = find_corpus({str(root)!r}); print(c.layout, c.words)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "sox ['n', 'y']"
+
+
+@pytest.mark.parametrize("inner", [["clean", "noisy", "car"], ["near", "far", "room"], ["train", "dev", "test"]])
+def test_conditions_are_not_taken_for_speakers(tmp_path: Path, inner: list[str]) -> None:
+    assert speakers_of(found(tmp_path, *grid("{w}/{k}/{n}.wav", w=WORDS, k=inner, n=TAKES))) == {""}
+
+
+def test_the_speakers_that_were_found_are_shown(tmp_path: Path) -> None:
+    corpus = found(tmp_path, *grid("{w}/{s}/{n}.wav", w=WORDS, s=["ann", "bob", "carol", "dave", "eve"], n=TAKES))
+    assert "5 speakers read from the names: ann, bob, carol, dave, ..." in corpus.notes
+
+
+def test_labels_that_differ_in_capitals_only_are_said(tmp_path: Path) -> None:
+    corpus = found(tmp_path, *grid("{w}/{n}.wav", w=["Yes", "yes", "no"], n=TAKES))
+    assert corpus.words == ["Yes", "no", "yes"]
+    assert any("the labels Yes, yes differ in capitals only" in note for note in corpus.notes)
+
+
+PUBLISHED = {
+    "Arabic Speech Commands": (
+        [*grid("dataset/{w}/{s}_NO_0{n}.wav", w=WORDS, s=["00000001", "00000002", "00000009"], n=TAKES), "dataset/background_noise/a.wav"],
+        WORDS,
+        {"00000001", "00000002", "00000009"},
+    ),
+    "AudioMNIST": (
+        grid("AudioMNIST/data/{s}/{d}_{s}_{n}.wav", s=["01", "02", "60"], d=list("0123456789"), n=["0", "1"]),
+        list("0123456789"),
+        {"01", "02", "60"},
+    ),
+    "Multilingual Spoken Words": (
+        [f"en/clips/{w}/common_voice_en_{17 * k + i}.opus" for k, w in enumerate(WORDS) for i in range(3)],
+        WORDS,
+        {""},
+    ),
+    "FSDD": (
+        grid("fsdd-1.0.9/recordings/{d}_{s}_{n}.wav", d=list("0123456789"), s=["theo", "jackson"], n=TAKES),
+        list("0123456789"),
+        {"theo", "jackson"},
+    ),
+    "Speech Commands": (
+        [*grid("{w}/{s}_nohash_{n}.wav", w=WORDS, s=["00f0204f", "0a2b400e"], n=TAKES), "_background_noise_/pink_noise.wav"],
+        WORDS,
+        {"00f0204f", "0a2b400e"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_corpora_are_read_as_they_are(tmp_path: Path, name: str) -> None:
+    paths, words, speakers = PUBLISHED[name]
+    root = recordings(tmp_path / "c", *paths)
+    (root / "README.md").write_text("text")
+    corpus = find_corpus(root)
+    assert corpus.words == words
+    assert speakers_of(corpus) == speakers
+    assert len(corpus.clips) + len(corpus.noise) == len(paths)
+    assert corpus.skipped == []
+
+
+def test_parts_inside_the_words_are_the_split(tmp_path: Path) -> None:
+    corpus = found(tmp_path, *grid("{w}/{p}/{n}.wav", w=WORDS, p=["train", "dev", "test"], n=TAKES))
+    assert corpus.words == WORDS
+    assert {clip.path.split("/")[1]: clip.split for clip in corpus.clips} == {"train": "train", "dev": "validation", "test": "test"}
