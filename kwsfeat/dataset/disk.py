@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,7 +31,7 @@ def open_locked(partial: Path, path: Path, *, lock: bool = True) -> int:
         raise StoreError(f"cannot write {path}: kwsfeat writes files on Linux and macOS, here it can only read them")
     while True:
         try:
-            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             cure = "choose an output elsewhere" if partial.parent.is_dir() else "make its folder, or choose an output elsewhere"
             raise StoreError(f"cannot write {path}: {error.strerror}: {cure}") from None
@@ -134,10 +137,27 @@ def is_written(fd: int, data: NDArray[Any], offset: int) -> bool:
     return True
 
 
+def reserve(fd: int, n_bytes: int) -> None:
+    """Make the disk keep room for a file, so that a full one is found now and not after hours; where a file system can do that."""
+    if hasattr(os, "posix_fallocate"):
+        with _unsupported_is_fine():
+            os.posix_fallocate(fd, 0, n_bytes)
+
+
 def sync_folder(folder: Path) -> None:
-    """Make a new name in `folder` survive a loss of power."""
+    """Make a new name in `folder` survive a loss of power; where a file system can do that."""
     fd = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(fd)
+        with _unsupported_is_fine():
+            os.fsync(fd)
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _unsupported_is_fine() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS):
+            raise

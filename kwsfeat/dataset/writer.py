@@ -24,10 +24,10 @@ from kwsfeat.config.clip import common_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.block import Block, Entry, Receipt, entries, read_block, write_block
 from kwsfeat.dataset.columns import Columns, fixed_strings
-from kwsfeat.dataset.disk import clear, open_locked, read_all, reason, sync_folder, write_at
+from kwsfeat.dataset.disk import clear, open_locked, read_all, reason, reserve, sync_folder, write_at
 from kwsfeat.dataset.format import Layout, block_slices, block_spans
-from kwsfeat.dataset.hdf5 import Completion, Description, complete, create, layout_of, row_arrays
-from kwsfeat.dataset.seal import ledger_of, sealed_page, unfinished_page
+from kwsfeat.dataset.hdf5 import Completion, Description, complete, create, layout_of, parse, row_arrays
+from kwsfeat.dataset.seal import ledger_of, read_seal, sealed_page, unfinished_page
 from kwsfeat.dataset.statistics import Moments
 from kwsfeat.errors import StoreError
 
@@ -122,7 +122,8 @@ class Writer:
         self._check_absent()
         self._fd = open_locked(self.partial, self.path, lock=lock)
         try:
-            self.finished: dict[int, Entry] = self._take_up(key) or self._create(key)
+            with self._named_errors():
+                self.finished: dict[int, Entry] = self._take_up(key) or self._create(key)
         except BaseException:
             self.close()
             raise
@@ -216,10 +217,20 @@ class Writer:
             os.fsync(self._fd)
             write_at(self._fd, np.frombuffer(sealed_page(self._fd, block_spans(layout.places)), np.uint8), 0)
             os.fsync(self._fd)
+            self._check_readable()
             self._check_absent()
             os.replace(self.partial, self.path)
             self.close()
             sync_folder(self.path.parent)
+
+    def _check_readable(self) -> None:
+        """Read the finished file as everybody will, before it takes the name and the place of an earlier one."""
+        with open(self.partial, "rb") as file:
+            try:
+                read_seal(file.fileno())
+                parse(file)
+            except StoreError as error:
+                raise StoreError(f"{self.path}: what was written cannot be read ({error}): check the disk and repeat the command") from None
 
     def _kept(self, left_out: Mapping[int, str]) -> NDArray[np.int64]:
         """The planned rows that are in the file, after making sure that each row is in it or left out."""
@@ -260,15 +271,14 @@ class Writer:
         try:
             self.layout = create(self.partial, self._described)
             size = os.fstat(self._fd).st_size
-            if hasattr(os, "posix_fallocate"):  # a full disk is found now, not after hours
-                os.posix_fallocate(self._fd, 0, size)
+            reserve(self._fd, size)
+            self._write_columns(self.layout, self.columns)
+            os.fsync(self._fd)
+            write_at(self._fd, np.frombuffer(unfinished_page(key, size), np.uint8), 0)  # now it may be resumed
         except OSError as error:
             self.discard()
             raise StoreError(f"cannot create {self.path}: {reason(error)}: free some space, or choose an output elsewhere") from error
         self._ledger = self._ledger_end = size
-        self._write_columns(self.layout, self.columns)
-        os.fsync(self._fd)
-        write_at(self._fd, np.frombuffer(unfinished_page(key, size), np.uint8), 0)  # now it may be resumed
         return {}
 
     def _write_columns(self, layout: Layout, columns: Columns) -> None:
