@@ -114,7 +114,7 @@ CRAFTED = {
     "block_rows 2**62": (attribute("/", "block_rows", 1 << 62), ""),
     "versions that are no JSON": (attribute("/", "versions", "{"), "damaged"),
     "no config": (without(F, "config"), "'config' of /features/x is missing"),
-    "a nested config": (attribute(F, "config", "[" * 20000), "damaged"),
+    "a nested config": (attribute(F, "config", "[" * 20000), "not JSON"),
     "statistics that are texts": (attribute(F, "mean", "x"), "'mean' of /features/x must be"),
     "another feature set": (attribute("/", "feature_names", np.array(["../x"], TEXTS)), "cannot be the name"),
     "a missing feature set": (attribute("/", "feature_names", np.array(["y"], TEXTS)), "/features/y is missing"),
