@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from kwsfeat import (
+    ClipConfig,
     ConfigError,
     FeatureConfig,
     Reader,
@@ -31,7 +32,7 @@ from kwstrain.training.fit import FitResult, Tick, fit
 BUILD_FIELDS = {
     "features", "labels", "unknown", "unknown_share", "silence_share", "split", "augment", "layout", "pad", "crop", "trim_db", "seed",
 }  # fmt: skip
-CLIP_FIELDS = ("pad", "crop", "trim_db")  # of them, those that belong to the feature configuration
+_CLIP = {one.name for one in fields(ClipConfig)}  # what [build] says of clips belongs to the feature configuration
 _PARTS = {"about", "build", "train", "search"}
 
 
@@ -172,10 +173,10 @@ def build(
     data = Path(data)
     if data.suffix == ".h5":
         return data
-    options = {name: value for name, value in recipe.build.items() if name not in ("features", "augment", *CLIP_FIELDS)}
+    options = {name: value for name, value in recipe.build.items() if name not in {"features", "augment", *_CLIP}}
     seed = options.get("seed", 0)
     name, config = named_config(recipe.build.get("features", "logmel"))
-    config = FeatureConfig.from_partial({key: recipe.build[key] for key in CLIP_FIELDS if key in recipe.build}, config)
+    config = FeatureConfig.from_partial({key: value for key, value in recipe.build.items() if key in _CLIP}, config)
     rows = plan_recordings(data, config, **options)
     source = augment_source(rows, load_policy(recipe.build.get("augment", "off")), config, seed=seed)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,9 @@ from kwsfeat import (
 from kwsfeat.audio.clip import trim_silence
 from kwsfeat.cli import main
 from kwsfeat.config.clip import check_same_clip, common_clip
+from kwstrain.config import TrainConfig
+from kwstrain.recipes.run import Recipe
+from kwstrain.recipes.run import build as build_recipe
 
 SMALL = {"sr": 8000, "n_samples": 4000, "n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 20}
 CONFIG = FeatureConfig.from_partial(SMALL)
@@ -89,6 +92,14 @@ def test_new_features_of_a_trimmed_file_are_of_trimmed_clips(trimmed: Path, tmp_
     assert build_command(trimmed, tmp_path / "again.h5", trimmed.parent, "--trim", "30") == 0
     assert build_command(trimmed, tmp_path / "other.h5", trimmed.parent, "--trim", "20") != 0
     assert not (tmp_path / "other.h5").exists()
+
+
+def test_a_recipe_trims_as_the_command_does(recordings: Path, trimmed: Path, tmp_path: Path) -> None:
+    options = {"features": str(trimmed.parent / "small.toml"), "trim_db": 30.0, "split": "stratified:50/25/25"}
+    file = build_recipe(Recipe("x", "", options, TrainConfig(), {}), recordings, tmp_path / "recipe.h5")
+    with Reader(file) as made, Reader(trimmed) as reader:
+        assert made.clip == reader.clip
+        np.testing.assert_array_equal(made.audio, reader.audio)
 
 
 def test_features_and_recordings_must_agree(recordings: Path, trimmed: Path, tmp_path: Path) -> None:
