@@ -92,6 +92,9 @@ class Reader:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self.path.absolute(), self.seal)
+
     def close(self) -> None:
         """Close the file; arrays that were handed out stay valid."""
         self._file.close()
@@ -349,3 +352,12 @@ def _open(path: Path) -> BinaryIO:
         file.close()
         raise StoreError(f"{path} is open for writing in another program: close it there")
     return file
+
+
+def _reopened(path: Path, seal: str) -> Reader:
+    """The Reader that another process pickled: of the same file, and not of one that took its name."""
+    reader = Reader(path)
+    if reader.seal != seal:
+        reader.close()
+        raise StoreError(f"{path} was replaced since it was opened: open it again")
+    return reader

@@ -173,7 +173,7 @@ class FrontEnd:
             raise AudioError(f"clips have shape {clips.shape} and must have (n_clips, n_samples): pass one clip to extract")
         n_clips, n_samples = clips.shape
         length = self._usual if n_samples == self.config.n_samples else self._of_length(n_samples)
-        shape = (n_clips, length.n_frames, self.config.n_features)
+        shape = (n_clips, length.n_frames, self.shape[1])
         if out is None:
             out = np.empty(shape, np.float32)
         elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
@@ -197,7 +197,7 @@ class FrontEnd:
         else:  # several parts per thread, so that an unlucky one does not hold up the end; of whole blocks
             step = length.block * max(1, min(-(-n_clips // (length.block * threads * 4)), 64))
             run_parts(work, [slice(i, i + step) for i in range(0, n_clips, step)], threads)
-        if clips.dtype == np.float32 and not (peaks <= LOUDEST).all():
+        if n_clips and not peaks.max() <= LOUDEST and clips.dtype == np.float32:
             for i in np.flatnonzero(~(peaks <= LOUDEST)):
                 check_peak(float(peaks[i]), f"clip {i} of {n_clips}" if n_clips > 1 else "the clip", check_finite=check_finite)
         return out

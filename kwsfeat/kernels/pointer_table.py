@@ -9,6 +9,7 @@ a kernel which reads an int64 array as floats does not compile. Whoever makes a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -27,8 +28,7 @@ def pointer_record(values: Any) -> NDArray[np.void]:
     ValueError
         If an array is not what its field is declared as, or not C-contiguous: compiled code would read other memory.
     """
-    dtype, row = _fields(values)
-    return np.array([row], dtype)
+    return np.array([_row(values)], _record_type(type(values)))
 
 
 def check_sizes(values: Any, sizes: Mapping[str, int]) -> None:
@@ -38,25 +38,42 @@ def check_sizes(values: Any, sizes: Mapping[str, int]) -> None:
             raise ValueError(f"{type(values).__name__}.{name} has {there} values and must have {size}")
 
 
-def _fields(values: Any) -> tuple[np.dtype[np.void], tuple[Any, ...]]:
-    declared, row = [], []
+@cache
+def _record_type(kind: type[Any]) -> np.dtype[np.void]:
+    """Made once: Numba finds the type of a record by its dtype, fast when it is the same object and slowly when it is an equal one."""
+    fields: list[tuple[str, Any]] = []
+    for name, hint in get_type_hints(kind).items():
+        if hasattr(hint, "_fields"):
+            fields.append((name, _record_type(hint)))
+        elif hint in (bool, int, float):
+            fields.append((name, hint))
+        else:
+            fields.append((name, [(_declared(hint).name, np.int64), ("size", np.int64)]))
+    return np.dtype(fields)
+
+
+def _row(values: Any) -> tuple[Any, ...]:
+    row: list[Any] = []
     for name, hint in get_type_hints(type(values)).items():
         value = getattr(values, name)
         if hasattr(hint, "_fields"):
-            dtype, entry = _fields(value)
+            row.append(_row(value))
         elif hint in (bool, int, float):
-            dtype, entry = np.dtype(hint), value
+            row.append(value)
         else:
-            dtype, entry = _address(f"{type(values).__name__}.{name}", value, np.dtype(get_args(get_args(hint)[1])[0]))
-        declared.append((name, dtype))
-        row.append(entry)
-    return np.dtype(declared), tuple(row)
+            row.append(_address(f"{type(values).__name__}.{name}", value, _declared(hint)))
+    return tuple(row)
 
 
-def _address(name: str, array: NDArray[Any], declared: np.dtype[Any]) -> tuple[np.dtype[np.void], tuple[int, int]]:
+def _declared(hint: Any) -> np.dtype[Any]:
+    """The type of the values of an array whose hint is NDArray[type]."""
+    return np.dtype(get_args(get_args(hint)[1])[0])
+
+
+def _address(name: str, array: NDArray[Any], declared: np.dtype[Any]) -> tuple[int, int]:
     if not isinstance(array, np.ndarray) or array.dtype != declared or not array.flags.c_contiguous:
         raise ValueError(f"{name} must be a C-contiguous array of {declared}, not {getattr(array, 'dtype', type(array).__name__)}")
-    return np.dtype([(declared.name, np.int64), ("size", np.int64)]), (array.ctypes.data, array.size)
+    return array.ctypes.data, array.size
 
 
 def _pointer_to(numba_type):

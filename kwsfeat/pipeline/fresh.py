@@ -10,8 +10,8 @@ import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,6 +118,7 @@ class FreshFeatures:
         for name in reader.feature_names:
             if reader.config(name).fingerprint == config.fingerprint:
                 check_algorithm(config, reader.algorithm(name), where=f"{reader.path}")
+        self._reader, self._noise = reader, noise
         self._audio, self._length, self._label = np.asarray(reader.audio), reader.length, reader.label
         self.rows = reader.rows("train") if rows is None else np.asarray(rows, np.int64)
         if not self.rows.size:
@@ -129,6 +130,12 @@ class FreshFeatures:
         n_uniform = self.transform.n_uniform
         # The random numbers of a whole epoch at once: a generator for each clip would cost as much as its features.
         self._uniforms = lru_cache(maxsize=2)(lambda epoch: uniforms(seed, epoch, 0, reader.n_clips, n_uniform))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made = partial(
+            FreshFeatures, batch_size=self.batch_size, rows=self.rows, threads=self.threads, noise=self._noise, ahead=self._ahead
+        )
+        return made, (self._reader, self.policy, self.config, self.seed)
 
     @property
     def n_batches(self) -> int:

@@ -172,7 +172,8 @@ class Classifier:
                 audio[i] = 0
                 errors[i] = str(error)
         if files:
-            features[files] = self._front_end.extract_batch(audio[files], lengths=length[files])
+            rows = np.zeros(len(files), np.int64)  # each by itself, as an array is: its dither does not depend on the others
+            features[files] = self._front_end.extract_batch(audio[files], lengths=length[files], rows=rows)
         given = probabilities(self._group_logits(features, length, self._n_rows(n_clips)), self.bundle.config.loss)
         best = given.argmax(axis=1)
         paths = [Path() if isinstance(clip, np.ndarray) else Path(clip) for clip in clips]

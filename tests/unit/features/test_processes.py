@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from strategies import noise_clip
 
-from kwsfeat import FeatureConfig, FrontEnd, preset
+from kwsfeat import FeatureConfig, FreshFeatures, FrontEnd, Reader, StoreError, preset
 from kwsfeat.features.pool import run_parts
+from kwsfeat.pipeline.arrays import write_file
 
 CLIPS = np.stack([noise_clip(16000, seed) for seed in range(40)])
 
@@ -118,3 +119,24 @@ def test_every_part_is_done_once_and_an_error_stops_the_rest():
     assert len(done) < 10_000
     run_parts(lambda part: done.clear(), [slice(0, 1)], 3)
     assert done == []
+
+
+def test_readers_and_fresh_augmentation_go_into_other_processes_too(tmp_path):
+    path, audio = tmp_path / "words.h5", np.round(CLIPS * 32767).clip(-32768, 32767).astype(np.int16)
+    config = FeatureConfig(n_mels=10, dither=1e-3)
+
+    def write(audio: np.ndarray) -> None:
+        n = len(audio)
+        write_file(path, audio=audio, length=[16000] * n, label=[0] * n, split=["train"] * n, labels=["a"], configs={"mel": config})
+
+    write(audio)
+    with Reader(path) as reader:
+        fresh = FreshFeatures(reader, "bcresnet", config, seed=3, batch_size=16)
+        again = pickle.loads(pickle.dumps(fresh))
+        for ours, theirs in zip(fresh.epoch(1), again.epoch(1), strict=True):
+            np.testing.assert_array_equal(ours.features, theirs.features)
+        there = pickle.dumps(reader)
+        np.testing.assert_array_equal(pickle.loads(there).features("mel"), reader.features("mel"))
+    write(audio[:5])
+    with pytest.raises(StoreError, match=r"words\.h5 was replaced since it was opened: open it again"):
+        pickle.loads(there)
