@@ -163,8 +163,8 @@ def plan_recordings(
         A folder, an archive or a manifest, see :func:`~kwsfeat.corpus.find.find_corpus`.
     config : ClipConfig
         What a clip is: its rate, length, trimming, padding and cropping.
-    layout, pattern, label_level : optional
-        Where labels stand, instead of finding out; see :func:`~kwsfeat.corpus.find.find_corpus`.
+    layout, pattern, label_level, raw : optional
+        Where labels stand and how files without a header are read, instead of finding out; see :func:`~kwsfeat.corpus.find.find_corpus`.
     labels : str or sequence of str
         ``all``, ``commands12``, ``digits``, or words; see :func:`~kwsfeat.corpus.labels.apply_labels`.
     unknown : {"other", "drop"}, optional

@@ -86,7 +86,7 @@ class Classifier:
         """
         config = self.bundle.feature_config
         if features.shape[1:] != config.shape:
-            raise AudioError(f"features have shape {features.shape[1:]} a clip, {self.bundle.folder} was trained on {config.shape}")
+            raise AudioError(f"features have shape {features.shape[1:]} per clip, {self.bundle.folder} was trained on {config.shape}")
         real = np.full(len(features), config.n_samples, np.int32) if length is None else np.asarray(length, np.int32)
         n_rows = self._n_rows(len(features))
         groups = [slice(start, start + n_rows) for start in range(0, len(features), n_rows)]
@@ -196,6 +196,16 @@ def groups(clips: Sequence[Any]) -> Iterator[Sequence[Any]]:
 def load(run: str | os.PathLike[str]) -> Classifier:
     """The trained network of a run folder.
 
+    Parameters
+    ----------
+    run : path
+        A run folder, as from :func:`kwstrain.fit`.
+
+    Returns
+    -------
+    Classifier
+        Labels recordings, and gives the logits of features in memory.
+
     Raises
     ------
     StoreError
@@ -203,8 +213,9 @@ def load(run: str | os.PathLike[str]) -> Classifier:
 
     Examples
     --------
-    >>> kwstrain.load("runs/cnn").predict("yes.wav")  # doctest: +SKIP
-    Prediction(path=PosixPath('yes.wav'), label='yes', probability=0.98, error='')
+    >>> prediction = load("runs/words").predict("recordings/yes/ann_nohash_0.wav")
+    >>> prediction.label in ("high", "low", "noise"), 0 < prediction.probability <= 1
+    (True, True)
     """
     return Classifier(Bundle.load(run))
 
