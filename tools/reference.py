@@ -71,7 +71,7 @@ def docstrings(module: ModuleType) -> Iterator[tuple[str, type | None, str]]:
         if getattr(value, "__module__", None) == module.__name__ and (inspect.isclass(value) or inspect.isfunction(value)):
             cls = value if inspect.isclass(value) else None
             yield name, cls, inspect.getdoc(value) or ""
-            for member_name, member in vars(value).items() if cls else ():
+            for member_name, member in list(vars(value).items()) if cls else ():
                 if inspect.isfunction(member) or isinstance(member, property):
                     yield f"{name}.{member_name}", cls, inspect.getdoc(member) or ""
 
@@ -115,8 +115,15 @@ def broken_links(folder: Path) -> Iterator[str]:
         for link in sorted(set(re.findall(r'href="([^":$]+)"', text))):
             file, _, anchor = link.partition("#")
             target = (path.parent / file).resolve() if file else path
-            if not target.exists() or (anchor and anchor not in anchors[target]):
+            inherited = anchor and target.exists() and reaches(module_of(target, folder), anchor)  # shown, but without an anchor
+            if not target.exists() or not (anchor in anchors[target] or not anchor or inherited):
                 yield f"{path.name}: the link {link} leads nowhere"
+
+
+def module_of(page: Path, folder: Path) -> Any:
+    """The module that a page is about; None for the index."""
+    name = ".".join(page.relative_to(folder.resolve()).with_suffix("").parts)
+    return import_module(name) if importable(name) else None
 
 
 if __name__ == "__main__":

@@ -258,7 +258,7 @@ def melspectrogram(
     norm: MelNorm = "slaney",
     check_finite: bool = True,
 ) -> NDArray[np.float32]:
-    """Mel spectrogram; :func:`power_to_db` gives its logarithm.
+    """Mel spectrogram; :func:`kwsfeat.power_to_db` gives its logarithm.
 
     Parameters
     ----------

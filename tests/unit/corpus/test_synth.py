@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from kwsfeat.audio.synthetic import silence_wav
 from kwsfeat.cli import cli
-from kwsfeat.corpus import synth
+from kwsfeat.corpus.acquire import synth
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.corpus.splits import assign_splits
