@@ -23,6 +23,7 @@ from tones import WORDS, tone_clip
 from kwsfeat import Reader, preset
 from kwsfeat.cli import main
 from kwsfeat.config.toml import read_toml
+from kwsfeat.corpus.splits import RULES
 from kwsfeat.dataset.verify import verify_file
 
 
@@ -219,11 +220,11 @@ def test_the_rule_of_the_split_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     for rule in ("auto", "stratified:50/50", "speaker-hash"):
         out = tmp_path / f"{rule.partition(':')[0]}.h5"
         assert main(["build", str(tmp_path / "fsdd"), str(out), "--split", rule]) == 0
-        (said[rule],) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("split "))
+        lines = capsys.readouterr().err.splitlines()
+        (said[rule],) = (line for line in lines if line.startswith("split "))
+        assert ("the corpus's own parts are not used: --split given does" in lines) == (rule != "auto")
     assert said["auto"].startswith("split given: the corpus's own parts")
-    assert said["stratified:50/50"] == (
-        "split stratified:50/50: the same share of every label, exact counts, random; the corpus's own parts are not used"
-    )
+    assert said["stratified:50/50"] == f"split stratified:50/50: {RULES['stratified']}"
     assert said["speaker-hash"].startswith("split speaker-hash: ")
     own, cut = Reader(tmp_path / "auto.h5"), Reader(tmp_path / "stratified.h5")
     assert {source for source, split in zip(own.source, own.split, strict=True) if split == "test"} == {
