@@ -14,7 +14,7 @@ from kwsfeat.errors import ConfigError
 Pad = Literal["end", "front", "center"]
 Crop = Literal["start", "center", "random", "loudest"]
 
-MOST_SAMPLES = 2**31 - 1  # what the lengths in a file can count
+MOST_SAMPLES = 1 << 24  # 17 minutes at 16 kHz: what a file claims must fit into memory, a batch at a time
 MOST_HZ = 10_000_000
 
 

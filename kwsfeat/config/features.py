@@ -22,7 +22,7 @@ Log = Literal["none", "ln", "log10", "db", "pcen"]
 Normalize = Literal["none", "row-l1", "mean", "mean-variance", "global"]
 
 _LONGEST_FFT = 1 << 20
-_MOST_VALUES = 1 << 31  # of one clip's features
+_MOST_VALUES = 1 << 26  # of one clip's features
 
 
 @config_class

@@ -160,7 +160,7 @@ def istft(
         raise ConfigError(f"n_fft={length} has {length // 2 + 1} bins and S has {n_bins}")
     hop = hop_length or length // 4
     config = FeatureConfig(
-        n_samples=n_frames * hop + length, n_fft=length, hop_length=hop, win_length=win_length or length, window=window, output="spectrum"
+        n_samples=any_length(length, hop), n_fft=length, hop_length=hop, win_length=win_length or length, window=window, output="spectrum"
     )
     padded = np.zeros(length, np.float32)
     left = (length - config.win_length) // 2

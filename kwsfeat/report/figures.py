@@ -49,8 +49,8 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
     _waveform(figure.add_subplot(grid[0, :3]), y, sr)
     _amplitude_spectrum(figure.add_subplot(grid[0, 3:]), y, sr)
     for i, output in enumerate(("spectrum", "mel", "mfcc")):
-        config = _short_time(sr, len(y), output)
-        features_axes(figure.add_subplot(grid[1, 2 * i : 2 * i + 2]), FrontEnd(config).extract(y), config)
+        config = _short_time(sr, output)
+        features_axes(figure.add_subplot(grid[1, 2 * i : 2 * i + 2]), FrontEnd(config).extract_recording(y), config)
     return _png(figure, file)
 
 
@@ -120,11 +120,11 @@ def _amplitude_spectrum(axes: Axes, y: NDArray[np.float32], sr: int) -> None:
     axes.set(title="amplitude spectrum, 2/N |FFT|", xlabel="Hz", ylabel="amplitude", xlim=(0, sr / 2))
 
 
-def _short_time(sr: int, n_samples: int, output: Any) -> FeatureConfig:
-    """25 ms windows every 10 ms at any rate, in dB."""
+def _short_time(sr: int, output: Any) -> FeatureConfig:
+    """25 ms windows every 10 ms at any rate, in dB; for recordings of any length."""
     n_fft = 2 * good_fft_sizes(max(8, round(0.0125 * sr)))[1]
     return FeatureConfig(
-        sr=sr, n_samples=n_samples, output=output, n_fft=n_fft, win_length=n_fft, hop_length=max(1, round(0.01 * sr)), log="db", top_db=80.0
+        sr=sr, n_samples=2 * n_fft, output=output, n_fft=n_fft, win_length=n_fft, hop_length=max(1, round(0.01 * sr)), log="db", top_db=80.0
     )
 
 

@@ -212,9 +212,12 @@ def test_a_field_without_a_description_counts_as_new() -> None:
         assert Later.from_json(reader.config().to_json()).extra == 3
 
 
-def test_a_file_of_a_newer_config_says_so(tmp_path: Path) -> None:
-    config = grown(FeatureConfig)(n_samples=1600, output="waveform")
+def test_a_file_of_a_newer_config_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = grown(FeatureConfig)
     y = np.zeros((2, 1600), np.int16)
-    write_file(tmp_path / "a.h5", audio=y, length=[1600, 1600], label=[0, 0], split=["train"] * 2, labels=["a"], configs={"x": config})  # type: ignore[arg-type]
+    configs = {"x": later(n_samples=1600, output="waveform")}
+    with monkeypatch.context() as patched:  # a later program, which reads back what it has written
+        patched.setattr(kwsfeat.dataset.hdf5, "FeatureConfig", later)
+        write_file(tmp_path / "a.h5", audio=y, length=[1600] * 2, label=[0, 0], split=["train"] * 2, labels=["a"], configs=configs)
     with pytest.raises(StoreError, match=r"a\.h5: FeatureConfig has version 3, this program reads versions up to 2: install a newer"):
         Reader(tmp_path / "a.h5").config()

@@ -32,13 +32,14 @@ def test_every_whole_number_is_bounded_at_once(cls: type[Config], name: str, val
 @pytest.mark.parametrize(
     "values",
     [
-        {"n_samples": 2**31 - 1, "hop_length": 1},
-        {"n_samples": 2**31 - 1, "sr": 1, "resample_from_hz": 10_000_000, "output": "waveform"},
+        {"n_samples": 2**24, "hop_length": 1},
+        {"n_samples": 2**24, "sr": 1, "resample_from_hz": 10_000_000, "output": "waveform"},
+        {"n_samples": 2**31 - 1, "output": "waveform"},
         {"n_fft": 2**20, "n_mels": 8192},
         {"n_fft": 2**20, "win_length": 2**20 + 1},
         {"n_fft": 2**20 - 1},
         {"n_mels": 8192},
-        {"n_samples": 2**30, "hop_length": 1, "output": "spectrum"},
+        {"n_samples": 2**20, "hop_length": 1, "output": "spectrum"},
     ],
 )
 def test_combinations_are_bounded_in_time_and_memory(values: dict) -> None:
@@ -56,7 +57,7 @@ def test_combinations_are_bounded_in_time_and_memory(values: dict) -> None:
 
 def test_the_largest_that_is_allowed_is_made_in_seconds() -> None:
     began = time.process_time()
-    FeatureConfig(n_samples=2**30, hop_length=2**19, n_fft=2**20, win_length=2**20, n_mels=31, fmin_hz=20.0)
+    FeatureConfig(n_samples=2**24, hop_length=2**19, n_fft=2**20, win_length=2**20, n_mels=31, fmin_hz=20.0)
     for n in (2**20 - 1, 2**20, 999_983):
         good_fft_sizes(n)
     assert time.process_time() - began < 20
