@@ -15,7 +15,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what 
 
 
 def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where labels stand: ``--layout``, ``--pattern`` and ``--label-level``."""
+    """Add the options that say where labels stand: ``--layout``, ``--pattern``, ``--label-level`` and ``--raw``."""
     for option in (
         click.option("--raw", metavar="CODING:HZ", help="What files without a header (.ulaw, .raw) hold: ulaw:8000, alaw:8000, s16:16000."),
         click.option("--label-level", type=int, metavar="N", help="Which folder is the label: 1 the outermost, -1 the innermost."),

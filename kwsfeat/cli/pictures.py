@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kwsfeat.cli.console import Console, console_options
-from kwsfeat.cli.options import check_new, overwrite_option, threads_option
+from kwsfeat.cli.options import check_new, layout_options, overwrite_option, threads_option
 
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE|FILE.h5")
 @click.argument("output", type=click.Path(path_type=Path), metavar="OUT.html")
-@click.option("--layout", metavar="LAYOUT", help="words, kaggle, fsdd, speakers, manifest or unlabelled, instead of finding out.")
+@layout_options
 @click.option("--limit", type=click.IntRange(min=1), default=20_000, show_default=True, metavar="N", help="Read at most N recordings.")
 @threads_option
 @overwrite_option
 @console_options
-def report(source: Path, output: Path, layout: str | None, limit: int, threads: int | None, overwrite: bool, console: Console) -> None:
+def report(source: Path, output: Path, limit: int, threads: int | None, overwrite: bool, console: Console, **layout: Any) -> None:
     """Write a page about recordings or a file.
 
     One HTML file with tables, pictures, sound and anomalies. It needs no network and no scripts.
@@ -32,7 +33,7 @@ def report(source: Path, output: Path, layout: str | None, limit: int, threads: 
 
     check_new(output, overwrite=overwrite)
     with console.progress("steps") as progress:
-        path = write_report(source, output, layout=layout, limit=limit, threads=thread_count(threads), progress=progress)
+        path = write_report(source, output, **layout, limit=limit, threads=thread_count(threads), progress=progress)
     console.data(f"{path}: {path.stat().st_size / 1e6:.1f} MB", {"path": str(path), "bytes": path.stat().st_size})
 
 

@@ -26,6 +26,9 @@ def write_report(
     output: str | os.PathLike[str],
     *,
     layout: str | None = None,
+    pattern: str | None = None,
+    label_level: int | None = None,
+    raw: str | None = None,
     limit: int = MEASURED,
     threads: int = 1,
     progress: Progress = lambda done, total: None,
@@ -41,7 +44,7 @@ def write_report(
         What :func:`~kwsfeat.corpus.find.find_corpus` takes, or a file made by ``kwsfeat build``.
     output : path
         The .html file.
-    layout : str, optional
+    layout, pattern, label_level, raw : optional
         For :func:`~kwsfeat.corpus.find.find_corpus`.
     limit : int, >= 1
     threads : int, >= 1
@@ -62,7 +65,8 @@ def write_report(
         with Reader(source) as reader:
             page = _page(of_file(reader, limit), progress)
     else:
-        page = _page(of_corpus(find_corpus(source, layout), output, limit, threads, progress), progress)
+        corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level, raw=raw)
+        page = _page(of_corpus(corpus, output, limit, threads, progress), progress)
     part = output.with_name(output.name + ".part")
     part.write_text(page, encoding="utf-8", errors="surrogateescape")
     part.replace(output)

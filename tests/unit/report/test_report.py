@@ -166,6 +166,14 @@ def test_text_of_a_file_stays_text(tmp_path: Path) -> None:
     assert "default-src 'none'" in (tmp_path / "report.html").read_text()
 
 
+def test_the_options_of_a_layout_count(tmp_path: Path) -> None:
+    for name in ("x_yes.wav", "y_no.wav"):
+        (tmp_path / "c").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "c" / name, np.arange(8000, dtype=np.int16), 16000)
+    assert main(["report", str(tmp_path / "c"), str(tmp_path / "a.html"), "--pattern", "{speaker}_{label}", "--threads", "1"]) == 0
+    assert "2 clips · 2 labels · 2 speakers" in Page(tmp_path / "a.html").text
+
+
 def test_a_fact_of_any_origin_is_text() -> None:
     assert html.fact("seed {} of {}", "<script>", 7) == "seed <b>&lt;script&gt;</b> of <b>7</b>"
 
