@@ -60,13 +60,15 @@ def fft_plan(n_fft: int) -> FftPlan:
 
 
 def _radices(half: int) -> list[int]:
-    """Odd factors first, then as many eights as leave no two: few passes, each over registers that the machine has."""
+    """Odd factors first, then as few passes as the registers allow: a butterfly of eight points needs more than the 16 of AVX2."""
     radices, n = [], half
     for radix in (5, 3):
         while n % radix == 0:
             radices.append(radix)
             n //= radix
     twos = n.bit_length() - 1
+    if LANES < 16:
+        return [*radices, *[2] * (twos % 2), *[4] * (twos // 2)]
     eights, rest = divmod(twos, 3)
     if rest == 1 and eights:  # 8 * 2 is two passes as 4 * 4 is, with less to do in registers
         return [*radices, *[8] * (eights - 1), 4, 4]
