@@ -73,6 +73,16 @@ def test_pitch_shift(benchmark, table, clip):
     compare(benchmark, table, "pitch-shift +1", engines, {"librosa": 8.0})
 
 
+def test_pitch_shift_by_the_same_algorithm(benchmark, table, clip):
+    """The phase vocoder of both; half of our time is soxr, which librosa calls too."""
+    librosa = pytest.importorskip("librosa")
+    engines = {
+        "kwsfeat vocoder": lambda: pitch_shift(clip, SR, STEPS, method="vocoder"),
+        "librosa": lambda: librosa.effects.pitch_shift(clip, sr=SR, n_steps=STEPS),
+    }
+    compare(benchmark, table, "pitch-shift +1, phase vocoder", engines, {"librosa": 8.0})
+
+
 def test_resampling(benchmark, table, clip):
     """Our polyphase kernel against soxr at the ratio of a semitone: the reason why pitch-shifting uses it."""
     import soxr

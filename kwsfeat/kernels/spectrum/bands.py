@@ -90,10 +90,15 @@ def cosine_transform(bands, n_bands, matrix, cepstrum, n_cepstrum):
 def write_frames(bands, n, lane, n_lanes, tile, out, index, stride):
     """Values 0 .. n - 1 of frames `lane` .. `lane + n_lanes - 1` to out[index + i * stride:], one row per frame.
 
-    `tile` holds LANES * LANES values; `bands` may be read up to the next multiple of LANES vectors.
+    `tile` holds LANES * LANES values; `bands` may be read up to the next multiple of LANES vectors. Only the end of a row is a store
+    of some lanes, which AVX2 does twenty times as slowly.
     """
-    for m in range(0, n, LANES):
+    whole = n // LANES * LANES
+    for m in range(0, whole, LANES):
         transpose_block(bands, m * LANES, LANES, tile, 0, LANES)
-        width = min(LANES, n - m)
         for i in range(n_lanes):
-            store_first(out, index + i * stride + m, load(tile, (lane + i) * LANES), width)
+            store(out, index + i * stride + m, load(tile, (lane + i) * LANES))
+    if whole < n:
+        transpose_block(bands, whole * LANES, LANES, tile, 0, LANES)
+        for i in range(n_lanes):
+            store_first(out, index + i * stride + whole, load(tile, (lane + i) * LANES), n - whole)

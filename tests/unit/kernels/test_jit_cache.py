@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 KERNEL_TESTS = ("tests/unit/kernels/test_simd.py", "tests/unit/kernels/test_fft.py")
 ROOT = Path(__file__).resolve().parents[3]
 FEATURE = """
@@ -23,8 +25,6 @@ features = front_end.extract_batch(np.tile(y, (20, 1)))
 assert (features == features[0]).all()
 from kwsfeat.kernels.spectrum import front_end as extract
 from kwsfeat.kernels._jit import LANES
-
-pytestmark = pytest.mark.slow
 hits = sum(extract.extract.stats.cache_hits.values())
 print(LANES, hits, *features[0].ravel()[:40].astype(float))
 """
