@@ -22,6 +22,14 @@ from kwstrain.inference.bundle import Bundle
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 CONFIGS = [ClipConfig, FeatureConfig, TrainConfig]
+FINGERPRINTS = {
+    "logmel": "734bfc2f0d422f68", "mfcc": "9cb7369ece8b3f90", "mel75": "3014cab514e47a9f", "mfcc75": "939e9069683c388e",
+    "mfcc75-power": "da3787d57e849a97", "logspec16k": "3153559d3a0faaff", "logspec8k": "ec374886a781bb6b",
+    "logmel64": "51a5f88e55e9cf04", "waveform22k": "1f68a1d7dbe73725", "librosa": "74d838a47f5d31ef",
+    "torchaudio": "aa782a9031cc39f8", "kaldi": "f686a5021ff572cc", "kaldi-mfcc": "2647be62d6bb7c83",
+    "whisper": "b34cf7bbdb2f1bfc", "tf-mfcc": "6394c18a39c5c006", "mlperf-tiny": "43230806e03bf2eb",
+    "mlperf-tiny-lfbe": "1da8ae4fb7dc8da4", "bcresnet": "574644ebe90db29d", "python-speech-features": "2a0e712e52bbf752",
+}  # fmt: skip
 
 
 def grown(cls: type[Config]) -> type[Config]:
@@ -48,6 +56,10 @@ def test_a_new_field_breaks_neither_what_is_stored_nor_a_fingerprint(cls: type[C
     assert later().noise_gate == 0.5
     assert later().fingerprint != cls().fingerprint
     assert later.from_json(later().to_json()) == later()
+
+
+def test_fingerprints_are_those_of_version_0_1_0() -> None:
+    assert {name: preset(name).fingerprint for name in FINGERPRINTS} == FINGERPRINTS
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
