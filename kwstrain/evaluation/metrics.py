@@ -39,8 +39,8 @@ class Scores:
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the classes that occur."""
-        occurs = self.confusion.sum(axis=1) > 0
+        """Mean F1 of the classes that occur among the clips or the predictions, as scikit-learn's ``f1_score(average="macro")``."""
+        occurs = (self.confusion.sum(axis=1) > 0) | (self.confusion.sum(axis=0) > 0)
         return float(self.f1[occurs].mean()) if occurs.any() else 0.0
 
     @property

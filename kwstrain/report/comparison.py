@@ -38,7 +38,9 @@ def _scatter(rows: list[Row]) -> Figure:
     for axes, name in zip(figure.subplots(1, 2, sharey=True), ("total", "seconds"), strict=True):
         for one in rows:
             axes.scatter(one.values[name], _accuracy(one))
-            axes.annotate(one.values["run"], (one.values[name], _accuracy(one)), xytext=(5, 4), textcoords="offset points", fontsize=9)
+            point = (one.values[name], _accuracy(one))
+            title = report.shown(one.values["run"])
+            axes.annotate(title, point, xytext=(5, 4), textcoords="offset points", fontsize=9, parse_math=False)
         span = [one.values[name] for one in rows]
         axes.set(
             xscale="log" if max(span) > 10 * min(span) else "linear",
@@ -58,10 +60,11 @@ def _curves(rows: list[Row]) -> Figure:
             title = one.values["run"]
             if np.isnan(values).all():
                 values, title = [record[f"train_{name}"] for record in one.records], f"{title} (training)"
-            axes.plot([record["epoch"] for record in one.records], values, label=title)
+            axes.plot([record["epoch"] for record in one.records], values, label=f" {title}" if title.startswith("_") else title)
         axes.set(xlabel="epoch", ylabel=f"validation {name}")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        for text in axes.legend(fontsize=8).get_texts():
+            text.set_parse_math(False)
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,28 +37,36 @@ def curves_figure(records: list[dict[str, Any]]) -> Figure:
 def confusion_figure(confusion: NDArray[np.int64], labels: tuple[str, ...]) -> Figure:
     """Counts in cells, shaded by the share of the true class."""
     n = len(labels)
-    size = max(4.0, 0.45 * n + 2)
+    names = [shown(label) for label in labels]
+    size = max(4.0, 0.45 * n + max(2.0, 0.17 * max(map(len, names))))
     figure = Figure(figsize=(size, size), layout="constrained")
     axes = figure.subplots()
     share = confusion / np.maximum(1, confusion.sum(axis=1, keepdims=True))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.argwhere(confusion > 0):
         axes.text(j, i, str(confusion[i, j]), ha="center", va="center", fontsize=8, color="white" if share[i, j] > 0.5 else "black")
-    axes.set_xticks(range(n), labels, rotation=90)
-    axes.set_yticks(range(n), labels)
+    axes.set_xticks(range(n), names, rotation=90, parse_math=False)
+    axes.set_yticks(range(n), names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     return figure
 
 
 def mistakes_figure(mistakes: list[Mistake], labels: tuple[str, ...]) -> Figure:
     """The features of up to 12 mistakes."""
-    shown = mistakes[:12]
-    n_rows = -(-len(shown) // 4)
+    drawn = mistakes[:12]
+    n_rows = -(-len(drawn) // 4)
     figure = Figure(figsize=(12, 2.6 * n_rows), layout="constrained")
-    for axes, mistake in zip(figure.subplots(n_rows, 4, squeeze=False).flat, shown, strict=False):
+    for axes, mistake in zip(figure.subplots(n_rows, 4, squeeze=False).flat, drawn, strict=False):
         draw_features(axes, mistake.features)
-        axes.set_title(f"{labels[mistake.label]} taken for {labels[mistake.predicted]} ({mistake.probability:.2f})", fontsize=9)
+        title = f"{shown(labels[mistake.label])} taken for {shown(labels[mistake.predicted])} ({mistake.probability:.2f})"
+        axes.set_title(title, fontsize=9, parse_math=False)
     return figure
+
+
+def shown(text: str) -> str:
+    """A label or name as it can be drawn: control characters written out, at most 40 characters. Draw it with `parse_math` False."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    return plain if len(plain) <= 40 else plain[:39] + "…"
 
 
 def save_curves(records: list[dict[str, Any]], path: Path) -> None:
@@ -88,14 +97,18 @@ def image(figure: Figure) -> str:
 def png(figure: Figure) -> bytes:
     """`figure` as PNG."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a label in a script that the font lacks: boxes are drawn
+        figure.savefig(out, format="png", dpi=110)
     return out.getvalue()
 
 
 def pixels(figure: Figure) -> NDArray[np.uint8]:
     """`figure` as uint8, shape (height, width, 3)."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 

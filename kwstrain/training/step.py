@@ -85,8 +85,7 @@ class TrainStep:
         self._graph: nnx.GraphDef[Network] = nnx.graphdef(model)
         params, rest = nnx.state(model, trainable), nnx.state(model, self._rest_filter)
         self.fixed = nnx.state(model, InputStatistic)
-        dropouts = [layer for _, layer in nnx.iter_modules(model) if isinstance(layer, nnx.Dropout) and layer.rate > 0]
-        self.collects = bool(dropouts and _batch_norms(model))
+        self.collects = dropout_meets_batch_norm(model)
         self._collecting = _collecting_graph(model, backend)
         self._config = config
         self._tx = tx
@@ -171,6 +170,12 @@ class TrainStep:
             layer.mean[...] = mean.mean(axis=0)
             layer.var[...] = var.mean(axis=0) + mean.var(axis=0)  # within the batches and between them
         return state._replace(rest=nnx.state(model, self._rest_filter))
+
+
+def dropout_meets_batch_norm(model: Network) -> bool:
+    """Whether `model` has both, the one at work and the other not frozen."""
+    at_work = any(isinstance(layer, nnx.Dropout) and layer.rate > 0 for _, layer in nnx.iter_modules(model))
+    return at_work and bool(_batch_norms(model))
 
 
 def _batch_norms(model: Network) -> list[BatchNorm]:

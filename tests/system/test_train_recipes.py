@@ -18,13 +18,14 @@ from toy_features import compiled_once, write_toy
 pytest.importorskip("jax")
 
 from kwsfeat import Reader, folds_of_rows, load_policy, preset
-from kwsfeat.errors import ConfigError
+from kwsfeat.errors import ConfigError, StoreError
 from kwstrain.cli import main
 from kwstrain.config import defaults
 from kwstrain.evaluation import compare
 from kwstrain.models import names as networks
 from kwstrain.models import table
 from kwstrain.recipes import run as recipes
+from kwstrain.recipes.tune import TuneResult, tune
 from kwstrain.training.fit import fit
 from kwstrain.training.folds import cross_validate
 
@@ -228,6 +229,38 @@ def test_tune_searches_and_goes_on(toy: Path, tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "tune" / "accuracy-against-time.png").read_bytes().startswith(b"\x89PNG")
     rates = {json.loads((run / "bundle.json").read_text())["train"]["lr"] for run in (tmp_path / "tune").glob("trial-*")}
     assert len(rates) == 3
+
+
+def test_tune_survives_bad_trials_changed_spaces_and_other_builds(tmp_path: Path, tiny_corpus: Path) -> None:
+    """What differs gets names of its own; a trial that fails is left out; nothing that is there is written over."""
+    pytest.importorskip("optuna")
+    out = tmp_path / "tune"
+
+    def search(space: dict[str, Any], data: Path, n_trials: int, lr: float = 0.01) -> TuneResult:
+        train = replace(QUICK, epochs=1, batch=32, features="", lr=lr)
+        recipe = recipes.Recipe("mine", "", {"features": "logmel", "split": "stratified:60/20/20"}, train, space)
+        return tune(recipe, data, out, n_trials=n_trials)
+
+    first = search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 4)
+    for trial in first.trials:
+        labels = json.loads((out / f"trial-{trial.number}" / "bundle.json").read_text())["labels"]
+        assert ",".join(labels) == trial.choices["build.labels"]
+    n_files = len(list(out.glob("features-*.h5")))
+    assert n_files == len({trial.choices["build.labels"] for trial in first.trials})
+    kept = {path: path.read_bytes() for path in out.glob("trial-*/weights.npz")}
+    changed = search({"build.labels": ["yes,no", "no,yes", "yes,up"], "train.lr": [0.1, 1e30]}, tiny_corpus, 4)
+    assert all(trial.number >= 4 for trial in changed.trials)
+    assert all(trial.choices["train.lr"] == 0.1 for trial in changed.trials), "the others diverged"
+    assert kept == {path: path.read_bytes() for path in kept}
+    assert search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 4).trials == first.trials, "it goes on with its own trials"
+    with pytest.raises(ConfigError, match=r"no trial of 'mine' came to an end; the last: .*learning rate"):
+        search({"train.lr": [1e30, 1e29]}, tiny_corpus, 2)
+    for space in ([], {"low": 1}, {"low": 2, "high": 1}, {"low": 0.0, "high": 1.0, "log": True}, [[1]]):
+        with pytest.raises(ConfigError, match=r"search space of 'train.lr'"):
+            search({"train.lr": space}, tiny_corpus, 1)
+    (out / "study.db").write_bytes(b"not a database")
+    with pytest.raises(StoreError, match="is not a study"):
+        search({"train.lr": [0.1]}, tiny_corpus, 1)
 
 
 def test_tune_without_a_search_space_says_how_to_add_one(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

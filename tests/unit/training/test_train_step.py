@@ -261,6 +261,12 @@ def test_scores_of_a_small_confusion() -> None:
     assert scores.macro_f1 == pytest.approx(np.mean([0.5, 2 / 3, 2 / 3]))
 
 
+def test_macro_f1_is_that_of_scikit_learn() -> None:
+    """A class that is predicted but does not occur counts with 0, one that is neither does not count."""
+    label, predicted = np.repeat([0, 2], 20).astype(np.int32), np.array([0] * 15 + [1] * 5 + [2] * 15 + [1] * 5)
+    assert score(np.eye(4, dtype=np.float32)[predicted], label).macro_f1 == pytest.approx(4 / 7)  # 0.8571 twice, and 0
+
+
 def test_the_interval_is_wilsons() -> None:
     assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)  # Newcombe, Stat. Med. 17 (1998), table I
     assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
