@@ -1,4 +1,4 @@
-"""Runs side by side: system B's tables of complexity and of accuracy, as text and CSV."""
+"""Runs side by side: tables of complexity, of the best epoch and of the first, as text and CSV."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as f
 class Prediction:
     """The most probable class of one recording; `error` says why there is none, and `label` is then empty.
 
-    `path` is empty for a waveform that came as an array.
+    `path` is ``Path()`` for a waveform that came as an array.
     """
 
     path: Path

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def tune(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    key = _digest(asdict(recipe), _content_of(data))
+    key = _digest(recipe.build, recipe.train.to_dict(), recipe.search, _content_of(data, out))
     try:
         study = optuna.create_study(
             study_name=f"{recipe.name}-{key}", storage=f"sqlite:///{out / 'study.db'}", direction="maximize", load_if_exists=True,
@@ -118,7 +118,7 @@ def _run(
     """Train with the choices of one trial: best validation accuracy, and seconds."""
     chosen = recipe.changed({name: _suggest(trial, name, space) for name, space in recipe.search.items()})
     # Named by all that its content depends on: trials share it where they may, and never take another's.
-    file = out / f"features-{_digest(chosen.build, _content_of(data))}.h5"
+    file = out / f"features-{_digest(chosen.build, _content_of(data, out))}.h5"
     if not file.exists():
         file = build(chosen, data, file, progress=on_build)
     with Reader(file) as reader:
@@ -147,11 +147,11 @@ def _with_content(value: Any) -> Any:
     return value
 
 
-def _content_of(data: str | os.PathLike[str]) -> list[Any]:
-    """What tells one corpus from another without reading it: where it is, and name, size and time of every file in it."""
-    root = Path(data).resolve()
+def _content_of(data: str | os.PathLike[str], out: Path) -> list[Any]:
+    """What tells one corpus from another without reading it: where it is, and name, size and time of every file in it but ours in `out`."""
+    root, ours = Path(data).resolve(), out.resolve()
     files = sorted(Path(folder) / name for folder, _, names in os.walk(root) for name in names) if root.is_dir() else [root]
-    stats = [(str(path.relative_to(root)), path.lstat()) for path in files if path.exists()]
+    stats = [(str(path.relative_to(root)), path.lstat()) for path in files if path.exists() and ours not in path.parents]
     return [str(root), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
 
 

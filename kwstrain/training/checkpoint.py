@@ -13,6 +13,7 @@ import numpy as np
 from kwsfeat import ConfigError, StoreError
 from kwstrain.config import TrainConfig
 from kwstrain.io import load_arrays, save_arrays
+from kwstrain.models import spec
 
 T = TypeVar("T")
 
@@ -58,7 +59,8 @@ def load(path: Path, like: T, config: TrainConfig) -> tuple[T, Progress]:
         started = TrainConfig.from_dict(about["train"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} is damaged ({type(error).__name__}: {error}): start without --resume") from None
-    changed = [f"{name}: {now!r}, was {was!r}" for name, (now, was) in config.differences(started).items() if name not in _MAY_DIFFER]
+    same = _MAY_DIFFER | ({"options"} if _same_options(config, started) else set())
+    changed = [f"{name}: {now!r}, was {was!r}" for name, (now, was) in config.differences(started).items() if name not in same]
     if changed:
         raise ConfigError(f"{path.parent} was started with other choices ({'; '.join(changed)}): repeat them, or start without --resume")
     leaves, structure = jax.tree.flatten(like)
@@ -67,6 +69,12 @@ def load(path: Path, like: T, config: TrainConfig) -> tuple[T, Progress]:
         raise StoreError(f"{path} does not fit the network: it belongs to another version; start without --resume")
     restored = [_like(value, leaf) for value, leaf in zip(stored, leaves, strict=True)]
     return jax.tree.unflatten(structure, restored), progress
+
+
+def _same_options(one: TrainConfig, other: TrainConfig) -> bool:
+    """Whether the network's options mean the same, by whatever name and with whatever left at its default."""
+    options = [spec(config.arch).options.changed(config.options, of=config.arch) for config in (one, other) if config.arch == one.arch]
+    return len(options) == 2 and options[0] == options[1]
 
 
 def _plain(leaf: Any) -> Any:

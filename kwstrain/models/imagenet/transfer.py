@@ -1,4 +1,8 @@
-"""The large image networks under a head: features as an image, backbone, the Dense layers of system A or B."""
+"""The large image networks under a head: features as an image, backbone, Dense layers.
+
+Head A is that of the deep CNN on mel spectrograms (system A of docs/systems.md), head B that of the light CNN on
+log-spectrograms (system B).
+"""
 
 from __future__ import annotations
 
@@ -55,13 +59,13 @@ class TransferOptions(Options):
     values 0 to 255 and prepares it as the backbone's ImageNet weights were trained.
     """
 
-    head: Literal["A", "B"] = option("B", "the Dense layers of system A or B")
+    head: Literal["A", "B"] = option("B", "the Dense layers after the backbone")
     preprocess: Literal["none", "keras"] = option("none", "how features become a picture")
     dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
 
 
 class HeadA(nnx.Module):
-    """System A: Flatten, Dense 64 ReLU, Dense."""
+    """Flatten, Dense 64 ReLU, Dense."""
 
     def __init__(self, n_in: int, n_classes: int, *, dropout: float, dtype: Any, rngs: nnx.Rngs) -> None:
         self.dense = dense(n_in, 64, dtype=dtype, rngs=rngs)
@@ -74,7 +78,7 @@ class HeadA(nnx.Module):
 
 
 class HeadB(nnx.Module):
-    """System B: Flatten, BatchNorm, Dense 1024 ReLU, BatchNorm, Dense 1024 ReLU, Dense."""
+    """Flatten, BatchNorm, Dense 1024 ReLU, BatchNorm, Dense 1024 ReLU, Dense."""
 
     def __init__(self, n_in: int, n_classes: int, *, dropout: float, dtype: Any, rngs: nnx.Rngs) -> None:
         self.norm1 = BatchNorm(n_in, dtype=dtype, rngs=rngs)
