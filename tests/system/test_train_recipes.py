@@ -241,18 +241,18 @@ def test_tune_survives_bad_trials_changed_spaces_and_other_builds(tmp_path: Path
         recipe = recipes.Recipe("mine", "", {"features": "logmel", "split": "stratified:60/20/20"}, train, space)
         return tune(recipe, data, out, n_trials=n_trials)
 
-    first = search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 4)
+    first = search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 3)
     for trial in first.trials:
         labels = json.loads((out / f"trial-{trial.number}" / "bundle.json").read_text())["labels"]
-        assert ",".join(labels) == trial.choices["build.labels"]
+        assert ",".join(labels[:2]) == trial.choices["build.labels"]  # then comes silence
     n_files = len(list(out.glob("features-*.h5")))
     assert n_files == len({trial.choices["build.labels"] for trial in first.trials})
     kept = {path: path.read_bytes() for path in out.glob("trial-*/weights.npz")}
-    changed = search({"build.labels": ["yes,no", "no,yes", "yes,up"], "train.lr": [0.1, 1e30]}, tiny_corpus, 4)
-    assert all(trial.number >= 4 for trial in changed.trials)
+    changed = search({"build.labels": ["yes,no", "no,yes", "yes,up"], "train.lr": [0.1, 1e30]}, tiny_corpus, 3)
+    assert all(trial.number >= 3 for trial in changed.trials)
     assert all(trial.choices["train.lr"] == 0.1 for trial in changed.trials), "the others diverged"
     assert kept == {path: path.read_bytes() for path in kept}
-    assert search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 4).trials == first.trials, "it goes on with its own trials"
+    assert search({"build.labels": ["yes,no", "no,yes"]}, tiny_corpus, 3).trials == first.trials, "it goes on with its own trials"
     with pytest.raises(ConfigError, match=r"no trial of 'mine' came to an end; the last: .*learning rate"):
         search({"train.lr": [1e30, 1e29]}, tiny_corpus, 2)
     for space in ([], {"low": 1}, {"low": 2, "high": 1}, {"low": 0.0, "high": 1.0, "log": True}, [[1]]):
