@@ -312,17 +312,16 @@ def _as_text(value: str | bytes) -> str:
 
 def _dataset(file: h5py.File, path: str) -> h5py.Dataset:
     """The dataset at `path`, reached by plain links."""
-    at = file
-    for depth, name in enumerate(path.split("/")):
-        link = at.get(name, getlink=True)
-        if link is None:
+    at = file.id
+    for depth, name in enumerate(path.encode().split(b"/")):
+        if not at.links.exists(name):
             raise StoreError(f"/{path} is missing: the file was changed, build it again")
-        if not isinstance(link, h5py.HardLink):
+        if at.links.get_info(name).type != h5py.h5l.TYPE_HARD:
             raise StoreError(f"/{path} is a link to elsewhere: build the file again")
-        at = at[name]
-        if not isinstance(at, h5py.Dataset if depth == path.count("/") else h5py.Group):
+        at = h5py.h5o.open(at, name)
+        if not isinstance(at, h5py.h5d.DatasetID if depth == path.count("/") else h5py.h5g.GroupID):
             raise StoreError(f"/{path} is not an array")
-    return at
+    return h5py.Dataset(at)
 
 
 def _places(file: h5py.File, attrs: Mapping[str, Any], features: Mapping[str, tuple[int, ...]], size: int) -> dict[str, Extent]:
