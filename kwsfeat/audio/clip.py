@@ -63,12 +63,10 @@ def load_clip(
     >>> y.shape, y.dtype, length
     ((16000,), dtype('int16'), 12000)
     """
-    rate = config.resample_from_hz or config.sr
-    wanted = ceil(config.n_samples * rate / config.sr)
-    long = LongRecording(source, rate=rate, n_samples=wanted, crop=config.crop, seed=seed, trim_db=config.trim_db, remark=remark)
+    long = LongRecording(source, config, seed, remark)
     y, sr = read_samples(source, start=start, stop=stop, remark=remark, choose=long)
     if long.taken:
-        y, sr = resample(y, sr, rate, config.resample)[long.skip : long.skip + wanted], rate
+        y, sr = resample(y, sr, long.rate, config.resample)[long.skip : long.skip + long.n], long.rate
         remark(CUT)
     elif config.trim_db is not None:
         y = trim_silence(y, sr, config.trim_db)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kwsfeat.audio.decode import Choose, decode, openable
-from kwsfeat.audio.faults import HIGHEST_HZ, LOWEST_HZ, Remark, Source, cannot_open, implausible, name_of, no_remark
+from kwsfeat.audio.faults import HIGHEST_HZ, LOWEST_HZ, Remark, Source, implausible, name_of, no_remark
 from kwsfeat.audio.foreign import decoded, is_foreign
 from kwsfeat.audio.wav import read_plain_wav
 from kwsfeat.audio.waveform import Samples
@@ -41,12 +41,9 @@ def read_samples(
     """
     plain = None
     if isinstance(source, str | os.PathLike):
-        if os.path.exists(source) and not os.path.isfile(source):
-            raise cannot_open(source)  # a pipe would be waited for
-        if is_foreign(source) and os.path.isfile(source):
+        plain = read_plain_wav(source, start, stop, remark)
+        if plain is None and is_foreign(source):
             source = decoded(source)
-        else:
-            plain = read_plain_wav(source, start, stop, remark)
     y, sr = plain or decode(source, start, stop, remark, choose)
     if not LOWEST_HZ <= sr <= HIGHEST_HZ:
         raise implausible(source, f"{sr:,} samples a second, and speech has {LOWEST_HZ:,} to {HIGHEST_HZ:,}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import struct
 
 import numpy as np
@@ -12,7 +13,8 @@ from kwsfeat.audio.faults import HALF_SAMPLE, Remark, cannot_open, name_of, trun
 from kwsfeat.errors import AudioError
 
 _HEAD_BYTES = 1 << 16  # all of an ordinary recording: two seconds at 16 kHz
-_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0)  # not text, where a system knows the difference
+# Not text, where a system knows the difference; and a pipe is not waited for.
+_BYTES = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 LONG_S = 60  # a longer recording is not read as a whole, see long.py
 OPEN_ENDED = 0x7FFF0000  # a data chunk this long was never closed by the program that streamed it: its size says nothing
 
@@ -27,6 +29,8 @@ def read_plain_wav(path: str | os.PathLike[str], start: int, stop: int | None, r
         try:
             head = os.read(fd, _HEAD_BYTES)
             if (found := _find_samples(head)) is None:
+                if not stat.S_ISREG(os.fstat(fd).st_mode):
+                    raise cannot_open(path)
                 return None
             at, size, sr = found
             if len(head) < at + size and (there := os.fstat(fd).st_size - at) < size:
