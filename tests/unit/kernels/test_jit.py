@@ -36,6 +36,8 @@ def test_stages_and_inlined_functions_are_parts_of_a_kernel():
 
 
 def test_a_stage_is_compiled_once_whatever_numbers_it_is_given():
+    _kernel.overloads.clear()
+    _scaled.overloads.clear()
     _kernel(np.array([10, 100, 1000]), 3)
     assert len(_scaled.overloads) == 1
 
