@@ -36,8 +36,6 @@ def test_stages_and_inlined_functions_are_parts_of_a_kernel():
 
 
 def test_a_stage_is_compiled_once_whatever_numbers_it_is_given():
-    _kernel.overloads.clear()
-    _scaled.overloads.clear()
     _kernel(np.array([10, 100, 1000]), 3)
     assert len(_scaled.overloads) == 1
 
@@ -47,14 +45,19 @@ def test_python_is_told_that_it_cannot_call_a_stage():
         _scaled(1, 2)
 
 
+@stage
+def _shared(x, factor):
+    return x * factor
+
+
 @jit
 def _waited_for(x):
-    return _scaled(x, 0.5)
+    return _shared(x, 0.5)
 
 
 @jit
 def _also(x):
-    return _scaled(x, 2.5) + _scaled(x, 3)
+    return _shared(x, 2.5) + _shared(x, 3)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.01, 0), (1.5, 1)])
@@ -68,6 +71,6 @@ def test_long_compiling_is_said_once(monkeypatch, caplog, tmp_path, seconds, sai
         for kernel in (_waited_for, _also):
             kernel._cache.disable()
             kernel.overloads.clear()
-            _scaled.overloads.clear()
+            _shared.overloads.clear()
             kernel.compile("float64(float64)")
     assert [r.getMessage() for r in caplog.records] == [f"compiling kernels, about 10 s, kept in {tmp_path}"] * said
