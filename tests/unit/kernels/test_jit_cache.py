@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow
-
 KERNEL_TESTS = ("tests/unit/kernels/test_simd.py", "tests/unit/kernels/test_fft.py")
 ROOT = Path(__file__).resolve().parents[3]
 FEATURE = """
