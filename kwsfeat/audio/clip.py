@@ -168,9 +168,14 @@ def _fixed_at_rate(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...
 def _say_what_was_cut(y: Samples, kept: Samples, remark: Remark) -> None:
     """Remark that `kept` is a part of `y`, and whether another part of that length is 1 dB louder."""
     if len(y) > len(kept):
-        energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
-        loudest = float((energy[len(kept) :] - energy[: -len(kept)]).max())
-        remark(LOUDEST_CUT if loudest > 1.25 * float(np.square(kept, dtype=np.float64).sum()) else CUT)
+        remark(LOUDEST_CUT if is_louder_elsewhere(y, kept) else CUT)
+
+
+def is_louder_elsewhere(y: Samples, kept: Samples) -> bool:
+    """Whether a longer `y` has a part of the length of `kept`, itself a part of it, that is at least 1 dB louder."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
+    loudest = float((energy[len(kept) :] - energy[: -len(kept)]).max())
+    return loudest > 1.25 * float(np.square(kept, dtype=np.float64).sum())
 
 
 def _some(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:

@@ -100,9 +100,10 @@ def apply_labels(
     if keep_unknown or names_unknown:
         labels.append(UNKNOWN)
     if len(labels) == 1:
-        corpus.notes.append(
-            f"one class only, {labels[0]!r}, which nothing can be told from: --unknown other makes a class of the other words"
-        )
+        cure = "--unknown other makes a class of the other words"
+        if set(corpus.words) <= {*chosen, SILENCE}:
+            cure = "--silence-share 0.5 adds silence, and recordings of other words in unknown/ the class that matters"
+        corpus.notes.append(f"one class only, {labels[0]!r}, which nothing can be told from: {cure}")
     return clips + silence, tuple(labels)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from kwsfeat.audio.clip import fix_length, is_louder_elsewhere
 from kwsfeat.audio.describe import describe
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
+from kwsfeat.config.clip import ClipConfig
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus, clip_hash
 from kwsfeat.corpus.splits import assign_splits, speakers_in_several_splits
 from kwsfeat.errors import AudioError
@@ -26,7 +28,10 @@ _BLOCK = 500  # recordings that are handed to the threads at once, and finished 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One recording: `n_samples` at `sr` Hz, level (root mean square) in dB of full scale, mean, longest run at full scale."""
+    """One recording: `n_samples` at `sr` Hz, level (root mean square) in dB of full scale, mean, longest run at full scale.
+
+    `loud_outside` says that it is longer than 1 s, and that another second is at least 1 dB louder than the middle one.
+    """
 
     clip: Clip
     n_samples: int
@@ -38,6 +43,7 @@ class Measurement:
     channels: int = 1
     kind: str = ""
     remarks: tuple[str, ...] = ()
+    loud_outside: bool = False
 
     @property
     def seconds(self) -> float:
@@ -117,6 +123,7 @@ class Scan:
             "clipped": [{"path": m.clip.path, "longest_run": m.clipped_run} for m in self.clipped],
             "silent": [{"path": m.clip.path, "level_db": round(m.level_db, 2)} for m in self.silent],
             "dc_offset": [{"path": m.clip.path, "mean": round(m.mean, 4)} for m in self.offset],
+            "loud_outside": [m.clip.path for m in self.measured if m.loud_outside],
             "lossy": [{"path": m.clip.path, "remarks": list(m.remarks)} for m in self.measured if m.remarks],
             "duplicates": [
                 {
@@ -166,7 +173,9 @@ def scan_corpus(
     return scan
 
 
-def measure(clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "", remarks: Sequence[str] = ()) -> Measurement:
+def measure(
+    clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "", remarks: Sequence[str] = (), loud_outside: bool = False
+) -> Measurement:
     """The measurements of samples `y` (n,), int16 or float in [-1, 1], n >= 1."""
     full = 32768.0 if y.dtype == np.int16 else 1.0
     power = float(np.mean(np.square(y, dtype=np.float64))) / full**2
@@ -181,6 +190,7 @@ def measure(clip: Clip, y: Samples, sr: int, *, channels: int = 1, kind: str = "
         channels=channels,
         kind=kind,
         remarks=tuple(remarks),
+        loud_outside=loud_outside,
     )
 
 
@@ -202,6 +212,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
         *_length_table(values["lengths"]),
         "",
     ]
+    keep = " (build --crop loudest keeps it)"
     findings: list[tuple[str, list[str]]] = [
         ("cannot be read", [f"{path}: {reason}" for path, reason in scan.unreadable]),
         (
@@ -210,6 +221,7 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
         ),
         (f"silent (below {SILENT_DB:g} dB)", [f"{m.clip.path}: {m.level_db:.0f} dB" for m in scan.silent]),
         (f"DC offset (mean beyond {DC_OFFSET:g})", [f"{m.clip.path}: {m.mean:+.3f}" for m in scan.offset]),
+        ("longer than 1 s, and the loudest second is not the middle one" + keep * bool(values["loud_outside"]), values["loud_outside"]),
         ("lossy", [f"{m.clip.path}: {remark}" for m in scan.measured for remark in m.remarks]),
         ("exact duplicates", [_duplicate_line(group) for group in scan.duplicates]),
         ("speakers in more than one split", values["speakers_in_several_splits"]),
@@ -253,7 +265,8 @@ def _measure_file(corpus: Corpus, clip: Clip) -> Measurement | str:
         found = describe(corpus.open(clip))
     except AudioError as error:
         return str(error).removeprefix(f"{path}: ")
-    return measure(clip, y, sr, channels=found.channels, kind=found.kind, remarks=remarks)
+    loud_outside = clip.label != NOISE_FOLDER and len(y) > sr and is_louder_elsewhere(y, fix_length(y, ClipConfig(), n_samples=sr)[0])
+    return measure(clip, y, sr, channels=found.channels, kind=found.kind, remarks=remarks, loud_outside=loud_outside)
 
 
 def _longest_run(flags: Samples) -> int:
