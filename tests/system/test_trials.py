@@ -103,9 +103,9 @@ def test_one_class_that_is_one(tmp_path: Path, capsys: Capture) -> None:
     with file:
         assert classes(file) == {"audio": 12}
     assert line_with(lines, "one class only, 'audio'", "--silence-share 0.5", "other words")
-    for lines in (lines, said(capsys, "scan", str(root))):
-        assert line_with(lines, "all recordings have one label, 'audio'")
-        assert line_with(lines, "--label-level N", "--pattern")
+    for told in (lines, said(capsys, "scan", str(root))):
+        assert line_with(told, "all recordings have one label, 'audio'")
+        assert line_with(told, "--label-level N", "--pattern")
 
 
 def test_wake_words_merged_with_their_negatives(tmp_path: Path, capsys: Capture) -> None:

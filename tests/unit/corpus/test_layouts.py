@@ -6,9 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from folders import grid, recordings
 
 from kwsfeat.cli import main
 from kwsfeat.corpus import layouts
@@ -16,27 +15,9 @@ from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.errors import CorpusError
 
-KINDS = {"opus": {"format": "OGG", "subtype": "OPUS"}}
-SHORT = np.arange(-800, 800, dtype=np.int16)
-
-
-def recordings(root: Path, *paths: str) -> Path:
-    for path in paths:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(root / path, SHORT, 48000 if path.endswith(".opus") else 16000, **KINDS.get(path[-4:], {}))
-    return root
-
 
 def found(tmp_path: Path, *paths: str, **options: str | int) -> Corpus:
     return find_corpus(recordings(tmp_path / "c", *paths), **options)  # type: ignore[arg-type]
-
-
-def grid(pattern: str, **values: list[str]) -> list[str]:
-    """The paths of a pattern such as "{word}/{n}.wav", for every combination of the values."""
-    paths = [pattern]
-    for name, choices in values.items():
-        paths = [path.replace(f"{{{name}}}", choice) for path in paths for choice in choices]
-    return paths
 
 
 WORDS = ["hello", "lights", "music"]
@@ -242,47 +223,6 @@ def test_labels_that_differ_in_capitals_only_are_said(tmp_path: Path) -> None:
     corpus = found(tmp_path, *grid("{w}/{n}.wav", w=["Yes", "yes", "no"], n=TAKES))
     assert corpus.words == ["Yes", "no", "yes"]
     assert any("the labels Yes, yes differ in capitals only" in note for note in corpus.notes)
-
-
-PUBLISHED = {
-    "Arabic Speech Commands": (
-        [*grid("dataset/{w}/{s}_NO_0{n}.wav", w=WORDS, s=["00000001", "00000002", "00000009"], n=TAKES), "dataset/background_noise/a.wav"],
-        WORDS,
-        {"00000001", "00000002", "00000009"},
-    ),
-    "AudioMNIST": (
-        grid("AudioMNIST/data/{s}/{d}_{s}_{n}.wav", s=["01", "02", "60"], d=list("0123456789"), n=["0", "1"]),
-        list("0123456789"),
-        {"01", "02", "60"},
-    ),
-    "Multilingual Spoken Words": (
-        [f"en/clips/{w}/common_voice_en_{17 * k + i}.opus" for k, w in enumerate(WORDS) for i in range(3)],
-        WORDS,
-        {""},
-    ),
-    "FSDD": (
-        grid("fsdd-1.0.9/recordings/{d}_{s}_{n}.wav", d=list("0123456789"), s=["theo", "jackson"], n=TAKES),
-        list("0123456789"),
-        {"theo", "jackson"},
-    ),
-    "Speech Commands": (
-        [*grid("{w}/{s}_nohash_{n}.wav", w=WORDS, s=["00f0204f", "0a2b400e"], n=TAKES), "_background_noise_/pink_noise.wav"],
-        WORDS,
-        {"00f0204f", "0a2b400e"},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_corpora_are_read_as_they_are(tmp_path: Path, name: str) -> None:
-    paths, words, speakers = PUBLISHED[name]
-    root = recordings(tmp_path / "c", *paths)
-    (root / "README.md").write_text("text")
-    corpus = find_corpus(root)
-    assert corpus.words == words
-    assert speakers_of(corpus) == speakers
-    assert len(corpus.clips) + len(corpus.noise) == len(paths)
-    assert corpus.skipped == []
 
 
 def test_parts_inside_the_words_are_the_split(tmp_path: Path) -> None:
