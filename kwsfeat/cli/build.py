@@ -19,13 +19,27 @@ if TYPE_CHECKING:
     from kwsfeat.pipeline.build import BuildReport
     from kwsfeat.pipeline.sources import FromDataset, Recordings
 
+_LONGEST_S = 1000
 _LISTED = 20  # skipped recordings that are named without -v
 
 
 _CURES = {
-    CUT: "; --crop loudest keeps the loudest part",
-    LOUDEST_CUT: ": --crop loudest keeps it",
+    CUT: "; --length auto makes clips that nearly all fit into",
+    LOUDEST_CUT: ": --crop loudest keeps it, --length auto makes clips that nearly all fit into",
 }
+
+
+def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: str | None) -> float | str | None:
+    """The value of ``--length``."""
+    if text is None or text == "auto":
+        return text
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.001 <= seconds <= _LONGEST_S:
+        raise click.BadParameter(f"{text!r} must be auto, or seconds from 0.001 to {_LONGEST_S}.")
+    return seconds
 
 
 @click.command()
@@ -44,8 +58,15 @@ _CURES = {
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation in N parts: --split folds.  [default: 5]")
 @click.option("--fold", type=click.IntRange(min=0), metavar="K", help="Which of the folds is the test part.  [default: 0]")
 @layout_options
+@click.option(
+    "--length", callback=_seconds_or_auto, metavar="SECONDS|auto",
+    help="How long a clip is, instead of what the features say; auto: as long as 99 of 100 recordings need.",
+)  # fmt: skip
 @click.option("--pad", type=click.Choice(["end", "front", "center"]), help="Where short clips get zeros, instead of what the features say.")
-@click.option("--crop", type=click.Choice(["start", "center", "random", "loudest"]), help="What is kept of long clips.")
+@click.option(
+    "--crop", type=click.Choice(["start", "center", "random", "loudest"]),
+    help="What is kept of long clips.  [default: what the features say; loudest where most are longer than a clip]",
+)  # fmt: skip
 @click.option(
     "--trim", "trim_db", type=click.FloatRange(min=0, min_open=True), metavar="DB", help="Cut off ends this far below the loudest 20 ms."
 )
@@ -64,6 +85,7 @@ def build(
     source: Path,
     output: Path,
     features: tuple[str, ...],
+    length: float | str | None,
     pad: str | None,
     crop: str | None,
     trim_db: float | None,
@@ -102,15 +124,19 @@ def build(
     from kwsfeat.threads import thread_count
 
     with wrong_usage():
-        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop), ("trim_db", trim_db)) if value})
+        configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop), ("trim_db", trim_db)) if value}, length)
         policy = load_policy(augment)
         parse_rule(corpus_options["split"] or "auto")
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
+    is_free = length is None and crop is None and not any(text.endswith(".toml") for text in features)
     if source.is_file() and is_hdf5(source):
-        rows = _earlier_file(source, configs, corpus_options)
+        if length == "auto":
+            raise click.UsageError(f"--length auto: the clips of {source} have a length: build from the recordings for another one")
+        rows = _earlier_file(source, configs, corpus_options, is_free=is_free)
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
+        rows = _fitted(rows, configs, is_auto=length == "auto", is_free=is_free, console=console)
     augmented = augment_source(rows, policy, common_clip(configs), seed=seed)
     try:
         with console.progress("clips") as progress:
@@ -130,7 +156,7 @@ def build(
     return SKIPPED if skipped else 0
 
 
-def _configs(features: tuple[str, ...], changes: dict[str, Any]) -> dict[str, FeatureConfig]:
+def _configs(features: tuple[str, ...], changes: dict[str, Any], length: float | str | None) -> dict[str, FeatureConfig]:
     from kwsfeat.config.features import FeatureConfig
     from kwsfeat.config.toml import named_config
 
@@ -139,11 +165,40 @@ def _configs(features: tuple[str, ...], changes: dict[str, Any]) -> dict[str, Fe
         name, config = named_config(text)
         if name in configs:
             raise click.UsageError(f"--features {name} is given twice: a name can stand for one feature set only")
+        if isinstance(length, float):
+            changes = {**changes, "n_samples": round(length * config.sr)}
         configs[name] = FeatureConfig.from_partial(changes, config)
     return configs
 
 
-def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any]) -> FromDataset:
+def _fitted(rows: Recordings, configs: dict[str, FeatureConfig], *, is_auto: bool, is_free: bool, console: Console) -> Recordings:
+    """The same rows with what ``--length auto`` finds; where the user left it free, with the loudest part of recordings that are long."""
+    from kwsfeat.config.clip import common_clip
+    from kwsfeat.pipeline.lengths import fitting_length, longer_share, recorded_seconds
+
+    clip = rows.clip
+    clip_s = clip.n_samples / clip.sr
+    if not is_auto and not (is_free and clip.crop == "center"):
+        return rows
+    seconds = recorded_seconds(rows)
+    if not is_auto and not longer_share(seconds, clip_s) > 0.5:
+        return rows
+    found = fitting_length(seconds)
+    if is_auto:
+        change: dict[str, Any] = {"n_samples": round(found * clip.sr)}
+        console.note(f"--length auto: clips of {found:g} s (median {seconds[len(seconds) // 2]:.2f} s, longest {seconds[-1]:.2f} s)")
+    else:
+        change = {"crop": "loudest"}
+        console.note(
+            f"most recordings are longer than a clip of {clip_s:g} s: the loudest {clip_s:g} s of each are kept; "
+            f"--length auto makes clips of {found:g} s, --crop center keeps the middle"
+        )
+    for name, config in configs.items():
+        configs[name] = replace(config, **change)
+    return replace(rows, config=common_clip(configs))
+
+
+def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], *, is_free: bool) -> FromDataset:
     from kwsfeat.config.clip import common_clip
     from kwsfeat.dataset.reader import Reader
     from kwsfeat.pipeline.sources import FromDataset
@@ -152,9 +207,12 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
         option = "--" + given[0].replace("_", "-")
         raise click.UsageError(f"{option} cannot change the rows of {source}: build from the recordings")
     reader = Reader(source)
-    for name, config in configs.items():  # features say nothing of trimming, so that they take clips that were trimmed
+    for name, config in configs.items():  # features take clips that options and defaults made: trimmed, of another length
         if config.trim_db is None:
-            configs[name] = replace(config, trim_db=reader.clip.trim_db)
+            config = replace(config, trim_db=reader.clip.trim_db)
+        if is_free and config.sr == reader.sr and config.crop == "center":
+            config = replace(config, n_samples=reader.n_samples, crop=reader.clip.crop)
+        configs[name] = config
     return FromDataset(reader, common_clip(configs))
 
 
