@@ -154,12 +154,13 @@ def test_speakers_in_train_and_test(pattern: str, tmp_path: Path, capsys: Captur
 def test_half_of_the_audio_cut_away(tmp_path: Path, capsys: Capture) -> None:
     paths = [(f"{w}/{n}.wav", i) for i, w in enumerate(WORDS) for n in range(10)]
     root = corpus(tmp_path / "c", paths, late=True)
-    file, lines = build(capsys, root)
+    file, lines = build(capsys, root, "--crop", "center")
     with file:
         cut = np.square(file.audio, dtype=np.float64).sum(axis=1)  # the middle second: half of the word
     assert line_with(lines, "30 recordings: longer than a clip, and its loudest part was cut off: --crop loudest keeps it")
     assert line_with(said(capsys, "scan", str(root)), "the loudest second is not the middle one", "build --crop loudest", ": 30")
-    file, lines = build(capsys, root, "--crop", "loudest")
+    file, lines = build(capsys, root)
+    assert line_with(lines, "most recordings are longer than a clip of 1 s: the loudest 1 s of each are kept", "--length auto")
     with file:
         whole = np.square(file.audio, dtype=np.float64).sum(axis=1)
         assert (whole > 1.25 * cut).all()
