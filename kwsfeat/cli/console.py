@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 import click
 
+from kwsfeat.audio.faults import group_remarks, listed
 from kwsfeat.cli.progress import Bar
 
 
@@ -38,6 +39,11 @@ class Console:
         """A remark on stderr, unless ``--quiet``."""
         if not self.quiet:
             remark(text)
+
+    def note_recordings(self, remarks: Iterable[tuple[str, str]]) -> None:
+        """(recording, remark) pairs on stderr: a line for each remark, with how many recordings it is about and the first of them."""
+        for text, names in group_remarks(remarks).items():
+            self.note(f"{len(names):,} recording{'s' if len(names) > 1 else ''}: {text}  ({one_line(listed(names))})")
 
     def detail(self, text: str) -> None:
         """A remark on stderr under ``-v``."""

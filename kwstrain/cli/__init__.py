@@ -8,8 +8,9 @@ import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.boundary import failed, run_command
+from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
-from kwstrain.cli.results import compare, evaluate, predict
+from kwstrain.cli.results import compare, evaluate
 from kwstrain.cli.training import fit
 
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")

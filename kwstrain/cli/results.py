@@ -1,24 +1,18 @@
-"""Commands about trained runs: ``evaluate``, ``predict``, ``compare``."""
+"""Commands about results: ``evaluate``, ``compare``."""
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kwsfeat import SPLITS, CorpusError, list_recordings, unknown_name
-from kwsfeat.cli.boundary import SKIPPED
-from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import check_new, overwrite_option, threads_option
+from kwsfeat import SPLITS
+from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.options import check_new, overwrite_option
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation
-    from kwstrain.inference.predict import Prediction
 
 
 @click.command()
@@ -71,81 +65,6 @@ def _scores_text(evaluation: Evaluation) -> str:
     for label, row in zip(labels, scores.confusion, strict=True):
         lines.append(f"{label:{width}}  " + " ".join(f"{n:{cell}d}" if n else f"{'.':>{cell}}" for n in row))
     return "\n".join(lines)
-
-
-@click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE_OR_FOLDER...")
-@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write fname,label here instead of to stdout.")
-@click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
-@threads_option
-@overwrite_option
-@console_options
-def predict(
-    run: Path, inputs: tuple[Path, ...], table: Path | None, on_error: str | None, threads: int | None, overwrite: bool, console: Console
-) -> int:
-    """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
-
-    Recordings that cannot be read are listed on stderr; the exit code is then 3. Control characters in a path are written as
-    \\t, \\n or \\x1b; --json gives every name exactly.
-
-    \b
-    kwstrain predict runs/cnn a.wav b.wav
-    kwstrain predict runs/cnn test/audio --csv submission.csv --on-error silence
-    """
-    from kwstrain.inference.bundle import Bundle
-    from kwstrain.inference.predict import predict as predict_clips
-
-    labels = Bundle.load(run).labels
-    if on_error is not None and on_error not in labels:
-        raise unknown_name(f"label of {run}", on_error, labels)
-    if len(inputs) == 1 and not inputs[0].exists():
-        raise CorpusError(f"{inputs[0]}: no such file or folder")
-    if table is not None:
-        check_new(table, overwrite=overwrite)
-    paths = [path for given in inputs for path in (list_recordings(given) if given.is_dir() else [given])]
-    failed: list[Path] = []
-
-    def predictions() -> Iterator[Prediction]:
-        for prediction in _counted(predict_clips(run, paths, threads=threads), len(paths), console):
-            if prediction.error:
-                console.note(f"unreadable: {one_line(prediction.error)}")
-                failed.append(prediction.path)
-            yield replace(prediction, label=prediction.label or on_error or "")
-
-    if table is not None:
-        folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
-        _write_table(table, folder, predictions())
-        console.note(f"wrote {table}")
-    elif console.as_json:
-        console.data("", [{**asdict(prediction), "path": str(prediction.path)} for prediction in predictions()])
-    else:
-        for prediction in predictions():
-            if prediction.label:
-                console.data(f"{one_line(str(prediction.path))}\t{one_line(prediction.label)}\t{prediction.probability:.4f}", None)
-    if failed:
-        fate = f"labelled {on_error}" if on_error is not None else "left out"
-        console.note(f"{len(failed)} of {len(paths)} recordings could not be read and were {fate}")
-    return SKIPPED if failed else 0
-
-
-def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Iterator[Prediction]:
-    """The predictions, and a bar where they do not go to the terminal that would show it."""
-    with (console if not sys.stdout.isatty() else replace(console, quiet=True)).progress("clips") as progress:
-        for done, prediction in enumerate(predictions, start=1):
-            yield prediction
-            progress(done, n)
-
-
-def _write_table(table: Path, folder: Path | None, predictions: Iterator[Prediction]) -> None:
-    """Names relative to `folder`, plain names without one; complete or not there at all."""
-    partial = table.with_name(table.name + ".partial")
-    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["fname", "label"])
-        for path, label in ((prediction.path, prediction.label) for prediction in predictions if prediction.label):
-            writer.writerow([path.relative_to(folder) if folder else path.name, label])
-    partial.replace(table)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, BinaryIO, overload
 
 import jax
 import numpy as np
@@ -33,13 +33,16 @@ _IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as f
 class Prediction:
     """The most probable class of one recording; `error` says why there is none, and `label` is then empty.
 
-    `path` is ``Path()`` for a waveform that came as an array.
+    `path` is ``Path()`` for a waveform that came as an array. `probabilities` are those of all classes, in the order of the run's
+    labels. `remarks` say what of the recording was lost or guessed.
     """
 
     path: Path
     label: str = ""
     probability: float = 0.0
     error: str = ""
+    probabilities: tuple[float, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Classifier:
@@ -130,7 +133,7 @@ class Classifier:
             return np.asarray(given).reshape(n_rows, -1)[:n]
 
     @overload
-    def predict(self, clips: str | os.PathLike[str] | NDArray[Any]) -> Prediction: ...
+    def predict(self, clips: str | os.PathLike[str] | BinaryIO | NDArray[Any]) -> Prediction: ...
 
     @overload
     def predict(self, clips: list[Any] | tuple[Any, ...]) -> list[Prediction]: ...
@@ -140,8 +143,8 @@ class Classifier:
 
         Parameters
         ----------
-        clips : path or ndarray, shape (n_samples,), or a list of them
-            A file that libsndfile reads, or a mono waveform at the run's sample rate, float in [-1, 1] or int16; each is padded or
+        clips : path, binary file object or ndarray, shape (n_samples,), or a list of them
+            What libsndfile reads, or a mono waveform at the run's sample rate, float in [-1, 1] or int16; each is padded or
             cropped as the run's features were.
 
         Returns
@@ -159,12 +162,14 @@ class Classifier:
         features = np.zeros((len(clips), *config.shape), np.float32)
         length = np.ones(len(clips), np.int32)
         errors: dict[int, str] = {}
+        remarks: list[list[str]] = [[] for _ in clips]
         audio = np.zeros((len(clips), config.n_samples), np.int16)
         files = [i for i, clip in enumerate(clips) if not isinstance(clip, np.ndarray)]
         for i in range(len(clips)):
             try:
                 if i in files:
-                    _, length[i] = load_clip(Path(clips[i]), config, out=audio[i])
+                    source = clips[i] if hasattr(clips[i], "read") else Path(clips[i])
+                    _, length[i] = load_clip(source, config, out=audio[i], remark=remarks[i].append)
                 else:
                     features[i] = self._front_end.extract(clips[i])
                     length[i] = min(len(clips[i]), config.n_samples)
@@ -176,16 +181,26 @@ class Classifier:
             features[files] = self._front_end.extract_batch(audio[files], lengths=length[files], rows=rows)
         given = probabilities(self._group_logits(features, length, self._n_rows(n_clips)), self.bundle.config.loss)
         best = given.argmax(axis=1)
-        paths = [Path() if isinstance(clip, np.ndarray) else Path(clip) for clip in clips]
         return [
-            Prediction(path, error=errors[i]) if i in errors else Prediction(path, self.labels[best[i]], float(given[i, best[i]]))
-            for i, path in enumerate(paths)
+            Prediction(path, error=errors[i])
+            if i in errors
+            else Prediction(
+                path, self.labels[best[i]], float(given[i, best[i]]), probabilities=tuple(given[i].tolist()), remarks=tuple(remarks[i])
+            )
+            for i, path in enumerate(map(_path_of, clips))
         ]
 
     @cached_property
     def _front_end(self) -> FrontEnd:
         check_algorithm(self.bundle.feature_config, self.bundle.algorithm, where=str(self.bundle.folder))
         return FrontEnd(self.bundle.feature_config)
+
+
+def _path_of(clip: Any) -> Path:
+    """Where a clip came from: ``Path()`` for an array, the name of a file object."""
+    if isinstance(clip, np.ndarray):
+        return Path()
+    return Path(str(getattr(clip, "name", ""))) if hasattr(clip, "read") else Path(clip)
 
 
 def groups(clips: Sequence[Any]) -> Iterator[Sequence[Any]]:

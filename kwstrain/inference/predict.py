@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from kwsfeat import thread_count
 from kwstrain.inference.classifier import Prediction, groups, load
@@ -14,7 +15,7 @@ from kwstrain.inference.classifier import Prediction, groups, load
 __all__ = ["Prediction", "predict"]
 
 
-def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = None) -> Iterator[Prediction]:
+def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int | None = None) -> Iterator[Prediction]:
     """Classify recordings, in the order given.
 
     Each thread takes 64 clips from recording to label, so that none waits for another and, however many `paths` there are,
@@ -24,7 +25,7 @@ def predict(run: str | Path, paths: Sequence[Path], *, threads: int | None = Non
     ----------
     run : path
         A run folder.
-    paths : sequence of path
+    paths : sequence of path or binary file object
         Anything that libsndfile reads. One that cannot be read gives a Prediction with `error`.
     threads : int >= 1, optional
         One per processor without it, at most 16.

@@ -1,0 +1,157 @@
+"""The command ``predict``: which recordings, and how each answer is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from kwsfeat import CorpusError, list_recordings, unknown_name
+from kwsfeat.cli.boundary import SKIPPED
+from kwsfeat.cli.console import Console, console_options, one_line
+from kwsfeat.cli.options import check_new, overwrite_option, threads_option
+
+if TYPE_CHECKING:
+    from kwstrain.inference.predict import Prediction
+
+STDIN = Path("-")
+_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")  # of recordings; no list of names has them
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE_OR_FOLDER...")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="The N most probable classes of each recording.")
+@click.option("--all", "every", is_flag=True, help="The probabilities of all classes.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write fname,label here instead of to stdout.")
+@click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
+@threads_option
+@overwrite_option
+@console_options
+def predict(
+    run: Path, inputs: tuple[Path, ...], top: int | None, every: bool, table: Path | None, on_error: str | None, threads: int | None,
+    overwrite: bool, console: Console,
+) -> int:  # fmt: skip
+    """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
+
+    `-` takes from stdin the names of recordings, one a line, or one recording itself. With --top N or --all a line goes on with
+    label and probability of the next best classes.
+
+    Recordings that cannot be read are listed on stderr, as is what was cut off; the exit code is 3 where some could not be
+    read. Control characters in a path are written as \\t, \\n or \\x1b; --json gives every name exactly.
+
+    \b
+    kwstrain predict runs/cnn a.wav b.wav
+    kwstrain predict runs/cnn a.wav --top 3
+    kwstrain predict runs/cnn test/audio --csv submission.csv --on-error silence
+    """
+    from kwstrain.inference.bundle import Bundle
+    from kwstrain.inference.predict import predict as predict_clips
+
+    if table is not None and (top or every):
+        raise click.UsageError("--csv holds one label a recording: leave out --top and --all")
+    if top and every:
+        raise click.UsageError("--all are all classes: leave out --top")
+    labels = Bundle.load(run).labels
+    if on_error is not None and on_error not in labels:
+        raise unknown_name(f"label of {run}", on_error, labels)
+    if table is not None:
+        check_new(table, overwrite=overwrite)
+    clips = _clips(inputs)
+    n_shown = len(labels) if every else top or 1
+    failed: list[Path] = []
+    remarks: list[tuple[str, str]] = []
+
+    def predictions() -> Iterator[Prediction]:
+        for prediction in _counted(predict_clips(run, clips, threads=threads), len(clips), console):
+            if prediction.error:
+                console.note(f"unreadable: {one_line(prediction.error)}")
+                failed.append(prediction.path)
+            remarks.extend((str(prediction.path), text) for text in prediction.remarks)
+            yield replace(prediction, label=prediction.label or on_error or "")
+
+    if table is not None:
+        folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
+        _write_table(table, folder, predictions())
+        console.note(f"wrote {table}")
+    elif console.as_json:
+        console.data("", [_values(prediction, labels, n_shown) for prediction in predictions()])
+    else:
+        for prediction in predictions():
+            if prediction.label:
+                console.data(_line(prediction, labels, n_shown), None)
+    console.note_recordings(remarks)
+    if failed:
+        fate = f"labelled {on_error}" if on_error is not None else "left out"
+        console.note(f"{len(failed)} of {len(clips)} recordings could not be read and were {fate}")
+    return SKIPPED if failed else 0
+
+
+def _clips(inputs: Sequence[Path]) -> list[Path | BinaryIO]:
+    """What the user named: files, the recordings of folders, and what stdin gives."""
+    if len(inputs) == 1 and inputs[0] != STDIN and not inputs[0].exists():
+        raise CorpusError(f"{inputs[0]}: no such file or folder")
+    given: list[Path | BinaryIO] = []
+    for path in inputs:
+        given += _from_stdin() if path == STDIN else [path]
+    return [clip for one in given for clip in (list_recordings(one) if isinstance(one, Path) and one.is_dir() else [one])]
+
+
+def _from_stdin() -> Sequence[Path | BinaryIO]:
+    """The recording that stdin is, or the names that it lists."""
+    content = sys.stdin.buffer.read()
+    if content.startswith(_BEGINNINGS):
+        recording = io.BytesIO(content)
+        recording.name = str(STDIN)
+        return [recording]
+    names = [Path(os.fsdecode(line.rstrip(b"\r"))) for line in content.split(b"\n") if line.strip()]
+    if not names:
+        raise CorpusError("stdin is empty: - takes names of recordings, one a line, or a recording")
+    return names
+
+
+def _best(prediction: Prediction, labels: Sequence[str], n: int) -> list[tuple[str, float]]:
+    """The `n` most probable classes, best first; none for a recording that could not be read."""
+    pairs = zip(labels, prediction.probabilities, strict=False)
+    return sorted(pairs, key=lambda pair: -pair[1])[:n]
+
+
+def _line(prediction: Prediction, labels: Sequence[str], n: int) -> str:
+    """Path, label and probability, and those of the next best classes, between tabs."""
+    pairs = [(prediction.label, prediction.probability), *_best(prediction, labels, n)[1:]]
+    cells = [text for label, probability in pairs for text in (one_line(label), f"{probability:.4f}")]
+    return "\t".join([one_line(str(prediction.path)), *cells])
+
+
+def _values(prediction: Prediction, labels: Sequence[str], n: int) -> dict[str, Any]:
+    """A prediction as JSON types: with `n` above 1 the probabilities by class, the highest first."""
+    values: dict[str, Any] = {"path": str(prediction.path), "label": prediction.label, "probability": prediction.probability}
+    if n > 1:
+        values["probabilities"] = dict(_best(prediction, labels, n))
+    return {**values, "error": prediction.error, "remarks": list(prediction.remarks)}
+
+
+def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Iterator[Prediction]:
+    """The predictions, and a bar where they do not go to the terminal that would show it."""
+    with (console if not sys.stdout.isatty() else replace(console, quiet=True)).progress("clips") as progress:
+        for done, prediction in enumerate(predictions, start=1):
+            yield prediction
+            progress(done, n)
+
+
+def _write_table(table: Path, folder: Path | None, predictions: Iterator[Prediction]) -> None:
+    """Names relative to `folder`, plain names without one; complete or not there at all."""
+    partial = table.with_name(table.name + ".partial")
+    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["fname", "label"])
+        for path, label in ((prediction.path, prediction.label) for prediction in predictions if prediction.label):
+            writer.writerow([path.relative_to(folder) if folder else path.name, label])
+    partial.replace(table)
