@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
-from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN
+from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN, is_negative
 from kwsfeat.corpus.silence import cut_silence
 from kwsfeat.errors import CorpusError, unknown_name
 
@@ -104,7 +104,16 @@ def apply_labels(
         if set(corpus.words) <= {*chosen, SILENCE}:
             cure = "--silence-share 0.5 adds silence, and recordings of other words in unknown/ the class that matters"
         corpus.notes.append(f"one class only, {labels[0]!r}, which nothing can be told from: {cure}")
+    elif labels == words and not any(map(is_negative, words)):
+        corpus.notes.append(_words_only(corpus, words))
     return clips + silence, tuple(labels)
+
+
+def _words_only(corpus: Corpus, words: Sequence[str]) -> str:
+    """What a file that holds words and nothing else will not do, and the options that cure it."""
+    n_others = len(set(corpus.words) - {*words, SILENCE, UNKNOWN})
+    others = f"--unknown other a class of the {n_others:,} other words" if n_others else "a folder unknown/ of other words what is none"
+    return f"every sound will be one of your {len(words):,} words: --silence-share 0.1 adds silence, {others}"
 
 
 def _silence(corpus: Corpus, n_words: int, share: float | None, is_named: bool, seed: int) -> list[Clip]:

@@ -41,6 +41,7 @@ _PERSON = re.compile(
 _NUMBERED = re.compile(r"(session|take|day|week|rec|recording|run|part|batch|clip|sample|file|s|p|m|f|u)?[-_ ]?\d+", re.IGNORECASE)
 _DATE = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d.*|\d{1,2}[-_.]\d{1,2}[-_.](19|20)?\d\d")
 _CODE = re.compile(r"(?=.*\d)[0-9a-f]{6,}(-[0-9a-f]+)*", re.IGNORECASE)
+_NEGATIVE = re.compile(r"^(not|non) .|\b(neg|negatives?|others?|garbage|filler|without)\b|^(nothing|none|unk)$")
 _SEPARATORS = re.compile(r"[_\-. ]+")
 
 
@@ -65,6 +66,11 @@ def as_label(name: str) -> str:
 def is_noise_name(name: str) -> bool:
     """Whether a folder or label of this name is background noise."""
     return re.sub(r"[\W_]", "", name.lower()) in _NOISE_NAMES
+
+
+def is_negative(name: str) -> bool:
+    """Whether a label holds what is none of the words: ``other``, ``negatives``, ``not-wake-words``; "no" is a word."""
+    return bool(_NEGATIVE.search(re.sub(r"[\W_]+", " ", name.lower())))
 
 
 def is_noise(path: str) -> bool:

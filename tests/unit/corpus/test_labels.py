@@ -14,6 +14,7 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import COMMANDS, DIGITS, apply_labels, class_table, format_class_table
+from kwsfeat.corpus.names.meaning import is_negative
 from kwsfeat.errors import CorpusError, UnknownNameError
 
 
@@ -217,3 +218,33 @@ def test_one_class_is_said_with_the_cure() -> None:
     corpus = corpus_of(hey=3, dog=3)
     apply_labels(corpus, "hey")
     assert corpus.notes == ["one class only, 'hey', which nothing can be told from: --unknown other makes a class of the other words"]
+
+
+@pytest.mark.parametrize(
+    ("have", "options", "cure"),
+    [
+        ({"yes": 3, "no": 3}, {}, "a folder unknown/ of other words what is none"),
+        ({"yes": 3, "no": 3, "cat": 1, "dog": 1}, {"scheme": "yes,no"}, "--unknown other a class of the 2 other words"),
+    ],
+)
+def test_words_only_are_said_with_the_options_that_cure_it(have: dict[str, int], options: dict[str, str], cure: str) -> None:
+    corpus = corpus_of(**have)
+    apply_labels(corpus, **options)
+    assert corpus.notes == [f"every sound will be one of your 2 words: --silence-share 0.1 adds silence, {cure}"]
+    for cured in ({"silence_share": 0.5}, {"unknown": "other"} if len(have) > 2 else {"silence_share": 0.3}):
+        corpus = corpus_of(**have)
+        labels = apply_labels(corpus, **options, **cured)[1]
+        assert len(labels) == 3
+        assert corpus.notes == []
+
+
+@pytest.mark.parametrize("label", ["other", "not-wake-words", "negatives", "_unknown_", "Other_words", "non speech", "nothing"])
+def test_a_class_of_what_is_no_word_is_not_missed(label: str) -> None:
+    name = "unknown" if label == "_unknown_" else label  # as the layouts write it
+    corpus = corpus_of(hey=3, stop=2, **{name: 3})
+    apply_labels(corpus)
+    assert corpus.notes == []
+
+
+def test_the_word_no_is_a_word() -> None:
+    assert not any(map(is_negative, ("no", "notice", "not", "another", "brother", "nonsense")))
