@@ -33,7 +33,7 @@ class Console:
     def data(self, text: str, values: Any) -> None:
         """The result of a command on stdout: `text`, or `values` as JSON under ``--json``."""
         output = as_json(values) if self.as_json else printable(text)
-        click.echo(output.encode("utf-8", "replace"))  # file names need not be Unicode
+        _write(output)
 
     def note(self, text: str) -> None:
         """A remark on stderr, unless ``--quiet``."""
@@ -89,9 +89,16 @@ def console_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def remark(text: str) -> None:
     """A line on stderr. Work goes on where nobody can read it."""
     try:
-        click.echo(printable(text).encode("utf-8", "replace"), err=True)
+        _write(printable(text), err=True)
     except OSError:
         discard(sys.stderr)
+
+
+def _write(text: str, err: bool = False) -> None:
+    """A line in UTF-8 whatever the locale says; as text where the stream takes nothing else, as in Jupyter."""
+    data = text.encode("utf-8", "replace")  # file names need not be Unicode
+    stream = sys.stderr if err else sys.stdout
+    click.echo(data if hasattr(stream, "buffer") else data.decode(), err=err)
 
 
 def discard(stream: TextIO) -> None:

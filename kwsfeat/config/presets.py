@@ -33,18 +33,18 @@ _MLPERF_TINY = FeatureConfig(
 PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     "logmel": (FeatureConfig(), "log-mel, 40 bands, 25/10 ms (the default)"),
     "mfcc": (FeatureConfig(output="mfcc", log="db", top_db=80.0), "13 MFCC of 40 bands in dB, 25/10 ms"),
-    "mel75": (_DEEP_CNN, "of the deep CNN on mel (system A): low-pass, 75 mel bands x 75 frames in dB, rows divided by their L1 norm"),
+    "mel75": (_DEEP_CNN, "of the deep CNN on mel: low-pass, 75 mel bands x 75 frames in dB, rows divided by their L1 norm"),
     "mfcc75": (replace(_DEEP_CNN, output="mfcc", n_mfcc=75, normalize="none"), "of the deep CNN on MFCC: 75 MFCC of the dB mel"),
     "mfcc75-power": (
         replace(_DEEP_CNN, output="mfcc", n_mfcc=75, normalize="none", log="none", top_db=None),
         "of the deep CNN on MFCC as first written: 75 MFCC of the power mel",
     ),
-    "logspec16k": (_LIGHT_CNN, "of the light CNN (system B): log-spectrogram 20/10 ms at 16 kHz, 99 x 161"),
+    "logspec16k": (_LIGHT_CNN, "of the light CNN: log-spectrogram 20/10 ms at 16 kHz, 99 x 161"),
     "logspec8k": (
         replace(_LIGHT_CNN, sr=8000, n_samples=8000, resample="fft", resample_from_hz=16000, n_fft=160, win_length=160, hop_length=80),
-        "of the light CNN at 8 kHz (system C): log-spectrogram 20/10 ms, 99 x 81",
+        "of the light CNN at 8 kHz: log-spectrogram 20/10 ms, 99 x 81",
     ),
-    "logmel64": (_LSTM, "of the LSTM on log-mel (system E): 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
+    "logmel64": (_LSTM, "of the LSTM on log-mel: 64 mel bands in dB, 22,050 Hz, 0.8 s, 35 frames"),
     "waveform22k": (replace(_LSTM, output="waveform"), "of the LSTM on the waveform: 22,050 Hz, 0.8 s"),
     "librosa": (
         FeatureConfig(

@@ -142,10 +142,15 @@ def class_table(labels: Iterable[str]) -> list[tuple[str, int, float]]:
 
 def format_class_table(table: Sequence[tuple[str, int, float]]) -> str:
     """The lines of :func:`class_table`, aligned, with a total."""
-    rows = [(name, f"{n:,}", f"{percent:.2f} %") for name, n, percent in table]
+    rows = [(in_one_line(name), f"{n:,}", f"{percent:.2f} %") for name, n, percent in table]
     rows.append(("total", f"{sum(n for _, n, _ in table):,}", "100.00 %"))
     wide, counts = (max(len(row[i]) for row in rows) for i in (0, 1))
     return "\n".join(f"{name:<{wide}}  {n:>{counts}}  {percent:>8}" for name, n, percent in rows)
+
+
+def in_one_line(text: str) -> str:
+    """A label or a path for a row of a table: ends of lines and tabs, which either may hold, are written as ``\\n`` and ``\\t``."""
+    return "".join(repr(c)[1:-1] if c in "\n\r\t\v\f" else c for c in text)
 
 
 def _chosen_words(corpus: Corpus, scheme: str | Sequence[str]) -> tuple[list[str], bool, bool]:

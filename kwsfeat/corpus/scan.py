@@ -17,6 +17,7 @@ from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.clip import ClipConfig
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip, Corpus, clip_hash
+from kwsfeat.corpus.labels import in_one_line
 from kwsfeat.corpus.splits import assign_splits, speakers_in_several_splits
 from kwsfeat.errors import AudioError
 
@@ -228,20 +229,21 @@ def format_scan(scan: Scan, *, n_listed: int = 10) -> str:
     ]
     for name, found in findings:
         lines.append(f"{name}: {len(found):,}" if found else f"{name}: none")
-        lines += [f"  {line}" for line in found[:n_listed]]
+        lines += [f"  {in_one_line(line)}" for line in found[:n_listed]]
         if len(found) > n_listed:
             lines.append(f"  and {len(found) - n_listed:,} more: -v or --json lists all")
     return "\n".join(lines)
 
 
 def _length_table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    wide = max([5, *(len(row["label"]) for row in rows)])
+    labels = [in_one_line(row["label"]) or "-" for row in rows]
+    wide = max([5, *map(len, labels)])
     return [
         f"{'label':<{wide}}  {'clips':>7}  {'not 1 s':>7}  {'percent':>8}  {'min s':>7}  {'median':>7}  {'max s':>7}",
         *(
-            f"{row['label'] or '-':<{wide}}  {row['n_clips']:>7,}  {row['n_odd']:>7,}  {row['odd_percent']:>6.2f} %"
+            f"{label:<{wide}}  {row['n_clips']:>7,}  {row['n_odd']:>7,}  {row['odd_percent']:>6.2f} %"
             f"  {row['min_s']:>7.3f}  {row['median_s']:>7.3f}  {row['max_s']:>7.3f}"
-            for row in rows
+            for label, row in zip(labels, rows, strict=True)
         ),
     ]
 

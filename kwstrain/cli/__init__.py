@@ -26,7 +26,7 @@ def cli() -> None:
     kwstrain fit out.h5 --arch cnn --out runs/cnn     train on out.h5
     kwstrain evaluate runs/cnn                        accuracy on its test split
     kwstrain predict runs/cnn clip.wav                path, label, probability
-    kwstrain run logspec-cnn recordings/              build, train, evaluate as system C does
+    kwstrain run logspec-cnn recordings/              build, train, evaluate as published
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 130 interrupted.
     """

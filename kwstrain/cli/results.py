@@ -47,7 +47,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def _scores_text(evaluation: Evaluation) -> str:
-    scores, labels = evaluation.scores, evaluation.bundle.labels
+    scores, labels = evaluation.scores, [one_line(label) for label in evaluation.bundle.labels]
     low, high = scores.interval
     width = max(len("class"), *map(len, labels))
     cell = max(len(str(scores.confusion.max())), 3)

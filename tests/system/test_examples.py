@@ -70,6 +70,8 @@ def test_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     nbclient.NotebookClient(notebook, timeout=None, kernel_name="python3").execute()
     results = [output["data"]["text/plain"] for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
+    printed = [output["text"] for cell in notebook.cells for output in cell.get("outputs", []) if output["output_type"] == "stream"]
+    assert any("60 clips of 1 s at 16,000 Hz" in text for text in printed)
     assert results[0] == "60"  # 2 words x 10 speakers x 3 takes
     assert "'audio'" in results[-2]
     assert "n_steps" in results[-1]

@@ -1,4 +1,4 @@
-"""The deep CNN on mel spectrograms or MFCCs (system A): three convolutions, Dense 128, Dense 64."""
+"""The deep CNN on mel spectrograms or MFCCs: three convolutions, Dense 128, Dense 64."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ SPEC = ModelSpec(
     name="cnn-deep",
     network=DeepCNN,
     options=DeepCNNOptions(),
-    published=(Published(input_shape=(75, 75), n_classes=11, source="deep CNN on mel spectrograms (system A)"),),
+    published=(Published(input_shape=(75, 75), n_classes=11, source="deep CNN on mel spectrograms"),),
 )

@@ -1,4 +1,4 @@
-"""The CNN on spectrograms as images (system D): 160 x 160 x 3, seven 5 x 5 convolutions in three groups, Dense 1024."""
+"""The CNN on spectrograms as images: 160 x 160 x 3, seven 5 x 5 convolutions in three groups, Dense 1024."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ SPEC = ModelSpec(
     name="vgg-160",
     network=ImageCNN,
     options=ImageCNNOptions(),
-    published=(Published(input_shape=(160, 160), n_classes=12, source="VGG-like CNN on spectrogram images (system D)"),),
+    published=(Published(input_shape=(160, 160), n_classes=12, source="VGG-like CNN on spectrogram images"),),
 )

@@ -1,4 +1,4 @@
-"""The "MNIST" network on log-spectrograms (system B): two convolutions, Dense 1024."""
+"""The "MNIST" network on log-spectrograms: two convolutions, Dense 1024."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ SPEC = ModelSpec(
     name="cnn-mnist",
     network=MnistCNN,
     options=MnistOptions(),
-    published=(Published(input_shape=(99, 161), n_classes=12, source="MNIST network on log-spectrograms (system B)"),),
+    published=(Published(input_shape=(99, 161), n_classes=12, source="MNIST network on log-spectrograms"),),
 )

@@ -1,4 +1,4 @@
-"""The LSTM on the waveform (system E.1): its state at the last real sample, Dense ReLU, Dropout, Dense."""
+"""The LSTM on the waveform: its state at the last real sample, Dense ReLU, Dropout, Dense."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ SPEC = ModelSpec(
     name="lstm-raw",
     network=RawLSTM,
     options=RawLSTMOptions(),
-    published=(Published(input_shape=(17640, 1), n_classes=10, source="LSTM on the waveform (system E.1)"),),
+    published=(Published(input_shape=(17640, 1), n_classes=10, source="LSTM on the waveform"),),
     sequential=True,
 )

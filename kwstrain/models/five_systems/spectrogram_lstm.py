@@ -1,4 +1,4 @@
-"""The LSTM on log-mel spectrograms (system E.2): the mean of its outputs, Dense ReLU, Dropout, Dense."""
+"""The LSTM on log-mel spectrograms: the mean of its outputs, Dense ReLU, Dropout, Dense."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SPEC = ModelSpec(
     name="lstm",
     network=SpectrogramLSTM,
     options=SpectrogramLSTMOptions(),
-    published=(Published(input_shape=(35, 64), n_classes=10, source="LSTM on log-mel spectrograms (system E.2)"),),
+    published=(Published(input_shape=(35, 64), n_classes=10, source="LSTM on log-mel spectrograms"),),
     training={"schedule": "cosine", "lr": 3e-3, "epochs": 40, "clip_norm": 1.0},
     sequential=True,
 )

@@ -148,7 +148,7 @@ SPEC = ModelSpec(
     network=TransferInceptionV3,
     options=TransferOptions(),
     published=(
-        Published(input_shape=(99, 161), n_classes=12, source="Inception V3 on log-spectrograms (system B)"),
-        Published(input_shape=(75, 75), n_classes=11, source="Inception V3 on mel spectrograms (system A)", options={"head": "A"}),
+        Published(input_shape=(99, 161), n_classes=12, source="Inception V3 on log-spectrograms"),
+        Published(input_shape=(75, 75), n_classes=11, source="Inception V3 on mel spectrograms", options={"head": "A"}),
     ),
 )

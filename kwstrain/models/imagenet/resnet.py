@@ -72,7 +72,7 @@ def _zero_pad(x: jax.Array, n: int) -> jax.Array:
 
 class TransferResNet50(Transfer):
     """ResNet50: 75,182,988 parameters with head B on 99 x 161 and 12 classes. Under head A the image gets 11 and 10 rows and
-    columns of zeros before and after, which makes 75 x 75 system A's 96 x 96.
+    columns of zeros before and after, which makes 75 x 75 (``mel75``) 96 x 96.
     """
 
     backbone_type = ResNet50
@@ -84,7 +84,7 @@ SPEC = ModelSpec(
     network=TransferResNet50,
     options=TransferOptions(),
     published=(
-        Published(input_shape=(99, 161), n_classes=12, source="ResNet50 on log-spectrograms (system B)"),
-        Published(input_shape=(75, 75), n_classes=11, source="ResNet50 on mel spectrograms (system A)", options={"head": "A"}),
+        Published(input_shape=(99, 161), n_classes=12, source="ResNet50 on log-spectrograms"),
+        Published(input_shape=(75, 75), n_classes=11, source="ResNet50 on mel spectrograms", options={"head": "A"}),
     ),
 )

@@ -1,7 +1,6 @@
 """The large image networks under a head: features as an image, backbone, Dense layers.
 
-Head A is that of the deep CNN on mel spectrograms (system A of docs/systems.md), head B that of the light CNN on
-log-spectrograms (system B).
+Head A is that of the deep CNN on mel spectrograms (``cnn-deep``), head B that of the light CNN on log-spectrograms (``cnn``).
 """
 
 from __future__ import annotations

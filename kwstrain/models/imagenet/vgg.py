@@ -53,5 +53,5 @@ SPEC = ModelSpec(
     name="vgg16",
     network=TransferVGG16,
     options=TransferOptions(),
-    published=(Published(input_shape=(99, 161), n_classes=12, source="VGG16 on log-spectrograms (system B)"),),
+    published=(Published(input_shape=(99, 161), n_classes=12, source="VGG16 on log-spectrograms"),),
 )

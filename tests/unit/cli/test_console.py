@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import subprocess
@@ -41,6 +42,15 @@ def test_where_data_and_remarks_go(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert json.loads(out) == {"a": 1}
     assert err == "detail\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_streams_that_take_text_only(stream: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in Jupyter, and under contextlib.redirect_stdout."""
+    monkeypatch.setattr(sys, stream, text := io.StringIO())
+    Console().data("größe \udcff", {})
+    Console().note("größe \udcff")
+    assert text.getvalue() == "größe ?\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")

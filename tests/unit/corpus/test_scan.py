@@ -131,3 +131,32 @@ def test_the_real_corpus_has_known_faults(kws_data: Path) -> None:
     assert set(found.to_dict()["sample_rates"]) == {16000}
     common = [row["odd_percent"] for row in found.lengths() if row["n_clips"] > 20]
     assert 3 < np.mean(common) < 20
+
+
+def test_an_end_of_line_in_a_label_breaks_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = ["path,label"]
+    for i in range(4):
+        soundfile.write(tmp_path / f"{i}.wav", 0.1 * np.random.default_rng(i).standard_normal(16000 if i else 800), 16000)
+        rows.append(f"{i}.wav," + ('"two\nlines"', "one")[i % 2])
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    assert main(["scan", str(tmp_path / "list.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith(r"two\nlines  ")]) == 2  # the classes and the lengths
+    assert not [line for line in lines if line.startswith("lines")]
+    assert main(["build", str(tmp_path / "list.csv"), str(tmp_path / "a.h5"), "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["info", str(tmp_path / "a.h5")]) == 0
+    table = capsys.readouterr().out.splitlines()[-3:]
+    assert sorted(line.split()[0] for line in table) == ["one", "total", r"two\nlines"]
+
+
+def test_a_loudest_second_that_a_build_cuts_off_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    for word in ("yes", "no"):
+        (tmp_path / word).mkdir()
+        for name, gain in {"late": (0.001, 0.001, 0.3), "middle": (0.001, 0.3, 0.001), "even": (0.1, 0.1, 0.1)}.items():
+            y = np.repeat(gain, 8000) * rng.standard_normal(24000)
+            soundfile.write(tmp_path / word / f"{name}.wav", y, 16000)
+    assert scan_corpus(find_corpus(tmp_path)).to_dict()["loud_outside"] == ["no/late.wav", "yes/late.wav"]
+    assert main(["scan", str(tmp_path)]) == 0
+    assert "the loudest second is not the middle one (build --crop loudest keeps it): 2" in capsys.readouterr().out
