@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsfeat import SPLITS
-from kwsfeat.cli.console import Console, console_options
+from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option
 
 if TYPE_CHECKING:
