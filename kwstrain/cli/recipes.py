@@ -12,7 +12,7 @@ from kwsfeat.cli.console import Console, console_options
 from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
 from kwstrain.cli.results import evaluation_text
-from kwstrain.cli.training import assignments, fit_text, fit_values, keeping
+from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, note_remarks
 
 _SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
 
@@ -69,6 +69,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
     out = out or Path("runs") / chosen.name
     with TrainingProgress(console) as progress, keeping(out):
         result = library.run(chosen, data, out, overwrite=overwrite, on_build=progress.build, on_tick=progress)
+    note_remarks(result.file, console)
     console.data(
         f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}",
         {"fit": fit_values(result.fit), "evaluation": result.evaluation.to_dict()},

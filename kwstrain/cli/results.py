@@ -24,20 +24,22 @@ def evaluate(run: Path, path: Path | None, split: str, console: Console) -> None
     """Accuracy, F1, confusion matrix and the most confident mistakes of RUN on a split of OUT.h5.
 
     Without OUT.h5 it is the file that RUN was trained on. RUN gets SPLIT.json, a picture of the confusion matrix and a page
-    with the mistakes to hear and see.
+    with the mistakes to hear and see; their names begin with OUT where that is another file.
     """
     from kwstrain.evaluation.evaluate import evaluate as evaluate_run
     from kwstrain.report.evaluation import save
 
     evaluation = evaluate_run(run, path, split=split)
     save(evaluation)
+    for text in evaluation.remarks:
+        console.note(text)
     console.data(evaluation_text(evaluation), evaluation.to_dict())
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
     """The scores, where everything is, and what to type next."""
-    run, split = evaluation.bundle.folder, evaluation.split
-    pictures = [run / name for name in ("curves.png", f"{split}-confusion.png", f"{split}-mistakes.html")]
+    run, split, name = evaluation.bundle.folder, evaluation.split, evaluation.name
+    pictures = [run / picture for picture in ("curves.png", f"{name}-confusion.png", f"{name}-mistakes.html")]
     return (
         f"{_scores_text(evaluation)}\n"
         f"\nmodel     {run}\npictures  {', '.join(map(str, pictures))}"
@@ -49,21 +51,29 @@ def evaluation_text(evaluation: Evaluation) -> str:
 def _scores_text(evaluation: Evaluation) -> str:
     scores, labels = evaluation.scores, [one_line(label) for label in evaluation.bundle.labels]
     low, high = scores.interval
+    counts = scores.confusion.sum(axis=1)
     width = max(len("class"), *map(len, labels))
     cell = max(len(str(scores.confusion.max())), 3)
     lines = [
         f"{evaluation.split} split of {evaluation.path}: {scores.n_clips} clips",
         f"accuracy {scores.accuracy:.4f} (95 % interval {low:.4f} to {high:.4f}), micro F1 {scores.micro_f1:.4f}, "
         f"macro F1 {scores.macro_f1:.4f}, loss {scores.loss:.4f}",
+        f"always {labels[counts.argmax()]!r}, the most frequent class, would be right for {scores.majority_share:.4f}",
         "",
         f"{'class':{width}}  clips  precision  recall     F1",
     ]
-    counts = scores.confusion.sum(axis=1)
     for label, n, precision, recall, f1 in zip(labels, counts, scores.precision, scores.recall, scores.f1, strict=True):
         lines.append(f"{label:{width}}  {n:5d}  {precision:9.4f}  {recall:6.4f} {f1:6.4f}")
     lines += ["", "confusion matrix: a row for each true class, its columns in the same order"]
     for label, row in zip(labels, scores.confusion, strict=True):
         lines.append(f"{label:{width}}  " + " ".join(f"{n:{cell}d}" if n else f"{'.':>{cell}}" for n in row))
+    for kind, parts in evaluation.groups.items():
+        names = [one_line(part.name) for part in parts]
+        if parts:
+            lines += ["", f"accuracy by {kind}{', the worst' if kind == 'speaker' else ''}"]
+        lines += [
+            f"{name:{max(map(len, names))}}  {part.n_clips:5d} clips  {part.accuracy:.4f}" for name, part in zip(names, parts, strict=True)
+        ]
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, remark
 from kwsfeat.cli.options import overwrite_option
@@ -63,10 +64,24 @@ def fit(
             across = cross_validate(path, config, out, folds=folds, overwrite=overwrite, resume=resume, progress=progress)
         else:
             result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
+    said = note_remarks(path, console)
     if folds:
-        console.data(_folds_text(across, out), {"runs": [str(out / f"fold-{k + 1}") for k in range(folds)], **across.to_dict()})
+        runs = [str(out / f"fold-{k + 1}") for k in range(folds)]
+        console.data(_folds_text(across, out), {"runs": runs, **across.to_dict(), "remarks": said})
     else:
-        console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", fit_values(result))
+        console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", {**fit_values(result), "remarks": said})
+
+
+def note_remarks(path: Path, console: Console) -> list[str]:
+    """Say on stderr what the classes of a file cannot teach; gives the sentences."""
+    from kwsfeat import Reader
+    from kwstrain.data.remarks import remarks
+
+    with Reader(path) as reader:
+        said = remarks(reader, SPLITS)
+    for text in said:
+        console.note(text)
+    return said
 
 
 def _folds_text(across: FoldsResult, out: Path) -> str:

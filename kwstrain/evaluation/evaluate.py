@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
 from kwstrain.data.clips import Clips, select
+from kwstrain.data.remarks import remarks
+from kwstrain.evaluation.groups import Group, groups
 from kwstrain.evaluation.metrics import Scores, score
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier, probabilities
@@ -29,13 +31,24 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of `bundle` on `split` of the file at `path`, and the most confident mistakes, worst first."""
+    """Scores of `bundle` on `split` of the file at `path`, and the most confident mistakes, worst first.
+
+    `groups` are parts of the split by ``speaker`` (the worst five), ``length`` and ``level``; `remarks` what its classes cannot tell.
+    """
 
     bundle: Bundle
     path: Path
     split: str
     scores: Scores
     mistakes: list[Mistake]
+    groups: dict[str, list[Group]]
+    remarks: list[str]
+
+    @property
+    def name(self) -> str:
+        """What its files in the run folder are called: the split, after the name of the file where that is not the run's own."""
+        own = self.path.resolve() == Path(self.bundle.data).resolve()
+        return self.split if own else f"{self.path.stem}-{self.split}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
@@ -50,6 +63,8 @@ class Evaluation:
                 label: {"n_clips": int(n), "precision": float(precision), "recall": float(recall), "f1": float(f1)}
                 for label, n, precision, recall, f1 in columns
             },
+            "groups": {kind: [group.to_dict() for group in parts] for kind, parts in self.groups.items()},
+            "remarks": self.remarks,
         }
 
 
@@ -92,7 +107,8 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
             raise StoreError(f"{reader.path} has no labelled clips in split {split!r}: choose another --split")
         logits = Classifier(bundle).logits_of(clips)
         scores = score(logits, clips.label, bundle.config.loss)
-        return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes))
+        parts = groups(reader, clips.rows, logits.argmax(axis=1) == clips.label)
+        return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes), parts, remarks(reader, [split]))
 
 
 def mistakes(clips: Clips, logits: NDArray[np.float32], bundle: Bundle, n: int = 24) -> list[Mistake]:

@@ -44,6 +44,11 @@ class Scores:
         return float(self.f1[occurs].mean()) if occurs.any() else 0.0
 
     @property
+    def majority_share(self) -> float:
+        """Share of the clips that belong to the class with most of them: the accuracy of always giving that answer."""
+        return float(self.confusion.sum(axis=1).max()) / max(1, self.n_clips)
+
+    @property
     def precision(self) -> NDArray[np.float64]:
         """Share of the predictions of each class that are right."""
         return _ratio(self.confusion.diagonal(), self.confusion.sum(axis=0))
@@ -72,6 +77,7 @@ class Scores:
             "interval": list(self.interval),
             "micro_f1": self.micro_f1,
             "macro_f1": self.macro_f1,
+            "majority_share": self.majority_share,
             "confusion": self.confusion.tolist(),
         }
 

@@ -19,10 +19,13 @@ from kwstrain.report.figures import confusion_figure, draw_features, image, page
 
 
 def save(evaluation: Evaluation) -> list[Path]:
-    """Write ``SPLIT.json``, ``SPLIT-confusion.png`` and ``SPLIT-mistakes.html`` into the run folder; gives the two to look at."""
-    folder, split = evaluation.bundle.folder, evaluation.split
-    write_atomic(folder / f"{split}.json", json.dumps(evaluation.to_dict(), indent=1).encode())
-    picture, page = folder / f"{split}-confusion.png", folder / f"{split}-mistakes.html"
+    """Write ``SPLIT.json``, ``SPLIT-confusion.png`` and ``SPLIT-mistakes.html`` into the run folder; gives the two to look at.
+
+    Those of a file that the run was not trained on begin with its name.
+    """
+    folder, name = evaluation.bundle.folder, evaluation.name
+    write_atomic(folder / f"{name}.json", json.dumps(evaluation.to_dict(), indent=1).encode())
+    picture, page = folder / f"{name}-confusion.png", folder / f"{name}-mistakes.html"
     save_confusion(evaluation.scores.confusion, evaluation.bundle.labels, picture)
     save_mistakes(evaluation, page)
     return [picture, page]

@@ -112,7 +112,7 @@ def test_the_page_of_mistakes_lets_hear_and_see_them(run: Path, tones: Path, tmp
         )  # fmt: skip
     assert main(["evaluate", str(run), str(other)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "test accuracy 0.0000"
-    page = (run / "test-mistakes.html").read_text()
+    page = (run / "relabelled-test-mistakes.html").read_text()
     assert page.count("<audio") == 12
     assert page.count("data:image/png") == 13
     assert "http" not in page
@@ -228,3 +228,40 @@ def test_help_is_instant_and_imports_nothing_heavy() -> None:
     code = "import sys; from kwstrain.cli import main; main(['--help']); print(sys.modules.keys() & {'jax', 'h5py', 'numba', 'matplotlib'})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_evaluate_shows_the_groups_and_the_majority(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert "the most frequent class, would be right for 0.3333" in out
+    assert "accuracy by length\n1.00 s     12 clips  1.0000" in out
+    assert "accuracy by level" in out
+    assert "accuracy by speaker" not in out  # none is known
+    assert "every sound will be one of your 3 words" in err
+    values = json.loads((run / "test.json").read_text())
+    assert values["majority_share"] == pytest.approx(1 / 3)
+    assert values["groups"]["length"] == [{"name": "1.00 s", "n_clips": 12, "accuracy": 1.0}]
+    assert sum(part["n_clips"] for part in values["groups"]["level"]) == 12
+
+
+def test_another_files_results_never_replace_the_runs_own(run: Path, tones: Path, tmp_path: Path) -> None:
+    from kwsfeat import Reader
+
+    assert main(["evaluate", str(run)]) == 0
+    before = {name: (run / name).read_bytes() for name in ("test.json", "test-confusion.png", "test-mistakes.html")}
+    other = tmp_path / "other.h5"
+    with Reader(tones) as reader:
+        write_file(
+            other, audio=reader.audio, length=reader.length, label=(reader.label + 1) % 3, split=reader.split, labels=reader.labels,
+            configs={"logmel": reader.config()},
+        )  # fmt: skip
+    assert main(["evaluate", str(run), str(other)]) == 0
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert json.loads((run / "other-test.json").read_text())["accuracy"] == 0.0
+
+
+def test_fit_says_what_the_classes_cannot_teach(tones: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(tones), *QUICK, "--epochs", "1", "--out", str(tmp_path / "run"), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "every sound will be one of your 3 words" in err
+    assert len(json.loads(out)["remarks"]) == 1
