@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any, Literal
 
-from kwsfeat import Config, ConfigError, config_class, option
+from kwsfeat import Config, ConfigError, UnknownNameError, config_class, nearest, option, unknown_name
 
 
 @config_class
@@ -95,12 +96,31 @@ class TrainConfig(Config):
 
 
 def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
-    """`config` with some fields replaced; ``options.NAME`` is one option of the network."""
+    """`config` with some fields replaced; ``options.NAME`` is one option of the network.
+
+    Raises
+    ------
+    ConfigError
+        For a name that is no field, with the fields and the network's options that are near; or a wrong value.
+    """
     values = {name: value for name, value in changes.items() if not name.startswith("options.")}
     options = {name.removeprefix("options."): value for name, value in changes.items() if name.startswith("options.")}
     if not isinstance(given := values.get("options", {}), dict):
         raise ConfigError(f"options={given!r} must be a table of options")
+    names = [one.name for one in fields(TrainConfig)]
+    if unknown := [name for name in values if name not in names]:
+        raise _no_field(unknown[0], names, str(values.get("arch", config.arch)))
     return TrainConfig.from_partial({**values, "options": {**config.options, **given, **options}}, config)
+
+
+def _no_field(name: str, names: list[str], arch: str) -> UnknownNameError:
+    """What may have been meant: a field, or an option of the network `arch`."""
+    from kwstrain.models.registry import spec
+
+    known = {option.name: f"options.{option.name}" for option in fields(spec(arch).options)} | dict(zip(names, names, strict=True))
+    if near := nearest(name, known):
+        return UnknownNameError(f"{name!r} is not a field of TrainConfig: did you mean {' or '.join(known[one] for one in near)}?")
+    return unknown_name("field of TrainConfig", name, dict.fromkeys([*names, *known.values()]))
 
 
 def defaults(arch: str) -> TrainConfig:

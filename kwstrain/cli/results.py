@@ -84,7 +84,10 @@ def _scores_text(evaluation: Evaluation) -> str:
 @overwrite_option
 @console_options
 def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overwrite: bool, console: Console) -> None:
-    """Put runs side by side: parameters, accuracy, loss and seconds, at the best epoch and after the first."""
+    """Put runs side by side: file, classes and clips, parameters, accuracy, loss and seconds, at the best epoch and after the first.
+
+    Whatever makes their accuracies not comparable is said on stderr and on the page: other files, classes or numbers of clips.
+    """
     from kwstrain.evaluation import compare as comparison
     from kwstrain.report.comparison import as_html
 
@@ -92,6 +95,8 @@ def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overw
         if path is not None:
             check_new(path, overwrite=overwrite)
     rows = [comparison.row(run) for run in runs]
+    for warning in comparison.differences(rows):
+        console.note(warning)
     console.data(comparison.text(rows), [one.values for one in rows])
     if table is not None:
         table.write_text(comparison.as_csv(rows))

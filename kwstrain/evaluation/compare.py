@@ -1,4 +1,4 @@
-"""Runs side by side: tables of complexity, of the best epoch and of the first, as text and CSV."""
+"""Runs side by side: tables of data, of complexity, of the best epoch and of the first, as text and CSV."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ from kwstrain.inference.bundle import Bundle
 from kwstrain.io import read_json
 
 # Column of the CSV -> title in the tables.
+_DATA = {
+    "file": "file",
+    "classes": "classes",
+    "val_clips": "val clips",
+    "test_clips": "test clips",
+}
 _COMPLEXITY = {
     "network": "network",
     "features": "features",
@@ -39,7 +46,7 @@ _FIRST_EPOCH = {
     "first_val_loss": "val loss",
     "first_seconds": "seconds",
 }
-TABLES = {"Complexity": _COMPLEXITY, "Best epoch": _RESULTS, "After the first epoch": _FIRST_EPOCH}
+TABLES = {"Data": _DATA, "Complexity": _COMPLEXITY, "Best epoch": _RESULTS, "After the first epoch": _FIRST_EPOCH}
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,19 @@ def row(run: str | os.PathLike[str]) -> Row:
 def _row(bundle: Bundle, summary: dict[str, Any], records: list[dict[str, Any]]) -> Row:
     best, first = records[summary["best_epoch"] - 1], records[0]
     folder = bundle.folder
-    test = folder / "test.json"
+    test = read_json(folder / "test.json") if (folder / "test.json").is_file() else {}
     values = {
         "run": folder.name,
+        "file": bundle.data,
+        "classes": len(bundle.labels),
+        "val_clips": summary["n_clips"] if summary["split"] == "validation" else None,
+        "test_clips": test.get("n_clips"),
         "network": bundle.config.arch + (", pretrained" if bundle.config.weights else ""),
         "features": bundle.feature_name,
         "input": " x ".join(map(str, bundle.feature_config.shape)),
         **bundle.parameters,
         **{name: _known(best[name]) for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss")},
-        "test_accuracy": read_json(test)["accuracy"] if test.is_file() else None,
+        "test_accuracy": test.get("accuracy"),
         "epochs": len(records),
         "seconds": records[-1]["seconds"],
         **{f"first_{name}": _known(first[name]) for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss", "seconds")},
@@ -97,8 +108,33 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
+def differences(rows: list[Row]) -> list[str]:
+    """A sentence for each thing that must be the same if the accuracies of the runs are to be compared, and is not."""
+    said = []
+    for name, what in (
+        ("file", "the runs were trained on different files"),
+        ("val_clips", "the validation accuracies are of different numbers of clips"),
+        ("test_clips", "the test accuracies are of different numbers of clips"),
+    ):
+        found: dict[Any, str] = {}  # value -> the first run that has it
+        for one in rows:
+            if one.values[name] is not None:
+                found.setdefault(one.values[name], one.values["run"])
+        if len(found) > 1:
+            said.append(f"{what}: {', '.join(f'{run} {value}' for value, run in found.items())}")
+    other = next((one for one in rows if set(one.labels) != set(rows[0].labels)), None)
+    if other is not None:
+        only = [
+            f"{one.values['run']} alone has {', '.join(sorted(more))}"
+            for one, base in ((rows[0], other), (other, rows[0]))
+            if (more := set(one.labels) - set(base.labels))
+        ]
+        said.append(f"the runs know different classes: {'; '.join(only)}")
+    return said
+
+
 def text(rows: list[Row]) -> str:
-    """Three tables for a terminal: complexity; accuracy, loss and time at the best epoch; the same after the first."""
+    """Four tables for a terminal: data; complexity; accuracy, loss and time at the best epoch; the same after the first."""
     return "\n\n".join(f"{title}\n{_aligned(rows, columns)}" for title, columns in TABLES.items())
 
 
@@ -116,6 +152,8 @@ def _aligned(rows: list[Row], columns: dict[str, str]) -> str:
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "-"
+    if name == "file":
+        return Path(value).name
     if isinstance(value, int):
         return f"{value:,}"
     if name.endswith("seconds"):
@@ -126,7 +164,7 @@ def _shown(name: str, value: Any) -> str:
 def as_csv(rows: list[Row]) -> str:
     """One line per run, every column, full precision."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, ["run", *_COMPLEXITY, *_RESULTS, *_FIRST_EPOCH], lineterminator="\n")
+    writer = csv.DictWriter(out, ["run", *_DATA, *_COMPLEXITY, *_RESULTS, *_FIRST_EPOCH], lineterminator="\n")
     writer.writeheader()
     writer.writerows(one.values for one in rows)
     return out.getvalue()

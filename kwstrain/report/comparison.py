@@ -7,7 +7,7 @@ import html
 import numpy as np
 from matplotlib.figure import Figure
 
-from kwstrain.evaluation.compare import TABLES, Row, cells
+from kwstrain.evaluation.compare import TABLES, Row, cells, differences
 from kwstrain.report import figures as report
 
 
@@ -19,9 +19,10 @@ def as_html(rows: list[Row]) -> str:
         + report.image(report.confusion_figure(np.array(one.summary["confusion"]), one.labels))
         for one in rows
     )
+    warnings = "".join(f"<p><strong>{html.escape(text)}</strong></p>" for text in differences(rows))
     return report.page(
         "Comparison of runs",
-        f"{tables}<h2>Accuracy against parameters and time</h2>"
+        f"{warnings}{tables}<h2>Accuracy against parameters and time</h2>"
         f"<p>On the validation clips; on the test clips for a run without any.</p>{report.image(_scatter(rows))}"
         f"<h2>Curves</h2>{report.image(_curves(rows))}<h2>Confusion matrices</h2>{matrices}",
     )

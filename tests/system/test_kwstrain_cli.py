@@ -265,3 +265,19 @@ def test_fit_says_what_the_classes_cannot_teach(tones: Path, tmp_path: Path, cap
     out, err = capsys.readouterr()
     assert "every sound will be one of your 3 words" in err
     assert len(json.loads(out)["remarks"]) == 1
+
+
+def test_compare_shows_the_data_and_warns_where_it_differs(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run)]) == 0
+    toy = write_toy(tmp_path / "toy.h5", n_clips=60)
+    assert main(["fit", str(toy), *QUICK, "--epochs", "1", "--out", str(tmp_path / "toy"), "-q"]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(run), str(run), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert [json.loads(out)[0][name] for name in ("classes", "val_clips", "test_clips")] == [3, 12, 12]
+    assert main(["compare", str(run), str(tmp_path / "toy"), "--html", str(tmp_path / "page.html")]) == 0
+    out, err = capsys.readouterr()
+    assert "tones.h5" in out
+    assert f"the runs were trained on different files: tones {json.loads((run / 'bundle.json').read_text())['data']}, toy {toy}" in err
+    assert "the runs were trained on different files" in (tmp_path / "page.html").read_text()
