@@ -162,6 +162,11 @@ class Reader:
             return self._within("noise", self.map("noise"), 0, 1).astype(bool)
         return np.array([_NOISE_FOLDER in source for source in self.source], bool)
 
+    @cached_property
+    def skipped(self) -> tuple[str, ...]:
+        """Recordings that the build could not read, each ``NAME: REASON``."""
+        return tuple(self._strings("skipped").tolist()) if "skipped" in self.extents else ()
+
     def columns(self) -> Columns:
         """All columns, checked."""
         checked = {name: getattr(self, name) for name in ("label", "start", "variant", "noise")}

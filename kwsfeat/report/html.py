@@ -12,7 +12,8 @@ h1{margin:0}h2{border-bottom:2px solid #2a5d9f;padding-bottom:.2rem;margin-top:2
 .path{color:#666;margin:.1rem 0 .6rem;overflow-wrap:anywhere}.note{color:#7a4b00;margin:.3rem 0}nav{margin:.8rem 0}a{color:#2a5d9f}
 table{border-collapse:collapse;margin:.6rem 0}th,td{padding:.15rem .7rem .15rem 0;text-align:left;vertical-align:baseline}
 th{border-bottom:1px solid #999;font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.bar{display:inline-block;height:.75em;background:#2a5d9f}.odd{background:#c8741a}td.w{width:14rem}td.v{overflow-wrap:anywhere}
+.bar{display:inline-block;height:.75em;background:#2a5d9f}.odd{background:#c8741a}td.w{width:14rem}td,h1,h3,summary,figcaption{overflow-wrap:anywhere}
+td.n,th{overflow-wrap:normal;white-space:nowrap}
 img{max-width:100%;height:auto;display:block}.row{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0}figcaption{font-size:.85em;color:#444}
 ul{margin:.3rem 0;padding-left:1.2rem}li{overflow-wrap:anywhere}audio{height:2.2rem;max-width:100%}.ok{color:#2c7a3f}
 details{margin:.5rem 0}summary{cursor:pointer}footer{margin-top:3rem;color:#666;font-size:.85em}

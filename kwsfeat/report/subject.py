@@ -15,6 +15,7 @@ from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
 from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table
+from kwsfeat.corpus.names.meaning import SILENCE
 from kwsfeat.corpus.scan import Scan, measure, scan_corpus
 from kwsfeat.corpus.splits import assign_splits
 from kwsfeat.dataset.reader import Reader
@@ -29,7 +30,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Subject:
-    """What a page is about. `about` are facts in HTML; `load` gives a clip's samples and rate; `link` its address, or ""."""
+    """What a page is about. `about` are facts in HTML; `load` gives a clip's samples and rate; `link` its address, or "".
+
+    Of a file, `skipped` are the recordings that its build left out, and `loud_ends` the clips that begin or end in the middle of
+    sound, as a word does that was cut.
+    """
 
     name: str
     about: list[str]
@@ -38,6 +43,8 @@ class Subject:
     load: Callable[[Clip], tuple[Samples, int]]
     link: Callable[[Clip], str]
     notes: list[str] = field(default_factory=list)
+    skipped: tuple[str, ...] = ()
+    loud_ends: list[Clip] = field(default_factory=list)
     reduced: list[tuple[str, int, float]] = field(default_factory=list)
     features: list[tuple[str, FeatureConfig, bytes]] = field(default_factory=list)
 
@@ -84,6 +91,7 @@ def of_file(reader: Reader, limit: int) -> Subject:
 
     chosen = sorted(row_of, key=lambda clip: clip_hash(0, clip))[:limit] if reader.has_audio else []
     measured = [measure(clip, *load(clip), kind="int16") for clip in sorted(chosen, key=row_of.__getitem__)]
+    full = [m.clip for m in measured if m.n_samples == reader.n_samples and m.clip.label != SILENCE]
     scan = Scan(len(clips), measured, is_sample=0 < len(chosen) < len(originals), clip_s=reader.n_samples / reader.sr)
     features = []
     for name in reader.feature_names:
@@ -108,4 +116,13 @@ def of_file(reader: Reader, limit: int) -> Subject:
         lambda clip: "",
         notes,
         features=features,
+        skipped=reader.skipped,
+        loud_ends=[clip for clip in full if _has_loud_ends(*load(clip))],
     )
+
+
+def _has_loud_ends(y: Samples, sr: int) -> bool:
+    """Whether the first or the last 20 ms are within 10 dB of the loudest 20 ms."""
+    frame = max(1, sr // 50)
+    power = np.square(y[: len(y) // frame * frame], dtype=np.float64).reshape(-1, frame).mean(axis=1)
+    return bool(power.size > 1 and max(power[0], power[-1]) > 0.1 * power.max() > 0.0)

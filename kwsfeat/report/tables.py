@@ -27,7 +27,6 @@ def classes(subject: Subject) -> str:
     splits = {split: Counter(clip.label for clip in subject.clips if clip.split == split) for split in SPLITS}
     counts = class_table(clip.label for clip in subject.clips)
     most = counts[0][1]
-    largest = max([row["odd_percent"] for name, row in unusual.items() if name != NOISE_FOLDER], default=0.0) or 1.0
     rows = []
     for name, n, percent in counts:
         cells = [f"<td>{shown(name)}</td>", number(f"{n:,}"), number(f"{percent:.2f} %"), bar(n / most)]
@@ -36,7 +35,7 @@ def classes(subject: Subject) -> str:
             percent_unusual = unusual[name]["odd_percent"] if name in unusual else None
             cells += [
                 number("–" if percent_unusual is None else f"{percent_unusual:.1f} %"),
-                bar((percent_unusual or 0.0) / largest, "odd"),
+                bar((percent_unusual or 0.0) / 100, "odd"),
             ]
         rows.append(cells)
     heads = ["label", "#clips", "#percent", "", *(f"#{split}" for split in SPLITS)] + (
@@ -133,7 +132,7 @@ def _formats(subject: Subject) -> str:
 def anomalies(subject: Subject) -> str:
     """What is wrong with which recordings."""
     scan = subject.scan
-    if not scan.measured and not scan.unreadable:
+    if not scan.measured and not scan.unreadable and not subject.skipped:
         return ""
 
     def named(clip: Clip) -> str:
@@ -146,13 +145,30 @@ def anomalies(subject: Subject) -> str:
         across = [f"across {name}s" for name in ("label", "split") if is_across(group, name)]
         return f" <b>({' and '.join(across)})</b>" if across else ""
 
-    kinds = [
-        ("Cannot be used", [f"{named(Clip(path, ''))}: {shown(reason)}" for path, reason in scan.unreadable]),
+    if subject.features:
+        kinds = [
+            ("Left out by the build, which could not read them", [shown(text) for text in subject.skipped]),
+            (
+                "Perhaps cut: begins or ends about as loud as its loudest part (build --length, --crop)",
+                [named(clip) for clip in subject.loud_ends],
+            ),
+        ]
+    else:
+        kinds = [
+            ("Cannot be used", [f"{named(Clip(path, ''))}: {shown(reason)}" for path, reason in scan.unreadable]),
+            (
+                "Longer than 1 s, and the loudest second is not the middle one (build --crop loudest keeps it)",
+                [f"{named(m.clip)}: {m.seconds:.2f} s" for m in scan.measured if m.loud_outside],
+            ),
+        ]
+    kinds += [
         (f"Clipped: {CLIPPED_RUN} or more samples in a row at full scale", of(scan.clipped, lambda m: f"{m.clipped_run} in a row")),
         (f"Silent: below {SILENT_DB:g} dB", of(scan.silent, lambda m: f"{m.level_db:.0f} dB")),
         (f"Off centre: mean beyond {DC_OFFSET:g}", of(scan.offset, lambda m: f"{m.mean:+.3f}")),
         ("Equal to another recording, sample by sample", [" = ".join(map(named, group)) + where(group) for group in scan.duplicates]),
     ]
+    if not scan.measured:
+        kinds = kinds[:1]  # nothing is known of the samples
     out = ""
     for title, found in kinds:
         if not found:

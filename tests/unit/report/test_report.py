@@ -141,6 +141,44 @@ def test_the_page_of_a_file(tmp_path: Path) -> None:
     assert len(media(page, "audio/wav")) == 9
 
 
+def test_what_a_build_cut_and_skipped_stands_in_the_page_of_its_file(tmp_path: Path) -> None:
+    rng, ramp = np.random.default_rng(0), np.hanning(16000)
+    for word in ("yes", "no"):
+        (tmp_path / "c" / word).mkdir(parents=True)
+        for name, gain in {"whole": ramp, "cut": np.repeat(ramp[:8000], 3)}.items():
+            soundfile.write(tmp_path / "c" / word / f"{name}.wav", 0.2 * gain * rng.standard_normal(len(gain)), 16000)
+    (tmp_path / "c" / "no" / "broken.wav").write_bytes(b"text")
+    assert main(["build", str(tmp_path / "c"), str(tmp_path / "a.h5"), "-q", "--crop", "center", "--split", "stratified:50/25/25"]) == 3
+    page = Page(write_report(tmp_path / "a.h5", tmp_path / "a.html"))
+    assert "1 · Left out by the build, which could not read them no/broken.wav:" in page.text
+    assert re.search(r"2 · Perhaps cut: [^·]*?no/cut.wav yes/cut.wav", page.text)
+    assert "Cannot be used" not in page.text
+    page = Page(write_report(tmp_path / "c", tmp_path / "c.html"))
+    assert re.search(r"2 · Longer than 1 s, and the loudest second is not the middle one [^·]* 1.50 s", page.text)
+    assert "Perhaps cut" not in page.text
+    assert "Left out by the build" not in page.text
+    assert main(["build", str(tmp_path / "c"), str(tmp_path / "b.h5"), "-q", "--no-audio"]) == 3
+    page = Page(write_report(tmp_path / "b.h5", tmp_path / "b.html"))
+    assert "no/broken.wav" in page.text
+    assert "Clipped" not in page.text
+
+
+def test_bars_of_shares_have_a_fixed_scale(tmp_path: Path) -> None:
+    """One clip in ten that is not 1 s long is a tenth of the bar, also where no other label has more."""
+    path = tmp_path / "a.h5"
+    write_file(
+        path,
+        audio=np.random.default_rng(0).integers(-5000, 5000, (20, 16000)).astype(np.int16),
+        length=[8000] + [16000] * 19,
+        label=[0] * 10 + [1] * 10,
+        split=["train"] * 20,
+        labels=("yes", "no"),
+        configs={"logmel": FeatureConfig()},
+    )
+    page = write_report(path, tmp_path / "report.html").read_text()
+    assert re.findall(r'class="bar odd" style="width:([\d.]+)%"', page) == ["0.0", "10.0"]
+
+
 HOSTILE = """<script>alert('1')</script>"><img src=x onerror="alert(2)"> $x_{$ &amp;"""
 
 
