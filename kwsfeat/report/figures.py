@@ -50,7 +50,8 @@ def clip_picture(y: Samples, sr: int, title: str, file: str | os.PathLike[str] |
     _amplitude_spectrum(figure.add_subplot(grid[0, 3:]), y, sr)
     for i, output in enumerate(("spectrum", "mel", "mfcc")):
         config = _short_time(sr, output)
-        features_axes(figure.add_subplot(grid[1, 2 * i : 2 * i + 2]), FrontEnd(config).extract_recording(y), config)
+        axes = figure.add_subplot(grid[1, 2 * i : 2 * i + 2])
+        features_axes(axes, FrontEnd(config).extract_recording(y), config, len(y) / sr)
     return _png(figure, file)
 
 
@@ -62,7 +63,7 @@ def features_picture(features: NDArray[Any], config: FeatureConfig, title: str) 
     if config.output == "waveform":
         _waveform(axes, features[:, 0], config.sr)
     else:
-        features_axes(axes, features, config)
+        features_axes(axes, features, config, config.n_samples / config.sr)
     return _png(figure)
 
 
@@ -84,8 +85,8 @@ def histogram_picture(values: Sequence[float], title: str, xlabel: str, ylabel: 
     return _png(figure)
 
 
-def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig) -> None:
-    """Draw features (n_frames, n_features): time in seconds against Hz, or against the number of the coefficient."""
+def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig, seconds: float) -> None:
+    """Draw features (n_frames, n_features) of `seconds`: time in seconds against Hz, or against the number of the coefficient."""
     n_frames, n_features = features.shape
     bottom, top = -0.5, n_features - 0.5
     values = np.asarray(features, np.float32)
@@ -105,7 +106,7 @@ def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig) -> 
         limits = {"cmap": "coolwarm", "vmin": -widest, "vmax": widest}
     extent = (0.0, n_frames * config.hop_length / config.sr, bottom, top)
     image = axes.imshow(values.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **limits)
-    axes.set(title=title, xlabel="s", ylabel=ylabel, xlim=(0, config.n_samples / config.sr))
+    axes.set(title=title, xlabel="s", ylabel=ylabel, xlim=(0, seconds))
     bar = axes.figure.colorbar(image, ax=axes, pad=0.02)
     bar.ax.set_title("dB" if config.log == "db" and config.output != "mfcc" and config.normalize == "none" else "")
 

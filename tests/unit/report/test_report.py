@@ -19,6 +19,7 @@ import soundfile
 from kwsfeat.cli import main
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import CorpusError, MissingExtraError
+from kwsfeat.features.front_end import FrontEnd
 from kwsfeat.pipeline.arrays import write_file
 from kwsfeat.report import figures as pictures
 from kwsfeat.report import html, recordings
@@ -177,6 +178,30 @@ def test_bars_of_shares_have_a_fixed_scale(tmp_path: Path) -> None:
     )
     page = write_report(path, tmp_path / "report.html").read_text()
     assert re.findall(r'class="bar odd" style="width:([\d.]+)%"', page) == ["0.0", "10.0"]
+
+
+@pytest.mark.parametrize("output", ["spectrum", "mel", "mfcc"])
+def test_a_picture_shows_all_of_a_recording_and_its_colours_are_not_the_level(output: str) -> None:
+    from matplotlib.figure import Figure
+
+    config = FeatureConfig(output=output, log="db")  # type: ignore[arg-type]
+    y = 0.1 * np.random.default_rng(0).standard_normal(40000).astype(np.float32)
+    features = FrontEnd(config).extract_recording(y)
+    axes = Figure().subplots()
+    pictures.features_axes(axes, features, config, len(y) / config.sr)
+    assert axes.get_xlim() == (0, 2.5)
+    (image,) = axes.images
+    assert image.get_extent()[1] == pytest.approx(2.5, abs=0.02)
+    if output == "mfcc":
+        assert image.norm.vmax == -image.norm.vmin == np.abs(features[:, 1:]).max()
+        assert np.abs(features[:, 0]).min() > image.norm.vmax
+
+
+def test_the_pictures_of_a_recording_are_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(pictures, "features_axes", lambda axes, features, config, seconds: drawn.append(seconds))
+    pictures.clip_picture(np.ones(40000, np.int16), 16000, "")
+    assert drawn == [2.5] * 3
 
 
 HOSTILE = """<script>alert('1')</script>"><img src=x onerror="alert(2)"> $x_{$ &amp;"""
