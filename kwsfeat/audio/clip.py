@@ -124,12 +124,17 @@ def _crop_start(y: Samples, wanted: int, config: ClipConfig, seed: tuple[int, ..
 def trim_silence(y: Samples, sr: int, top_db: float) -> Samples:
     """The part of `y` from the first to the last 20 ms frame whose power is within `top_db` (> 0) dB of the loudest frame's."""
     frame = max(1, sr // 50)
-    starts = np.arange(0, len(y), frame)
-    power = np.add.reduceat(np.square(y, dtype=np.float64), starts) / np.diff([*starts, len(y)])
+    power = frame_power(y, frame)
     if power.max() == 0.0:
         return y
     loud = np.flatnonzero(power >= power.max() * 10.0 ** (-top_db / 10.0))
     return y[loud[0] * frame : (loud[-1] + 1) * frame]
+
+
+def frame_power(y: Samples, frame: int) -> NDArray[np.float64]:
+    """Mean power of each `frame` samples of `y` (n >= 1,), the last of them perhaps fewer."""
+    starts = np.arange(0, len(y), frame)
+    return np.asarray(np.add.reduceat(np.square(y, dtype=np.float64), starts) / np.diff([*starts, len(y)]), np.float64)
 
 
 def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[np.float32]:

@@ -77,7 +77,8 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
     """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal
-    to another one (also of another label or split) or unreadable.
+    to another one (also of another label or split) or unreadable; what a build would take; and shortcuts: a format, rate,
+    length, level or noise floor that tells labels apart without the words.
 
     \b
     kwsfeat scan speech_commands/
@@ -86,20 +87,31 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
 
     Exit code 3: some recordings cannot be read.
     """
-    from kwsfeat.corpus.find import find_corpus
-    from kwsfeat.corpus.labels import apply_labels, class_table, format_class_table
+    from kwsfeat.config.clip import ClipConfig
+    from kwsfeat.corpus.labels import class_table, format_class_table
     from kwsfeat.corpus.scan import format_scan, scan_corpus
+    from kwsfeat.pipeline.sources import plan_recordings
+    from kwsfeat.report.planned import format_planned, planned, with_splits
+    from kwsfeat.report.shortcuts import format_shortcuts, shortcuts
     from kwsfeat.threads import thread_count
 
-    corpus = find_corpus(source, **layout)
-    clips = apply_labels(corpus, labels)[0] if labels else corpus.clips
-    classes = class_table(clip.label or "(unlabelled)" for clip in clips)
-    console.note(f"{source}: layout {corpus.layout}")
-    for note in corpus.notes:
+    rows = plan_recordings(source, ClipConfig(), labels=labels or "all", **layout)
+    classes = class_table(clip.label or "(unlabelled)" for clip in rows.clips)
+    console.note(f"{source}: layout {rows.corpus.layout}")
+    for note in (*rows.corpus.notes, *rows.split_notes):
         console.note(note)
     with console.progress("clips") as progress:
-        found = scan_corpus(corpus, limit=limit, threads=thread_count(threads), progress=progress)
-    text = f"{format_class_table(classes)}\n\n{format_scan(found, n_listed=len(corpus.clips) if console.verbose else 10)}"
-    rows = [{"label": name, "count": n, "percent": round(percent, 2)} for name, n, percent in classes]
-    console.data(text, {"source": str(source), "layout": corpus.layout, "classes": rows, **found.to_dict()})
+        found = scan_corpus(rows.corpus, with_splits(rows), limit=limit, threads=thread_count(threads), progress=progress)
+    told, plan = shortcuts(found.measured), planned(rows, found)
+    listed = format_scan(found, n_listed=len(rows.corpus.clips) if console.verbose else 10)
+    text = "\n\n".join((format_class_table(classes), format_planned(plan), f"{listed}\n{format_shortcuts(told)}"))
+    values = {
+        "source": str(source),
+        "layout": rows.corpus.layout,
+        "classes": [{"label": name, "count": n, "percent": round(percent, 2)} for name, n, percent in classes],
+        "build": plan,
+        **found.to_dict(),
+        "shortcuts": [shortcut.to_dict() for shortcut in told],
+    }
+    console.data(text, values)
     return SKIPPED if found.unreadable else 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat.audio.clip import fix_length, is_louder_elsewhere
+from kwsfeat.audio.clip import fix_length, frame_power, is_louder_elsewhere
 from kwsfeat.audio.describe import describe
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
@@ -31,6 +31,8 @@ _BLOCK = 500  # recordings that are handed to the threads at once, and finished 
 class Measurement:
     """One recording: `n_samples` at `sr` Hz, level (root mean square) in dB of full scale, mean, longest run at full scale.
 
+    `floor_db` is the level that a tenth of its 20 ms stay below, which in most recordings is that of the noise.
+
     `loud_outside` says that it is longer than 1 s, and that another second is at least 1 dB louder than the middle one.
     """
 
@@ -45,6 +47,7 @@ class Measurement:
     kind: str = ""
     remarks: tuple[str, ...] = ()
     loud_outside: bool = False
+    floor_db: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -134,12 +137,13 @@ class Scan:
                 }
                 for group in self.duplicates
             ],
-            "speakers_in_several_splits": speakers_in_several_splits([m.clip for m in self.measured]),
+            "speakers_in_several_splits": speakers_in_several_splits([m.clip for m in self.measured if m.clip.split]),
         }
 
 
 def scan_corpus(
     corpus: Corpus,
+    clips: Sequence[Clip] | None = None,
     *,
     limit: int | None = None,
     threads: int = 1,
@@ -147,11 +151,11 @@ def scan_corpus(
 ) -> Scan:
     """Read the recordings of a corpus (its noise files too, under the label ``_background_noise_``) and measure them.
 
-    Splits are those that ``kwsfeat build`` would choose by itself.
-
     Parameters
     ----------
     corpus : Corpus
+    clips : sequence of Clip, optional
+        What is measured beside the noise files, in the splits of a plan; without it, all clips of the corpus.
     limit : int, optional
         Measure this many clips, chosen evenly by a hash of their names.
     threads : int, >= 1
@@ -159,7 +163,9 @@ def scan_corpus(
         Called with (recordings done, recordings in all).
     """
     skipped = {path for path, _ in corpus.skipped}
-    clips = assign_splits(corpus.clips) + [Clip(path, NOISE_FOLDER) for path in corpus.noise if path not in skipped]
+    clips = list(assign_splits(corpus.clips) if clips is None else clips) + [
+        Clip(path, NOISE_FOLDER) for path in corpus.noise if path not in skipped
+    ]
     chosen = clips if limit is None or limit >= len(clips) else _sample(clips, limit)
     scan = Scan(len(clips), [], list(corpus.skipped), is_sample=len(chosen) < len(clips))
     with ThreadPoolExecutor(threads) as pool:
@@ -184,7 +190,7 @@ def measure(
         clip=clip,
         n_samples=len(y),
         sr=sr,
-        level_db=10.0 * float(np.log10(max(power, 1e-12))),
+        level_db=_decibels(power),
         mean=float(np.mean(y, dtype=np.float64)) / full,
         clipped_run=_longest_run((y >= 32767 / 32768 * full) | (y <= -full)),
         digest=hashlib.blake2b(np.ascontiguousarray(y).view(np.uint8).data, digest_size=16).digest(),
@@ -192,12 +198,17 @@ def measure(
         kind=kind,
         remarks=tuple(remarks),
         loud_outside=loud_outside,
+        floor_db=_decibels(float(np.quantile(frame_power(y, max(1, sr // 50)), 0.1)) / full**2),
     )
 
 
+def _decibels(power: float) -> float:
+    return 10.0 * float(np.log10(max(power, 1e-12)))
+
+
 def is_across(clips: Iterable[Clip], name: str) -> bool:
-    """Whether the clips differ in the field `name`."""
-    return len({getattr(clip, name) for clip in clips}) > 1
+    """Whether the clips differ in the field `name`, where they have it."""
+    return len({getattr(clip, name) for clip in clips} - {""}) > 1
 
 
 def format_scan(scan: Scan, *, n_listed: int = 10) -> str:

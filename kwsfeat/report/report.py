@@ -9,11 +9,12 @@ from pathlib import Path
 from h5py import is_hdf5
 
 from kwsfeat import __version__
+from kwsfeat.config.clip import ClipConfig
 from kwsfeat.corpus.clip import NOISE_FOLDER
-from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import class_table
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import CorpusError
+from kwsfeat.pipeline.sources import plan_recordings
 from kwsfeat.report.figures import check_matplotlib
 from kwsfeat.report.html import ALLOWED, STYLE, fact
 from kwsfeat.report.recordings import recordings
@@ -65,8 +66,8 @@ def write_report(
         with Reader(source) as reader:
             page = _page(of_file(reader, limit), progress)
     else:
-        corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level, raw=raw)
-        page = _page(of_corpus(corpus, output, limit, threads, progress), progress)
+        rows = plan_recordings(source, ClipConfig(), layout=layout, pattern=pattern, label_level=label_level, raw=raw)
+        page = _page(of_corpus(rows, output, limit, threads, progress), progress)
     part = output.with_name(output.name + ".part")
     part.write_text(page, encoding="utf-8", errors="surrogateescape")
     part.replace(output)

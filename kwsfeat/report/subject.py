@@ -13,15 +13,16 @@ import numpy as np
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.features import FeatureConfig
-from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
+from kwsfeat.corpus.clip import Clip, clip_hash
 from kwsfeat.corpus.labels import COMMANDS, apply_labels, class_table
 from kwsfeat.corpus.names.meaning import SILENCE
 from kwsfeat.corpus.scan import Scan, measure, scan_corpus
-from kwsfeat.corpus.splits import assign_splits
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.pipeline.rows import clips_of
+from kwsfeat.pipeline.sources import Recordings
 from kwsfeat.report.figures import features_picture
 from kwsfeat.report.html import fact
+from kwsfeat.report.planned import with_splits
 
 MEASURED = 20_000  # clips that are read
 
@@ -49,11 +50,11 @@ class Subject:
     features: list[tuple[str, FeatureConfig, bytes]] = field(default_factory=list)
 
 
-def of_corpus(corpus: Corpus, output: Path, limit: int, threads: int, progress: Progress) -> Subject:
-    """A corpus, of which at most `limit` recordings are read."""
-    scan = scan_corpus(corpus, limit=limit, threads=threads, progress=progress)
-    clips = assign_splits(corpus.clips)
-    notes, reduced = list(corpus.notes), []  # notes before the reduction: its own would puzzle
+def of_corpus(rows: Recordings, output: Path, limit: int, threads: int, progress: Progress) -> Subject:
+    """A corpus as a build would take it, of which at most `limit` recordings are read."""
+    corpus, clips = rows.corpus, with_splits(rows)
+    scan = scan_corpus(corpus, clips, limit=limit, threads=threads, progress=progress)
+    notes, reduced = [*corpus.notes, *rows.split_notes], []  # notes before the reduction: its own would puzzle
     if len(set(COMMANDS) & set(corpus.words)) >= len(COMMANDS) // 2:
         reduced = class_table(clip.label for clip in apply_labels(corpus, "commands12")[0])
 

@@ -14,6 +14,7 @@ from kwsfeat.corpus.scan import CLIPPED_RUN, DC_OFFSET, SILENT_DB, Measurement, 
 from kwsfeat.corpus.splits import speakers_in_several_splits
 from kwsfeat.report.figures import histogram_picture
 from kwsfeat.report.html import bar, figure, link, number, shown, table
+from kwsfeat.report.shortcuts import shortcuts
 from kwsfeat.report.subject import Subject
 
 _LISTED = 50  # anomalies of one kind that are listed by name
@@ -162,6 +163,7 @@ def anomalies(subject: Subject) -> str:
             ),
         ]
     kinds += [
+        ("Shortcuts: what tells labels apart without the words", [shown(str(shortcut)) for shortcut in shortcuts(scan.measured)]),
         (f"Clipped: {CLIPPED_RUN} or more samples in a row at full scale", of(scan.clipped, lambda m: f"{m.clipped_run} in a row")),
         (f"Silent: below {SILENT_DB:g} dB", of(scan.silent, lambda m: f"{m.level_db:.0f} dB")),
         (f"Off centre: mean beyond {DC_OFFSET:g}", of(scan.offset, lambda m: f"{m.mean:+.3f}")),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from kwsfeat import Reader
 from kwsfeat.cli import main
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.scan import Scan, scan_corpus
@@ -122,6 +123,51 @@ def test_the_command(faulty: Path, tiny_corpus: Path, capsys: pytest.CaptureFixt
     assert "no/text_nohash_0.wav: not a recording" in text
     assert main(["scan", str(tiny_corpus)]) == 0
     assert "exact duplicates: none" in capsys.readouterr().out
+
+
+def test_the_splits_are_those_of_the_build(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies, which a build keeps together, are in no scan across splits; what --labels leaves out is in no split."""
+    rng = np.random.default_rng(1)
+    for word in ("yes", "no", "up"):
+        (tmp_path / "c" / word).mkdir(parents=True)
+        for i in range(20):
+            y = 0.1 * rng.standard_normal(16000)
+            for name in (f"{i}a", f"{i}b"):
+                soundfile.write(tmp_path / "c" / word / f"{name}.wav", y, 16000, subtype="PCM_16")
+    for options in ([], ["--labels", "yes,no"]):
+        assert main(["build", str(tmp_path / "c"), str(tmp_path / "a.h5"), "--overwrite", *options]) == 0
+        capsys.readouterr()
+        assert main(["scan", str(tmp_path / "c"), "--json", *options]) == 0
+        printed = capsys.readouterr()
+        values = json.loads(printed.out)
+        with Reader(tmp_path / "a.h5") as file:
+            assert values["build"]["splits"] == {name: len(file.rows(name)) for name in ("train", "validation", "test")}
+            assert values["build"]["n_clips"] == file.n_clips
+            assert tuple(values["build"]["labels"]) == file.labels
+        assert len(values["duplicates"]) == 60
+        assert not any(one["across_splits"] for one in values["duplicates"])
+        assert values["n_measured"] == 120
+        assert f"every sound will be one of your {len(file.labels)} words: --silence-share 0.1" in printed.err
+        assert "split stratified" in printed.err
+
+
+def test_shortcuts_and_lengths_are_said_with_what_cures_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    for word, kind, level in (("yes", "flac", 0.1), ("no", "wav", 0.1), ("up", "wav", 0.1)):
+        (tmp_path / word).mkdir()
+        for i in range(12):
+            soundfile.write(tmp_path / word / f"{i}.{kind}", level * rng.standard_normal(24000 + 100 * i), 16000, subtype="PCM_16")
+    assert main(["scan", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "a build makes 36 clips of 3 classes, split stratified: train" in text
+    assert "100 % of the recordings are longer than a clip of 1 s" in text
+    assert "build --length auto makes clips of 1.6 s" in text
+    assert "record and convert all labels alike): 1" in text
+    assert "format tells yes from the rest, 100% right: mostly FLAC PCM_16 (n = 12), the rest mostly WAV PCM_16 (n = 24)" in text
+    assert main(["scan", str(tmp_path), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["labels"], one["right"]) for one in values["shortcuts"]] == [("format", ["yes"], 1.0)]
+    assert (values["build"]["fitting_s"], values["build"]["longer_percent"]) == (1.6, 100.0)
 
 
 def test_the_real_corpus_has_known_faults(kws_data: Path) -> None:

@@ -252,6 +252,20 @@ def test_a_page_is_replaced_when_that_is_said(tiny_corpus: Path, tmp_path: Path,
     assert "kwsfeat" in page.read_text()
 
 
+def test_the_page_names_shortcuts_and_the_splits_of_the_build(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for word, sr in (("yes", 16000), ("no", 8000)):
+        (tmp_path / word).mkdir()
+        for i in range(12):
+            y = 0.1 * rng.standard_normal(sr)
+            for name in (f"{i}.wav", f"{i}-copy.wav"):
+                soundfile.write(tmp_path / word / name, y, sr, subtype="PCM_16")
+    page = Page(write_report(tmp_path, tmp_path / "report.html"))
+    assert "rate tells no from the rest, 100% right: mostly 8,000 Hz (n = 24), the rest mostly 16,000 Hz (n = 24)" in page.text
+    assert "every sound will be one of your 2 words" in page.text
+    assert "across splits" not in page.text
+
+
 def test_a_large_corpus_is_sampled(tiny_corpus: Path, tmp_path: Path) -> None:
     page = Page(write_report(tiny_corpus, tmp_path / "report.html", limit=10))
     assert "72 clips" in page.text
