@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kwstrain.inference.predict import Prediction
 
 STDIN = Path("-")
+REJECTED = "-"  # in the place of a label
 _BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")  # of recordings; no list of names has them
 
 
@@ -30,16 +31,20 @@ _BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE_OR_FOLDER...")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="The N most probable classes of each recording.")
 @click.option("--all", "every", is_flag=True, help="The probabilities of all classes.")
+@click.option("--no-reject", is_flag=True, help="Always name the best class, also below the run's threshold.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write fname,label here instead of to stdout.")
 @click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
 @threads_option
 @overwrite_option
 @console_options
 def predict(
-    run: Path, inputs: tuple[Path, ...], top: int | None, every: bool, table: Path | None, on_error: str | None, threads: int | None,
-    overwrite: bool, console: Console,
+    run: Path, inputs: tuple[Path, ...], top: int | None, every: bool, no_reject: bool, table: Path | None, on_error: str | None,
+    threads: int | None, overwrite: bool, console: Console,
 ) -> int:  # fmt: skip
     """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
+
+    The label is - where the probability is below the run's threshold: likely none of its words. --no-reject, --top, --all and
+    --csv name the best class nevertheless.
 
     `-` takes from stdin the names of recordings, one a line, or one recording itself. With --top N or --all a line goes on with
     label and probability of the next best classes.
@@ -65,6 +70,7 @@ def predict(
     if table is not None:
         check_new(table, overwrite=overwrite)
     clips = _clips(inputs)
+    rejects = not (no_reject or top or every or table)
     n_shown = len(labels) if every else top or 1
     failed: list[Path] = []
     remarks: list[tuple[str, str]] = []
@@ -75,7 +81,8 @@ def predict(
                 console.note(f"unreadable: {one_line(prediction.error)}")
                 failed.append(prediction.path)
             remarks.extend((str(prediction.path), text) for text in prediction.remarks)
-            yield replace(prediction, label=prediction.label or on_error or "")
+            label = REJECTED if rejects and prediction.rejected else prediction.label
+            yield replace(prediction, label=label or on_error or "")
 
     if table is not None:
         folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
@@ -135,7 +142,7 @@ def _values(prediction: Prediction, labels: Sequence[str], n: int) -> dict[str, 
     values: dict[str, Any] = {"path": str(prediction.path), "label": prediction.label, "probability": prediction.probability}
     if n > 1:
         values["probabilities"] = dict(_best(prediction, labels, n))
-    return {**values, "error": prediction.error, "remarks": list(prediction.remarks)}
+    return {**values, "rejected": prediction.rejected, "error": prediction.error, "remarks": list(prediction.remarks)}
 
 
 def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Iterator[Prediction]:

@@ -161,6 +161,24 @@ class Bundle:
         model.eval()  # type: ignore[no-untyped-call]
         return model
 
+    @cached_property
+    def threshold(self) -> float | None:
+        """The probability below which an answer is no answer; None where the validation clips were too few, and in earlier runs.
+
+        Raises
+        ------
+        StoreError
+            If ``summary.json`` is damaged.
+        """
+        path = self.folder / "summary.json"
+        try:
+            value = read_json(path).get("threshold")
+        except FileNotFoundError:
+            return None
+        if value is not None and not (isinstance(value, float) and 0 <= value <= 1):
+            raise StoreError(f"{path} is damaged: threshold is {value!r}, not a number from 0 to 1; copy it again, or train again")
+        return value
+
     def _new_model(self) -> Network:
         return create(
             self.config.arch,

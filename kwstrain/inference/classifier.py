@@ -34,7 +34,8 @@ class Prediction:
     """The most probable class of one recording; `error` says why there is none, and `label` is then empty.
 
     `path` is ``Path()`` for a waveform that came as an array. `probabilities` are those of all classes, in the order of the run's
-    labels. `remarks` say what of the recording was lost or guessed.
+    labels. `remarks` say what of the recording was lost or guessed. `rejected` is True where `probability` is below the run's
+    threshold, so that the recording is likely none of its classes.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Prediction:
     error: str = ""
     probabilities: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
+    rejected: bool = False
 
 
 class Classifier:
@@ -180,15 +182,15 @@ class Classifier:
             rows = np.zeros(len(files), np.int64)  # each by itself, as an array is: its dither does not depend on the others
             features[files] = self._front_end.extract_batch(audio[files], lengths=length[files], rows=rows)
         given = probabilities(self._group_logits(features, length, self._n_rows(n_clips)), self.bundle.config.loss)
-        best = given.argmax(axis=1)
         return [
-            Prediction(path, error=errors[i])
-            if i in errors
-            else Prediction(
-                path, self.labels[best[i]], float(given[i, best[i]]), probabilities=tuple(given[i].tolist()), remarks=tuple(remarks[i])
-            )
+            Prediction(path, error=errors[i]) if i in errors else self._answer(path, given[i], tuple(remarks[i]))
             for i, path in enumerate(map(_path_of, clips))
         ]
+
+    def _answer(self, path: Path, given: NDArray[np.float64], remarks: tuple[str, ...]) -> Prediction:
+        best = int(given.argmax())
+        rejected = given[best] < (self.bundle.threshold or 0.0)
+        return Prediction(path, self.labels[best], float(given[best]), "", tuple(given.tolist()), remarks, bool(rejected))
 
     @cached_property
     def _front_end(self) -> FrontEnd:

@@ -27,7 +27,8 @@ from kwstrain.devices import one_per_core, replicated
 from kwstrain.evaluation.evaluate import mistakes
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
-from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.classifier import Classifier, probabilities
+from kwstrain.inference.rejection import rejection_threshold
 from kwstrain.io import save_arrays, write_atomic
 from kwstrain.models import create, spec, trainable
 from kwstrain.models.imagenet.pretrained import load_weights
@@ -297,12 +298,19 @@ class _Run:
             "best_epoch": self.progress.best_epoch,
             "seconds": self.progress.seconds,
             "split": split,
+            "threshold": self._threshold(logits) if len(self.val) else None,
             **scores.to_dict(),
         }
         write_atomic(self.out / "summary.json", json.dumps(summary, indent=1).encode())
         report.save_curves(self.progress.records, self.out / "curves.png")
         report.save_confusion(scores.confusion, self.bundle.labels, self.out / "confusion.png")
         events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle.labels)
+
+    def _threshold(self, logits: NDArray[np.float32]) -> float | None:
+        """What ``predict`` asks of an answer, from the validation clips that are recognised."""
+        label = self.val.label
+        right = np.flatnonzero(logits.argmax(axis=1) == label)
+        return rejection_threshold(probabilities(logits, self.config.loss)[right, label[right]])
 
     def _gradients(self) -> Any:
         """Gradients of the epoch's state on the first clips of the split, as they are in the file."""

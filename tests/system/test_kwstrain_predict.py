@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,24 @@ def test_what_was_cut_is_said_once_with_the_number_of_recordings(
     out, err = capsys.readouterr()
     assert json.loads(out)[0]["remarks"] == ["longer than a clip: the rest was cut off"]
     assert err == ""
+
+
+def test_below_the_threshold_is_no_answer(run: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    strict, path = tmp_path / "strict", str(clips / "a.wav")
+    shutil.copytree(run, strict)
+    summary = json.loads((strict / "summary.json").read_text())
+    assert 1 / 3 < summary["threshold"] < 1
+    (strict / "summary.json").write_text(json.dumps({**summary, "threshold": 1.0}))
+    assert load(strict).predict(path).rejected
+    assert load(strict).predict(path).label == "up"
+    for options, label in (([], "-"), (["--no-reject"], "up"), (["--top", "2"], "up"), (["--all"], "up")):
+        assert main(["predict", str(strict), path, *options]) == 0
+        assert capsys.readouterr().out.split("\t")[1] == label
+    assert main(["predict", str(strict), path, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)[0]
+    assert (values["label"], values["rejected"]) == ("-", True)
+    assert main(["predict", str(strict), path, "--csv", str(tmp_path / "table.csv")]) == 0
+    assert (tmp_path / "table.csv").read_text().splitlines() == ["fname,label", "a.wav,up"]
 
 
 @pytest.mark.parametrize(
