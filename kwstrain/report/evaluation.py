@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from kwsfeat import Reader
 from kwstrain.evaluation.evaluate import Evaluation, Mistake
+from kwstrain.inference.bundle import Bundle
 from kwstrain.io import write_atomic
 from kwstrain.report.figures import confusion_figure, draw_features, image, page, save_confusion
 
@@ -36,26 +37,29 @@ def save_mistakes(evaluation: Evaluation, path: Path) -> None:
     scores, labels = evaluation.scores, evaluation.bundle.labels
     low, high = scores.interval
     with Reader(evaluation.path) as reader:
-        rows = "\n".join(_mistake_row(mistake, labels, reader) for mistake in evaluation.mistakes)
+        rows = "\n".join(_mistake_row(mistake, evaluation.bundle, reader) for mistake in evaluation.mistakes)
     path.write_text(
         page(
             f"Mistakes of {evaluation.bundle.folder.name} on {evaluation.split}",
             f"<p>{scores.n_clips} clips of {html.escape(str(evaluation.path.name))}, accuracy {scores.accuracy:.4f} "
             f"(95 % interval {low:.4f} to {high:.4f}), macro F1 {scores.macro_f1:.4f}. The most confident mistakes first.</p>"
-            f"<table><tr><th>spoken</th><th>taken for</th><th>probability</th><th>recording</th><th>features</th></tr>\n{rows}</table>"
+            f"<table><tr><th>spoken</th><th>taken for</th><th>probability</th><th>speaker</th>"
+            f"<th>length</th><th>recording</th><th>features</th></tr>\n{rows}</table>"
             f"<h2>Confusion matrix</h2>{image(confusion_figure(scores.confusion, labels))}",
         )
     )
 
 
-def _mistake_row(mistake: Mistake, labels: tuple[str, ...], reader: Reader) -> str:
-    figure = Figure(figsize=(3.2, 1.6), layout="constrained")
-    draw_features(figure.subplots(), mistake.features)
-    audio = f'<audio controls preload="none" src="{_wav(reader, mistake.row)}"></audio>' if reader.has_audio else ""
-    source = html.escape(str(reader.source[mistake.row]))
+def _mistake_row(mistake: Mistake, bundle: Bundle, reader: Reader) -> str:
+    figure, labels, row = Figure(figsize=(3.6, 2.0), layout="constrained"), bundle.labels, mistake.row
+    draw_features(figure.subplots(), mistake.features, bundle.feature_config)
+    audio = f'<audio controls preload="none" src="{_wav(reader, row)}"></audio>' if reader.has_audio else ""
+    source, speaker = (html.escape(str(column[row])) for column in (reader.source, reader.speaker))
+    seconds = reader.length[row] / reader.sr
     return (
         f"<tr><td>{html.escape(labels[mistake.label])}</td><td>{html.escape(labels[mistake.predicted])}</td>"
-        f"<td>{mistake.probability:.3f}</td><td>{source}<br>{audio}</td><td>{image(figure)}</td></tr>"
+        f"<td class=number>{mistake.probability:.3f}</td><td>{speaker or 'unknown'}</td><td class=number>{seconds:.2f} s</td>"
+        f"<td>{source}<br>{audio}</td><td>{image(figure)}</td></tr>"
     )
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from kwsfeat import FeatureConfig
 from kwstrain.evaluation.evaluate import Mistake
 
 
@@ -51,13 +52,13 @@ def confusion_figure(confusion: NDArray[np.int64], labels: tuple[str, ...]) -> F
     return figure
 
 
-def mistakes_figure(mistakes: list[Mistake], labels: tuple[str, ...]) -> Figure:
-    """The features of up to 12 mistakes."""
+def mistakes_figure(mistakes: list[Mistake], labels: tuple[str, ...], config: FeatureConfig) -> Figure:
+    """The features, made with `config`, of up to 12 mistakes."""
     drawn = mistakes[:12]
     n_rows = -(-len(drawn) // 4)
     figure = Figure(figsize=(12, 2.6 * n_rows), layout="constrained")
     for axes, mistake in zip(figure.subplots(n_rows, 4, squeeze=False).flat, drawn, strict=False):
-        draw_features(axes, mistake.features)
+        draw_features(axes, mistake.features, config)
         title = f"{shown(labels[mistake.label])} taken for {shown(labels[mistake.predicted])} ({mistake.probability:.2f})"
         axes.set_title(title, fontsize=9, parse_math=False)
     return figure
@@ -84,6 +85,7 @@ def page(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>'
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
+        "td,h1,h3{overflow-wrap:anywhere}td.number,th{white-space:nowrap}"
         "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:middle}"
         f"td.number{{text-align:right}}img{{max-width:100%}}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
@@ -112,11 +114,21 @@ def pixels(figure: Figure) -> NDArray[np.uint8]:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def draw_features(axes: Any, features: NDArray[np.float32]) -> None:
-    """Time to the right; a waveform as a line, anything else as an image with low features at the bottom."""
-    if features.shape[1] == 1:
-        axes.plot(features[:, 0], linewidth=0.5)
+def draw_features(axes: Any, features: NDArray[np.float32], config: FeatureConfig) -> None:
+    """Features (n_frames, n_features) against seconds; a waveform as a line, anything else as an image with low features at the bottom.
+
+    The colours of MFCC leave coefficient 0 out: it is the level, far larger than the others, and would hide them.
+    """
+    n_frames, n_features = features.shape
+    if n_features == 1:
+        axes.plot(np.arange(n_frames) / config.sr, features[:, 0], linewidth=0.5)
+        axes.set(ylabel="amplitude")
     else:
-        axes.imshow(features.T, origin="lower", aspect="auto", cmap="magma")
-    axes.set_xticks([])
-    axes.set_yticks([])
+        limits: dict[str, Any] = {"cmap": "magma"}
+        if config.output == "mfcc":
+            widest = float(np.abs(features[:, 1:]).max(initial=1e-6))
+            limits = {"cmap": "coolwarm", "vmin": -widest, "vmax": widest}
+        extent = (0.0, n_frames * config.hop_length / config.sr, -0.5, n_features - 0.5)
+        axes.imshow(features.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **limits)
+        axes.set(ylabel={"mfcc": "coefficient", "mel": "mel band"}.get(config.output, "bin"))
+    axes.set(xlabel="s", xlim=(0, config.n_samples / config.sr))

@@ -13,6 +13,7 @@ from tensorboardX import SummaryWriter
 
 from kwstrain.evaluation.evaluate import Mistake
 from kwstrain.evaluation.metrics import Scores
+from kwstrain.inference.bundle import Bundle
 from kwstrain.report import figures as report
 
 _SCALARS = {
@@ -54,11 +55,11 @@ class Events:
                 flat = np.clip(values.astype(np.float64).ravel(), -_LARGEST, _LARGEST)
                 self._writer.add_histogram(f"gradients/{name}", flat, epoch)
 
-    def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], labels: tuple[str, ...]) -> None:
+    def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], bundle: Bundle) -> None:
         """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""
-        self._image("confusion", report.confusion_figure(scores.confusion, labels), epoch)
+        self._image("confusion", report.confusion_figure(scores.confusion, bundle.labels), epoch)
         if mistakes:
-            self._image("mistakes", report.mistakes_figure(mistakes, labels), epoch)
+            self._image("mistakes", report.mistakes_figure(mistakes, bundle.labels, bundle.feature_config), epoch)
 
     def _image(self, title: str, figure: Figure, epoch: int) -> None:
         self._writer.add_image(title, report.pixels(figure), epoch, dataformats="HWC")

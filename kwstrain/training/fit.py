@@ -304,7 +304,7 @@ class _Run:
         write_atomic(self.out / "summary.json", json.dumps(summary, indent=1).encode())
         report.save_curves(self.progress.records, self.out / "curves.png")
         report.save_confusion(scores.confusion, self.bundle.labels, self.out / "confusion.png")
-        events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle.labels)
+        events.pictures(self.progress.best_epoch, scores, mistakes(clips, logits, self.bundle), self.bundle)
 
     def _threshold(self, logits: NDArray[np.float32]) -> float | None:
         """What ``predict`` asks of an answer, from the validation clips that are recognised."""

@@ -107,14 +107,17 @@ def test_the_page_of_mistakes_lets_hear_and_see_them(run: Path, tones: Path, tmp
     other = tmp_path / "relabelled.h5"  # every clip is called by the next word: all answers are mistakes
     with Reader(tones) as reader:
         write_file(
-            other, audio=reader.audio, length=reader.length, label=(reader.label + 1) % 3, split=reader.split, labels=reader.labels,
-            configs={"logmel": reader.config()},
+            other, audio=reader.audio, length=[12000, 16000] * 30, label=(reader.label + 1) % 3, split=reader.split, labels=reader.labels,
+            configs={"logmel": reader.config()}, speaker=["ann", ""] * 30,
         )  # fmt: skip
     assert main(["evaluate", str(run), str(other)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "test accuracy 0.0000"
     page = (run / "relabelled-test-mistakes.html").read_text()
     assert page.count("<audio") == 12
     assert page.count("data:image/png") == 13
+    assert "<th>speaker</th><th>length</th>" in page
+    assert page.count("<td>ann</td><td class=number>0.75 s</td>") == 6
+    assert page.count("<td>unknown</td><td class=number>1.00 s</td>") == 6
     assert "http" not in page
 
 
