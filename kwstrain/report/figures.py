@@ -85,7 +85,7 @@ def page(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>'
         "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}"
-        "td,h1,h3{overflow-wrap:anywhere}td.number,th{white-space:nowrap}"
+        "td,h1,h3{overflow-wrap:anywhere}td.number,th{white-space:nowrap}td img{min-width:20rem}"
         "table{border-collapse:collapse}td,th{border-bottom:1px solid #ccc;padding:.3rem .7rem;text-align:left;vertical-align:middle}"
         f"td.number{{text-align:right}}img{{max-width:100%}}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
