@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,11 @@ def test_a_resumed_run_collects_the_same(toy: Path, tmp_path: Path) -> None:
                 np.testing.assert_array_equal(one[name], other[name])
 
 
-@pytest.mark.parametrize("name", names())
+WITHOUT_NORM = ("vgg-160", "lstm", "lstm-raw", "kwt-1", "kwt-2", "kwt-3")
+WITH_DROPOUT = [name for name in names() if "dropout" in {one.name for one in fields(spec(name).options)}]
+
+
+@pytest.mark.parametrize("name", WITH_DROPOUT)
 def test_which_networks_collect(name: str) -> None:
     """Those that have both, unless the dropout is 0 or every norm is frozen."""
 
@@ -81,7 +86,7 @@ def test_which_networks_collect(name: str) -> None:
         return dropout_meets_batch_norm(model)
 
     n_layers = {"cnn": 10, "cnn-mnist": 6, "cnn-deep": 10}
-    assert collects(0.5) == (name not in ("vgg-160", "lstm", "lstm-raw"))
+    assert collects(0.5) == (name not in WITHOUT_NORM)
     assert not collects(0.0)
     if name in n_layers:
         assert not collects(0.5, freeze=n_layers[name])
