@@ -137,6 +137,7 @@ def build(
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
         rows = _fitted(rows, configs, is_auto=length == "auto", is_free=is_free, console=console)
+        _note_short_silence(rows, console)
     augmented = augment_source(rows, policy, common_clip(configs), seed=seed)
     try:
         with console.progress("clips") as progress:
@@ -240,6 +241,18 @@ def _recordings(
     if empty := [split for split in SPLITS if not any(clip.split == split for clip in rows.clips)]:
         console.note(f"no clips in the split {' and '.join(empty)}: --split stratified:80/10/10 fills all three")
     return rows, list(corpus.skipped)
+
+
+def _note_short_silence(rows: Recordings, console: Console) -> None:
+    from kwsfeat.corpus.clip import SYNTHETIC_SILENCE
+
+    clip_s = rows.clip.n_samples / rows.clip.sr
+    noise = set(rows.corpus.noise)
+    if clip_s > 1 and any(clip.path in noise or clip.path.startswith(SYNTHETIC_SILENCE) for clip in rows.clips):
+        console.note(
+            f"the pieces of silence last 1 s, and the rest of a clip of {clip_s:g} s is zeros: a network may know silence by them; "
+            "--length 1 avoids it"
+        )
 
 
 def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:

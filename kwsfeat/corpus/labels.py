@@ -112,7 +112,11 @@ def apply_labels(
 def _words_only(corpus: Corpus, words: Sequence[str]) -> str:
     """What a file that holds words and nothing else will not do, and the options that cure it."""
     n_others = len(set(corpus.words) - {*words, SILENCE, UNKNOWN})
-    others = f"--unknown other a class of the {n_others:,} other words" if n_others else "a folder unknown/ of other words what is none"
+    others = (
+        f"--unknown other makes a class of the {n_others:,} other words"
+        if n_others
+        else "recordings of other words in unknown/ become a class"
+    )
     return f"every sound will be one of your {len(words):,} words: --silence-share 0.1 adds silence, {others}"
 
 

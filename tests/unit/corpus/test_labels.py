@@ -223,8 +223,8 @@ def test_one_class_is_said_with_the_cure() -> None:
 @pytest.mark.parametrize(
     ("have", "options", "cure"),
     [
-        ({"yes": 3, "no": 3}, {}, "a folder unknown/ of other words what is none"),
-        ({"yes": 3, "no": 3, "cat": 1, "dog": 1}, {"scheme": "yes,no"}, "--unknown other a class of the 2 other words"),
+        ({"yes": 3, "no": 3}, {}, "recordings of other words in unknown/ become a class"),
+        ({"yes": 3, "no": 3, "cat": 1, "dog": 1}, {"scheme": "yes,no"}, "--unknown other makes a class of the 2 other words"),
     ],
 )
 def test_words_only_are_said_with_the_options_that_cure_it(have: dict[str, int], options: dict[str, str], cure: str) -> None:

@@ -134,3 +134,13 @@ def test_new_features_of_a_file_take_its_clips(tmp_path: Path, capsys: pytest.Ca
     assert np.array_equal(again.audio, first.audio)
     loud, _ = build(corpus, tmp_path / "c.h5", capsys)
     assert build(tmp_path / "c.h5", tmp_path / "d.h5", capsys, "-f", "mfcc75")[0].clip == loud.clip
+
+
+@pytest.mark.parametrize(("options", "is_said"), [(["--length", "1.5"], True), (["--length", "1"], False), ([], False)])
+def test_silence_that_ends_before_its_clip_is_said(
+    options: list[str], is_said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = write_words(tmp_path / "c", [1.5] * 3)
+    _, said = build(corpus, tmp_path / "a.h5", capsys, "--silence-share", "0.5", *options)
+    assert ("the pieces of silence last 1 s, and the rest of a clip of 1.5 s is zeros" in said) == is_said
+    assert "pieces of silence last" not in build(corpus, tmp_path / "b.h5", capsys, *options)[1]
