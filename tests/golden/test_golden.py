@@ -67,6 +67,7 @@ def test_variants_are_marked() -> None:
         assert set(reader.split[reader.variant > 0]) == {"train"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_runs_give_the_same_logits(name: str) -> None:
     bundle = Bundle.load(HERE / name)

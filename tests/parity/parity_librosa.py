@@ -69,6 +69,7 @@ def librosa_features(name: str, y: np.ndarray, c: FeatureConfig) -> np.ndarray:
 TOLERANCE = {"mel75": 1e-6, "mfcc": 1e-3, "mfcc75": 1e-3, "mfcc75-power": 1e-3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["logmel", "mfcc", "mel75", "mfcc75", "mfcc75-power", "logspec16k", "logspec8k", "logmel64", "librosa", "bcresnet"]
 )

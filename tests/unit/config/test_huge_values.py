@@ -16,6 +16,8 @@ from kwsfeat import Config, ConfigError, FeatureConfig
 from kwsfeat.config.features import good_fft_sizes
 from kwstrain.config import TrainConfig
 
+pytestmark = pytest.mark.slow
+
 HUGE = (2**33 + 7, 10**15 + 7, 2**63, 10**400, -1 - 10**15)
 WHOLE = [(cls, one.name) for cls in (FeatureConfig, TrainConfig) for one in fields(cls) if one.type == "int"]
 

@@ -25,6 +25,8 @@ from kwsfeat.dataset.verify import verify_file
 from kwsfeat.errors import StoreError
 from kwsfeat.pipeline.arrays import write_file
 
+pytestmark = pytest.mark.slow
+
 CONFIG = FeatureConfig(sr=8000, n_samples=800, n_fft=128, win_length=100, hop_length=80, n_mels=10)
 N = 40
 

@@ -26,6 +26,7 @@ def test_mel_and_back_is_the_identity(hz, mel_scale):
     assert mel_to_hz(hz_to_mel(hz, mel_scale), mel_scale) == pytest.approx(hz, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     st.sampled_from([8000, 16000, 22050, 44100]), st.sampled_from([256, 400, 512, 2048]), st.integers(1, 80),

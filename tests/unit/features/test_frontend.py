@@ -25,6 +25,7 @@ def well_conditioned(config: FeatureConfig) -> bool:
 slow = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
+@pytest.mark.slow
 @slow
 @given(configs(log="none", top_db=None, log_ref=1.0, normalize="none", output="mel", energy="none"), st.integers(0, 10_000))
 def test_random_bands_without_logarithm_equal_the_twin(config, seed):
@@ -34,6 +35,7 @@ def test_random_bands_without_logarithm_equal_the_twin(config, seed):
     np.testing.assert_allclose(ours, exact, rtol=2e-5, atol=2e-6 * np.abs(exact).max())
 
 
+@pytest.mark.slow
 @slow
 @given(configs(normalize="none", deltas=0, energy="none", post_add=0.0, post_divide=1.0).filter(logarithmic_bands), st.integers(0, 10_000))
 def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
@@ -50,6 +52,7 @@ def test_random_log_bands_are_within_1e_4_of_float64(config, seed):
     assert np.abs(ours - exact)[audible].max() <= 1e-4 * unit + rounding
 
 
+@pytest.mark.slow
 @slow
 @given(configs(remove_dc=False, spectrum="power").filter(well_conditioned), st.integers(0, 10_000))
 def test_random_whole_chains_equal_the_twin(config, seed):

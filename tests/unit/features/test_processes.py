@@ -20,6 +20,8 @@ from kwsfeat import FeatureConfig, FreshFeatures, FrontEnd, Reader, StoreError, 
 from kwsfeat.features.pool import run_parts
 from kwsfeat.pipeline.arrays import write_file
 
+pytestmark = pytest.mark.slow
+
 CLIPS = np.stack([noise_clip(16000, seed) for seed in range(40)])
 
 

@@ -16,6 +16,8 @@ from kwsfeat.kernels import _cache, _jit
 from kwsfeat.kernels._cache import KernelCache
 from kwsfeat.kernels._jit import jit
 
+pytestmark = pytest.mark.slow
+
 KEY = "0123456789abcdef"
 WARNING = "kernels are compiled anew in every process"
 

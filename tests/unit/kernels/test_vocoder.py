@@ -11,6 +11,8 @@ import soundfile
 
 from kwsfeat.augment import pitch_shift, time_stretch
 
+pytestmark = pytest.mark.slow
+
 librosa = pytest.importorskip("librosa")
 
 RATES = (0.5, 0.7, 0.9, 1.1, 1.3, 2.0)

@@ -11,6 +11,8 @@ import soundfile
 from kwsfeat.augment import time_stretch
 from kwsfeat.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recording(tmp_path):

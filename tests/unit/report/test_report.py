@@ -25,6 +25,8 @@ from kwsfeat.report import figures as pictures
 from kwsfeat.report import html, recordings
 from kwsfeat.report.report import write_report
 
+pytestmark = pytest.mark.slow
+
 matplotlib_image = pytest.importorskip("matplotlib.image", reason="pictures need matplotlib")
 
 
