@@ -34,6 +34,8 @@ def opened(source: Source) -> Iterator[SoundFile]:
     """The recording as libsndfile opens it; its errors become AudioErrors of one line."""
     import soundfile
 
+    if isinstance(source, str | os.PathLike) and os.path.exists(source) and not os.path.isfile(source):
+        raise cannot_open(source)  # a pipe would be waited for
     try:
         with soundfile.SoundFile(openable(source) if isinstance(source, str | os.PathLike) else source) as file:
             yield file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
@@ -54,14 +55,16 @@ def equal_recordings(root: Path, paths: Iterable[str]) -> dict[str, str]:
     """The paths below `root` whose bytes are those of another one, and that other: the first of the equal ones.
 
     Two files are compared by size, by their front and middle, and where those are equal by a hash of everything; links are
-    files like others. A file that cannot be read equals none.
+    files like others. What cannot be read, or is not a regular file, equals none.
     """
     by_size = defaultdict(list)
     for path in dict.fromkeys(paths):
         try:
-            by_size[os.stat(root / path).st_size].append(path)
+            status = os.stat(root / path)
         except (OSError, ValueError):
             continue
+        if stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            by_size[status.st_size].append(path)
     same = {}
     for size, rows in by_size.items():
         for alike in _grouped(root, rows, lambda file, size=size: file.read(_PROBE) + _middle(file, size)):

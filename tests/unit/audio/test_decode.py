@@ -16,6 +16,7 @@ import soundfile
 from kwsfeat import AudioError, FeatureConfig, load_clip
 from kwsfeat.audio import faults
 from kwsfeat.audio.clip import resample
+from kwsfeat.audio.describe import describe
 from kwsfeat.audio.read import read_samples
 
 SR = 16000
@@ -139,6 +140,8 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     for name in ("pipe", "x.wav"):
         with pytest.raises(AudioError, match="not a regular file"):
             read_samples(tmp_path / name)
+        with pytest.raises(AudioError, match="not a regular file"):
+            describe(tmp_path / name)
 
 
 @pytest.mark.parametrize(("crop", "remark"), [("start", faults.LOUDEST_CUT), ("loudest", faults.CUT)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
@@ -302,3 +303,10 @@ def test_the_notes_say_the_rule_the_copies_the_unknown_speakers_and_empty_classe
     assert notes[3:] == ["no clips in validation of rare", "no clips in test of rare"]
     notes = split_notes(assign_splits(clips_of(), "by-speaker"), [f"w{i}" for i in range(10)], "by-speaker", {})
     assert notes[1:] == ["no speaker is in two splits (20 speakers)"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_pipes_are_not_waited_for_when_copies_are_looked_for(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        os.mkfifo(tmp_path / name)
+    assert equal_recordings(tmp_path, ["a.wav", "b.wav"]) == {}
