@@ -31,6 +31,10 @@ from .dataset.writer import Writer as Writer
 from .design.butterworth import butter_sos as butter_sos
 from .design.mel import mel_filterbank as mel_filterbank
 from .design.windows import analysis_window as analysis_window
+from .detection.detector import (
+    Detector as Detector,
+    Event as Event,
+)
 from .errors import (
     AudioError as AudioError,
     ConfigError as ConfigError,

@@ -28,6 +28,7 @@ ORDER = {
         "augment",
         "dataset",
         "corpus",
+        "detection",
         "pipeline",
         "report",
         "cli",
