@@ -3,7 +3,11 @@
 __version__: str
 __all__: list[str]
 
-from .audio.clip import load_clip as load_clip
+from .audio.clip import (
+    load_clip as load_clip,
+    resample as resample,
+)
+from .audio.waveform import as_float32 as as_float32
 from .augment import (
     load_policy as load_policy,
     pitch_shift as pitch_shift,

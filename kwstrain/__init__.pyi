@@ -7,5 +7,6 @@ from .config import TrainConfig as TrainConfig
 from .evaluation.evaluate import evaluate as evaluate
 from .inference.classifier import load as load
 from .inference.predict import predict as predict
+from .inference.recognizer import Recognizer as Recognizer
 from .models import create as create
 from .training.fit import fit as fit

@@ -138,7 +138,27 @@ def frame_power(y: Samples, frame: int) -> NDArray[np.float64]:
 
 
 def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[np.float32]:
-    """`y` (n,) at `sr` Hz as float32 at `new_sr` Hz, ``ceil(n * new_sr / sr)`` samples for ``fft``, nearest for ``soxr`` (HQ)."""
+    """A waveform at another sampling rate.
+
+    Parameters
+    ----------
+    y : ndarray, float in [-1, 1] or int16, shape (n,)
+    sr, new_sr : int, Hz, >= 1
+        The rate that it has and the one that it gets.
+    method : {"soxr", "fft"}
+        ``soxr`` (HQ) is band-limited, ``fft`` is scipy.signal.resample.
+
+    Returns
+    -------
+    ndarray, float32, shape (m,)
+        ``ceil(n * new_sr / sr)`` samples for ``fft``, the nearest number for ``soxr``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> resample(np.zeros(48000, np.int16), 48000, 16000).shape
+    (16000,)
+    """
     y = as_float32(y)
     if sr == new_sr:
         return y

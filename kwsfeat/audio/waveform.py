@@ -61,10 +61,20 @@ def as_float32(y: ArrayLike, name: str = "y", *, check_finite: bool = True) -> N
     check_finite : bool
         Refuse NaN and infinity.
 
+    Returns
+    -------
+    ndarray, float32, shape of `y`
+
     Raises
     ------
     AudioError
         If `y` has another type, reaches values of integers, or is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> as_float32(np.array([16384, -32768], np.int16))
+    array([ 0.5, -1. ], dtype=float32)
     """
     samples = as_samples(y, name)
     if samples.dtype == np.int16:
