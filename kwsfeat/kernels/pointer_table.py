@@ -67,7 +67,9 @@ def _row(values: Any) -> tuple[Any, ...]:
 
 def _declared(hint: Any) -> np.dtype[Any]:
     """The type of the values of an array whose hint is NDArray[type]."""
-    return np.dtype(get_args(get_args(hint)[1])[0])
+    # NumPy below 2.5 spells NDArray[type] out as ndarray[shape, dtype[type]], later ones leave it as it is.
+    inner = get_args(hint)[-1]
+    return np.dtype(get_args(inner)[0] if get_args(inner) else inner)
 
 
 def _address(name: str, array: NDArray[Any], declared: np.dtype[Any]) -> tuple[int, int]:
