@@ -35,9 +35,30 @@ from .dataset.writer import Writer as Writer
 from .design.butterworth import butter_sos as butter_sos
 from .design.mel import mel_filterbank as mel_filterbank
 from .design.windows import analysis_window as analysis_window
+from .detection.counting import (
+    Outcome as Outcome,
+    count_events as count_events,
+)
+from .detection.curve import (
+    Point as Point,
+    Stream as Stream,
+    choose_thresholds as choose_thresholds,
+    operating_curve as operating_curve,
+)
 from .detection.detector import (
     Detector as Detector,
     Event as Event,
+)
+from .detection.intervals import (
+    binomial_interval as binomial_interval,
+    bootstrap_interval as bootstrap_interval,
+    certificate as certificate,
+    poisson_interval as poisson_interval,
+    rate_bound as rate_bound,
+)
+from .detection.reference import (
+    Interval as Interval,
+    read_reference as read_reference,
 )
 from .errors import (
     AudioError as AudioError,
