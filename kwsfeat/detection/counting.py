@@ -80,6 +80,7 @@ def count_events(
 
     Examples
     --------
+    >>> from kwsfeat import Event, Interval
     >>> said = [Interval(1.0, 1.6, word="yes"), Interval(5.0, 5.6, word="yes")]
     >>> events = [Event("yes", 1.3, 1.5, 0.9), Event("yes", 1.8, 2.0, 0.8), Event("yes", 9.0, 9.1, 0.7)]
     >>> outcome = count_events(events, said, 3600.0, ["yes"], tolerance_s=0.5)

@@ -31,6 +31,7 @@ class Stream:
 
     Examples
     --------
+    >>> from kwsfeat import Detector
     >>> stream = Stream("a.wav", 3600.0, [], lambda: iter([([[0.1], [0.9]], [0.1, 0.2])]))
     >>> [event.time_s for event in stream.events(Detector(["yes"]))]
     [0.2]
@@ -111,6 +112,7 @@ def operating_curve(
 
     Examples
     --------
+    >>> from kwsfeat import Stream
     >>> stream = Stream("a.wav", 3600.0, [], lambda: iter([([[0.1], [0.9], [0.2], [0.6]], [1.0, 2.0, 3.0, 4.0])]))
     >>> [point.false_accepts for point in operating_curve([stream], ["yes"], ["yes"], thresholds=[0.5, 0.7])["yes"]]
     [2, 1]
@@ -151,6 +153,7 @@ def choose_thresholds(curve: Mapping[str, Sequence[Point]], budget: int) -> dict
 
     Examples
     --------
+    >>> from kwsfeat import Point
     >>> yes = [Point(0.5, 10, 0, 4), Point(0.7, 10, 1, 1), Point(0.9, 10, 3, 0)]
     >>> no = [Point(0.5, 10, 0, 1), Point(0.9, 10, 1, 0)]
     >>> {word: point.threshold for word, point in choose_thresholds({"yes": yes, "no": no}, budget=1).items()}
