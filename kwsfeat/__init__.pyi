@@ -7,6 +7,7 @@ from .audio.clip import (
     load_clip as load_clip,
     resample as resample,
 )
+from .audio.read import read_blocks as read_blocks
 from .audio.waveform import as_float32 as as_float32
 from .augment import (
     load_policy as load_policy,

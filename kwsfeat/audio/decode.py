@@ -94,7 +94,7 @@ def decode(source: Source, start: int, stop: int | None, remark: Remark, choose:
     with opened(source) as file:
         frames = check_promises(source, file, remark)
         sr = int(file.samplerate)
-        guessed = file.format == "MP3" and not _has_length_tag(source)
+        guessed = file.format == "MP3" and not has_length_tag(source)
         if guessed:
             remark(faults.UNTAGGED)
             frames = _count(file)
@@ -156,7 +156,7 @@ def _check_values(source: Source, y: NDArray[np.float32]) -> None:
     check_peak(peak, name_of(source))
 
 
-def _has_length_tag(source: Source) -> bool:
+def has_length_tag(source: Source) -> bool:
     """Whether an MP3 file states how long it is (the frame called Xing or Info)."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:

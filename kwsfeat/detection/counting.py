@@ -122,14 +122,15 @@ class _Timeline:
     """Which source is heard when, outside the intervals of the words."""
 
     def __init__(self, reference: Sequence[Interval], words: Collection[str], duration_s: float, tolerance_s: float) -> None:
-        sections, said = [], []
+        sections: list[tuple[float, float, str]] = []
+        said: list[tuple[float, float, str]] = []
         for one in reference:
             end_s = one.end_s + tolerance_s if one.word else one.end_s
             (said if one.word in words else sections).append((one.start_s, end_s, one.source or (NEAR_MISS if one.word else OTHER)))
         sections.sort(key=lambda section: section[0] - section[1])  # the longest first, and shorter ones painted over it
         borders = {0.0, duration_s} | {time for start, end, _ in sections + said for time in (start, end)}
         self._borders: NDArray[np.float64] = np.array(sorted(time for time in borders if 0 <= time <= duration_s))
-        self._names = [OTHER, *dict.fromkeys(name for _, _, name in sections if name != OTHER)]
+        self._names: list[str] = [OTHER, *dict.fromkeys(name for _, _, name in sections if name != OTHER)]
         self._painted = np.zeros(max(1, len(self._borders) - 1), np.int64)
         for start, end, name in sections:
             self._paint(start, end, self._names.index(name))
@@ -145,7 +146,7 @@ class _Timeline:
     def source_at(self, time_s: float) -> str:
         """What is heard at a time."""
         piece = int(np.searchsorted(self._borders, time_s, side="right")) - 1
-        return self._names[self._painted[min(max(piece, 0), len(self._painted) - 1)]]
+        return self._names[int(self._painted[min(max(piece, 0), len(self._painted) - 1)])]
 
     def hours(self) -> dict[str, float]:
         """Source -> hours outside the intervals of the words."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import log
+from math import log, sqrt
 
 import numpy as np
 
@@ -177,7 +177,7 @@ def _tail(confidence: float) -> float:
 
 def _most(n: int) -> float:
     """A mean far above every bound for `n` events."""
-    return n + 20 * (n + 1) ** 0.5 + 100
+    return n + 20 * sqrt(n + 1) + 100
 
 
 def _poisson_below(n: int, mean: float) -> float:
