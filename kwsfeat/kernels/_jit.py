@@ -50,6 +50,21 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _Stage(function, targetoptions=_options(no_cpython_wrapper=True, forceinline=True), pipeline_class=_StageCompiler)
 
 
+def c_address(function: Callable[[int], int]) -> int:
+    """Compile `function`, int64 to int64, and return the address at which C calls it, valid as long as the process; kept like a `jit`."""
+    kernel = _Kernel(function, targetoptions=_options(no_cfunc_wrapper=False))
+    folder = cache_folder()
+    if folder is not None:
+        kernel._cache = KernelCache(function, folder)
+    kernel.compile((types.int64,))
+    compiled = kernel.overloads[(types.int64,)]
+    _called_from_c.append(kernel)
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+
+
+_called_from_c: list[Any] = []  # their code must stay
+
+
 def cpu() -> tuple[str, str]:
     """Name and features of the processor that Numba compiles for; ``NUMBA_CPU_NAME`` overrides the host's."""
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
