@@ -93,4 +93,5 @@ from .pipeline.fresh import FreshFeatures as FreshFeatures
 from .pipeline.rows import folds_of_rows as folds_of_rows
 from .pipeline.sources import plan_recordings as plan_recordings
 from .pipeline.variants import augment_source as augment_source
+from .stream.front_end import StreamFrontEnd as StreamFrontEnd
 from .threads import thread_count as thread_count

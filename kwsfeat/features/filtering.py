@@ -153,6 +153,27 @@ def _with_scipys_state(
     return filtered.astype(np.float32), np.moveaxis(zf, 0, -2).astype(np.float64 if zi.dtype == np.float64 else np.float32)
 
 
+class PieceFilter:
+    """A cascade over one signal that comes in pieces, from rest: the bits of :func:`sosfilt` over the whole.
+
+    Parameters
+    ----------
+    sos : ndarray, float64, shape (n_sections, 6)
+    """
+
+    def __init__(self, sos: NDArray[np.float64]) -> None:
+        self._coefficients, _ = _tables(sos.tobytes(), 1.0)
+        self.state = np.zeros(self._coefficients.size // 5 * 2, np.float32)
+
+    def __call__(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples, filtered."""
+        out = np.empty(y.size, np.float32)
+        view = y.view()
+        view.flags.writeable = False  # one compilation for read-only and writable arrays
+        iir.filter_piece(view, out, self._coefficients, self.state)
+        return out
+
+
 def sosfilt_clips(
     sos: NDArray[np.float64], clips: Samples, out: NDArray[np.float32], lengths: NDArray[np.integer] | None, pad: Pad
 ) -> None:

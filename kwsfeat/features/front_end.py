@@ -309,4 +309,9 @@ def _dithered(clips: Samples, out: NDArray[np.float32], config: FeatureConfig, e
     amplitude = np.float32(config.dither / config.input_scale)
     np.multiply(clips, np.float32(1.0 / 32768.0 if clips.dtype == np.int16 else 1.0), out=out, dtype=np.float32)
     for clip, row in zip(out, rows, strict=True):
-        clip += amplitude * np.random.default_rng((*entropy, int(row))).standard_normal(clip.size, np.float32)
+        clip += amplitude * dither_source(entropy, int(row)).standard_normal(clip.size, np.float32)
+
+
+def dither_source(seed: Seed, row: int) -> np.random.Generator:
+    """Where the dither of clip number `row` comes from."""
+    return np.random.default_rng((*_entropy(seed), row))

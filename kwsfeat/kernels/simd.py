@@ -249,10 +249,11 @@ def at_most(value, bound):
 
 
 def _intrinsic_call(builder, name, args):
-    """llvm.<name> on whole vectors; llvmlite has no name for vector types, so it is spelled out."""
-    vector = args[0].type
-    function_type = ir.FunctionType(vector, [vector] * len(args))
-    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}.v{vector.count}f32", fnty=function_type), list(args))
+    """llvm.<name> on whole vectors or one value; llvmlite has no name for vector types, so it is spelled out."""
+    kind = args[0].type
+    suffix = f"v{kind.count}f32" if isinstance(kind, ir.VectorType) else "f32"
+    function_type = ir.FunctionType(kind, [kind] * len(args))
+    return builder.call(builder.module.declare_intrinsic(f"llvm.{name}.{suffix}", fnty=function_type), list(args))
 
 
 @intrinsic
@@ -267,7 +268,7 @@ def sqrt(typingctx, value):
 
 @intrinsic
 def fma(typingctx, a, b, c):
-    """a * b + c with one rounding."""
+    """a * b + c with one rounding, of vectors or of single float32."""
 
     def codegen(context, builder, sig, args):
         return _intrinsic_call(builder, "fma", args)

@@ -25,6 +25,7 @@ ORDER = {
         "config",
         "audio",
         "features",
+        "stream",
         "augment",
         "dataset",
         "corpus",

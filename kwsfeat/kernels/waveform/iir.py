@@ -2,7 +2,8 @@
 
 Many clips: a lane is a clip, and two sections advance together, because one alone waits for its own results half of the time.
 One clip: a lane is a section. Two samples at a time move up by one lane a turn: the second fills the waits of the first.
-Both do the same operations in the same order and give the same bits.
+A piece of a signal: no lanes, because all sections must be through with its last sample when it ends.
+All do the same operations in the same order and give the same bits.
 Formula of a section: y = b0 x + z0; z0 = b1 x - a1 y + z1; z1 = b2 x - a2 y (Oppenheim & Schafer, section 6.3).
 """
 
@@ -32,7 +33,7 @@ DELAY = 2 * (GROUP - 1)  # samples until the first one has passed through a grou
 
 @inlined
 def _section(x, z0, z1, coefficients):
-    """One step; every rounding is spelled out, so that both ways to run a cascade give the same bits."""
+    """One step; every rounding is spelled out, so that all ways to run a cascade give the same bits."""
     b0, b1, b2, a1, a2 = coefficients  # a1 and a2 are negated
     y = fma(b0, x, z0)
     return y, fma(a1, y, fma(b1, x, z1)), fma(a2, y, b2 * x)
@@ -103,6 +104,25 @@ def filter_clip(y, out, lanes, line):
         _group_over_line(line, g * DELAY, n + (g + 1) * DELAY, lanes, g * 5 * GROUP)
     for i in range(n):
         out[i] = at(line, i + n_groups * DELAY)
+    restore_denormals(before)
+
+
+@jit
+def filter_piece(y, out, coefficients, state):
+    """The next samples of one signal: y (n_samples,) float32 to out (n_samples,) float32, which may be `y`.
+
+    coefficients (n_sections * 5,) b0 b1 b2 -a1 -a2. state (n_sections * 2,): z0 and z1 of each section before the first sample, and
+    after the last when it returns. A sample passes through all sections before the next begins; the processor overlaps them.
+    """
+    before = flush_denormals()
+    for i in range(y.size):
+        x = at(y, i)
+        for s in range(coefficients.size // 5):
+            c = 5 * s
+            b0, b1, b2 = at(coefficients, c), at(coefficients, c + 1), at(coefficients, c + 2)
+            section = b0, b1, b2, at(coefficients, c + 3), at(coefficients, c + 4)
+            x, state[2 * s], state[2 * s + 1] = _section(x, at(state, 2 * s), at(state, 2 * s + 1), section)
+        out[i] = x
     restore_denormals(before)
 
 

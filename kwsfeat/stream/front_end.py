@@ -1,0 +1,193 @@
+"""StreamFrontEnd: a FeatureConfig made ready to run on a signal that has not ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kwsfeat.audio.waveform import as_samples, check_samples
+from kwsfeat.config.features import FeatureConfig
+from kwsfeat.errors import AudioError, ConfigError
+from kwsfeat.features.front_end import Seed
+from kwsfeat.stream.conditioning import Conditioning
+from kwsfeat.stream.context import Context
+from kwsfeat.stream.frames import Frames
+from kwsfeat.stream.streamable import check_streams
+
+
+class StreamFrontEnd:
+    """Extracts the features that a FeatureConfig describes from samples that come in pieces of any size.
+
+    However the signal is cut, its frames are bit for bit those that :meth:`FrontEnd.extract_recording` gives of it as a whole.
+    Memory is taken once; a push allocates its result only.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        What to compute; one that streams.
+    sr : int, optional
+        Sampling rate in Hz of the samples that are pushed; ``config.sr`` by default.
+    seed : int or tuple of int
+        Of the dither.
+
+    Raises
+    ------
+    ConfigError
+        If a choice of `config` needs the whole clip, naming the field and the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kwsfeat import preset
+    >>> stream = StreamFrontEnd(preset("logmel"))
+    >>> y = np.zeros(16000, np.float32)
+    >>> stream.push(y[:1280]).shape, stream.push(y[1280:]).shape, stream.finish().shape
+    ((7, 40), (92, 40), (2, 40))
+    """
+
+    def __init__(self, config: FeatureConfig, *, sr: int | None = None, seed: Seed = 0) -> None:
+        self.config = config
+        self.sr = config.sr if sr is None else sr
+        check_streams(config, self.sr)
+        if self.sr != config.sr:
+            raise ConfigError(f"sr={sr} must be config.sr={config.sr}")
+        self._seed = seed
+        self._conditioning = Conditioning(config, seed)
+        self._context = Context(config)
+        self._frames = Frames(config, affine=not self._context.needed)
+        self._finished = False
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self._frames.hop / self.config.sr
+
+    @property
+    def latency(self) -> float:
+        """Seconds of signal after which the first frame is there; frame t is there ``t * hop_s`` later."""
+        samples = self._frames.first_after + self._context.ahead * self._frames.hop
+        return samples / self.config.sr
+
+    @property
+    def n_frames(self) -> int:
+        """Frames given since the beginning."""
+        return self._context.n_out
+
+    def push(self, samples: ArrayLike) -> NDArray[np.float32]:
+        """The frames that these samples complete.
+
+        Parameters
+        ----------
+        samples : array_like, shape (n,)
+            The next samples at `sr`, mono, n >= 0, float in [-1, 1] or int16.
+
+        Returns
+        -------
+        features : ndarray, float32, shape (n_new_frames, n_features)
+
+        Raises
+        ------
+        AudioError
+            If `samples` are not one-dimensional, have a type or values of another scale, or hold NaN or infinity, or if the stream
+            has been finished. Nothing of them is taken then: the stream goes on as if they had not come.
+        """
+        if self._finished:
+            raise AudioError("the stream has ended: reset() begins another")
+        y = as_samples(samples, "samples")
+        if y.ndim != 1:
+            raise AudioError(f"samples have shape {y.shape} and must be one-dimensional (n_samples,): mix or choose a channel")
+        check_samples(y, "samples")
+        if y.dtype == np.int16:
+            y = y * np.float32(1 / 32768)
+        y = self._conditioning.push(y)
+        n_in = self._frames.ready(self._frames.n_samples + y.size)
+        return self._gathered(self._frames.push(y), n_in, last=False)
+
+    def finish(self) -> NDArray[np.float32]:
+        """The signal ends here: the frames that waited for more, as they are at the end of a recording.
+
+        Returns
+        -------
+        features : ndarray, float32, shape (n_new_frames, n_features)
+            None where the whole signal was too short for a frame, for its mirrored edge or for its deltas.
+        """
+        if self._finished:
+            raise AudioError("the stream has ended: reset() begins another")
+        self._finished = True
+        return self._gathered(self._frames.finish(), self._frames.in_all(), last=True)
+
+    def reset(self) -> None:
+        """Before the first sample: equal to a new object."""
+        self._conditioning.reset()
+        self._frames.reset()
+        self._context.reset()
+        self._finished = False
+
+    def state(self) -> dict[str, Any]:
+        """All that the next frames depend on, to go on from elsewhere or later.
+
+        Returns
+        -------
+        state : dict
+            Copies: numbers, arrays, and dicts of these; what it belongs to is in it. It does not change with the stream.
+        """
+        return {
+            "fingerprint": self.config.fingerprint,
+            "sr": self.sr,
+            "finished": self._finished,
+            "conditioning": self._conditioning.state(),
+            "frames": self._frames.state(),
+            "context": self._context.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as if what led to `state` had been pushed here.
+
+        Parameters
+        ----------
+        state : dict
+            What :meth:`state` gave, of a stream of this configuration and rate.
+
+        Raises
+        ------
+        ConfigError
+            If it belongs to another configuration or rate, or is no such state.
+        """
+        before = self.state()
+        try:
+            self._take(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._take(before)
+            raise ConfigError(
+                f"this is no state of this stream ({error}): restore what state() gave of one with this config and sr"
+            ) from None
+
+    def _take(self, state: dict[str, Any]) -> None:
+        for name, mine in (("fingerprint", self.config.fingerprint), ("sr", self.sr)):
+            if state[name] != mine:
+                raise ValueError(f"{name} is {state[name]!r}, not {mine!r}")
+        self._finished = bool(state["finished"])
+        self._conditioning.restore(state["conditioning"])
+        self._frames.restore(state["frames"], finished=self._finished)
+        self._context.restore(state["context"], n_in=self._frames.n_frames, finished=self._finished)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.config, self.sr, self._seed, self.state())
+
+    def _gathered(self, blocks: Any, n_in: int, *, last: bool) -> NDArray[np.float32]:
+        """The features of the blocks with which there are `n_in` frames."""
+        out = np.empty((max(0, self._context.ready(n_in, last=last) - self._context.n_out), self.config.n_features), np.float32)
+        at = 0
+        for block in blocks:
+            at += self._context.push(block, out[at:])
+        if last:
+            self._context.push(self._frames.none, out[at:], last=True)
+        return out
+
+
+def _restored(config: FeatureConfig, sr: int, seed: Seed, state: dict[str, Any]) -> StreamFrontEnd:
+    stream = StreamFrontEnd(config, sr=sr, seed=seed)
+    stream.restore(state)
+    return stream

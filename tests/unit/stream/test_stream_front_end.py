@@ -1,0 +1,213 @@
+"""StreamFrontEnd against FrontEnd on the whole recording: bit for bit, for any configuration that streams and any way to cut."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import configs, noise_clip
+
+from kwsfeat import PRESETS, AudioError, ConfigError, FeatureConfig, FrontEnd, StreamFrontEnd, preset
+
+LOGMEL = preset("logmel")
+
+
+def pushed(stream: StreamFrontEnd, y: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    """What each piece gave, and the end; the sizes are taken again and again."""
+    out, start, k = [], 0, 0
+    while start < len(y):
+        n = sizes[k % len(sizes)]
+        out.append(stream.push(y[start : start + n]))
+        start, k = start + n, k + 1
+    return [*out, stream.finish()]
+
+
+def streamed(config: FeatureConfig, y: np.ndarray, sizes: list[int]) -> np.ndarray:
+    return np.concatenate(pushed(StreamFrontEnd(config), y, sizes))
+
+
+def cuts(hop: int) -> st.SearchStrategy[list[int]]:
+    """Sizes of pieces, at least one of which takes the signal on."""
+    size = st.one_of(st.sampled_from([0, 1, hop - 1, hop, hop + 1, 1280, 100_000]), st.integers(0, 5000))
+    return st.lists(size, min_size=1, max_size=8).filter(lambda sizes: sum(sizes) >= 40)
+
+
+STREAMS: dict[str, object] = {"peak_normalize": False, "log_ref": 1.0, "top_db": None}
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(st.data())
+def test_any_config_and_any_cut_give_the_bits_of_the_whole_recording(data):
+    config = data.draw(configs(**STREAMS, normalize="none"))
+    config = replace(
+        config,
+        lowpass_hz=data.draw(st.sampled_from([None, None, 1000.0])),
+        lowpass_order=data.draw(st.sampled_from([1, 8, 35])),
+        dither=data.draw(st.sampled_from([0.0, 0.0, 0.01])),
+    )
+    n = data.draw(st.integers(config.n_samples, 12_000))
+    y = noise_clip(n, data.draw(st.integers(0, 1000)))
+    if data.draw(st.booleans()):
+        y = (y * 32767).clip(-32768, 32767).astype(np.int16)
+    whole = FrontEnd(config).extract_recording(y)
+    np.testing.assert_array_equal(streamed(config, y, data.draw(cuts(config.hop_length))), whole)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_streams_without_what_needs_the_whole_clip(name):
+    config = replace(preset(name), **STREAMS, resample_from_hz=0)
+    config = replace(config, normalize="global", global_mean=(0.5,) * config.n_features, global_std=(2.0,) * config.n_features)
+    y = noise_clip(30_011, 5)
+    whole = FrontEnd(config).extract_recording(y)
+    for sizes in ([1280], [1, 159, 161, 4000], [100_000]):
+        np.testing.assert_array_equal(streamed(config, y, sizes), whole)
+
+
+def test_a_mixture_of_types_is_one_signal():
+    integers = (noise_clip(9000, 0) * 32768).astype(np.int16)
+    stream = StreamFrontEnd(LOGMEL)
+    parts = [integers[:3000], integers[3000:6000] / 32768, (integers[6000:] / 32768).astype(np.float32)]
+    out = np.concatenate([*(stream.push(part) for part in parts), stream.finish()])
+    np.testing.assert_array_equal(out, FrontEnd(LOGMEL).extract_recording(integers))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"framing": "none"}, {"framing": "reflect"}, {"framing": "symmetric"}, {"framing": "end"}, {"deltas": 2},
+     {"deltas": 2, "delta_kind": "htk"}, {"output": "waveform"}, {"hop_length": 700}, {"drop_last_frame": True}],
+    ids=str,
+)  # fmt: skip
+def test_a_frame_comes_with_the_sample_that_completes_it(changes):
+    config = replace(LOGMEL, **changes)
+    stream = StreamFrontEnd(config)
+    y = noise_clip(9_000, 1)
+    n_known = np.cumsum([len(stream.push(y[i : i + 1])) for i in range(len(y))])
+    first, hop = stream.latency * config.sr, stream.hop_s * config.sr
+    due = np.floor((np.arange(1, len(y) + 1) - first) / hop + 1e-9) + 1
+    late = due > 12  # the first ones may wait for a mirrored edge or for their deltas
+    np.testing.assert_array_equal(n_known[late], due[late])
+    assert (n_known <= np.maximum(due, 0)).all()
+    assert stream.n_frames == n_known[-1]
+
+
+@pytest.mark.parametrize("n", [0, 1, 100, 256, 257, 400, 511, 512, 513])
+@pytest.mark.parametrize("framing", ["zero", "reflect", "symmetric", "none", "end"])
+@pytest.mark.parametrize("deltas", [0, 1])
+def test_a_signal_that_ends_early_has_the_frames_of_a_recording_or_none(n, framing, deltas):
+    config = replace(LOGMEL, framing=framing, deltas=deltas)
+    y = noise_clip(1 + n, 2)[:n]
+    try:
+        whole = FrontEnd(config).extract_recording(y)
+    except AudioError:
+        whole = np.empty((0, config.n_features), np.float32)
+    np.testing.assert_array_equal(streamed(config, y, [100]), whole)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (np.array([0.1, np.nan], np.float32), "samples holds NaN or infinity"),
+        (np.array([0.1, -np.inf]), "samples holds NaN or infinity"),
+        (np.array([3000.0, -4.0]), "must lie between -1 and 1"),
+        (np.zeros((100, 2), np.float32), r"shape \(100, 2\) and must be one-dimensional"),
+        (np.zeros(100, np.int32), "samples of type int32 and must be float in"),
+    ],
+)
+def test_a_push_that_is_refused_takes_nothing(bad, message):
+    config = replace(LOGMEL, log="pcen", deltas=1, lowpass_hz=3000.0, dither=0.01)
+    y = noise_clip(8000, 3)
+    stream = StreamFrontEnd(config)
+    out = [stream.push(y[:3333])]
+    with pytest.raises(AudioError, match=message) as error:
+        stream.push(bad)
+    assert "\n" not in str(error.value)
+    out += [stream.push(y[3333:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate(out), FrontEnd(config).extract_recording(y))
+
+
+def test_silence_and_clipping_are_signals_too():
+    y = np.concatenate([np.zeros(5000, np.int16), np.full(3000, 32767, np.int16), np.full(3000, -32768, np.int16)])
+    for name in ("logmel", "kaldi", "bcresnet"):
+        np.testing.assert_array_equal(streamed(preset(name), y, [1280, 77]), FrontEnd(preset(name)).extract_recording(y))
+
+
+RICH = replace(LOGMEL, log="pcen", deltas=2, preemph=0.9, framing="reflect", lowpass_hz=3000.0, dither=0.01, post_add=1.0)
+
+
+def test_a_stream_goes_on_from_its_state_and_streams_share_nothing():
+    y, other = noise_clip(20_000, 4), noise_clip(20_000, 5)
+    whole = FrontEnd(RICH).extract_recording(y)
+    for cut in (0, 1, 100, 5000, 19_999):
+        stream = StreamFrontEnd(RICH)
+        first = stream.push(y[:cut])
+        state = stream.state()
+        resumed, copied = StreamFrontEnd(RICH), pickle.loads(pickle.dumps(stream))
+        resumed.push(other[:777])
+        resumed.restore(state)
+        stream.push(other)  # neither the state nor what came of it changes with the stream
+        for one in (resumed, copied):
+            np.testing.assert_array_equal(np.concatenate([first, one.push(y[cut:]), one.finish()]), whole)
+            assert one.n_frames == len(whole)
+
+
+def test_reset_equals_a_new_object_and_an_ended_stream_says_so():
+    y = noise_clip(6000, 6)
+    stream = StreamFrontEnd(RICH)
+    first = np.concatenate([stream.push(y), stream.finish()])
+    for call in (lambda: stream.push(y), stream.finish):
+        with pytest.raises(AudioError, match=r"the stream has ended: reset\(\) begins another"):
+            call()
+    ended = stream.state()
+    stream.reset()
+    assert stream.n_frames == 0
+    np.testing.assert_array_equal(np.concatenate(pushed(stream, y, [500])), first)
+    stream.reset()
+    stream.restore(ended)
+    with pytest.raises(AudioError, match="has ended"):
+        stream.push(y)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s | {"fingerprint": "0"},
+        lambda s: s | {"sr": 8000},
+        lambda s: {},
+        lambda s: None,
+        lambda s: s | {"frames": s["frames"] | {"n_frames": 3}},
+        lambda s: s | {"frames": s["frames"] | {"n_samples": 10**6}},
+        lambda s: s | {"frames": s["frames"] | {"samples": s["frames"]["samples"][1:]}},
+        lambda s: s | {"context": s["context"] | {"n_out": 1}},
+        lambda s: s | {"context": s["context"] | {"frames": s["context"]["frames"][1:]}},
+        lambda s: s | {"conditioning": s["conditioning"] | {"dither": 4}},
+    ],
+)
+def test_a_state_that_is_none_is_refused_and_changes_nothing(change):
+    y = noise_clip(9000, 7)
+    stream = StreamFrontEnd(RICH)
+    out = [stream.push(y[:5000])]
+    with pytest.raises(ConfigError, match="this is no state of this stream"):
+        stream.restore(change(stream.state()))
+    out += [stream.push(y[5000:]), stream.finish()]
+    np.testing.assert_array_equal(np.concatenate(out), FrontEnd(RICH).extract_recording(y))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"peak_normalize": True}, "peak_normalize=True cannot stream: it divides by the clip's largest sample"),
+        ({"top_db": 80.0}, "top_db=80.0 cannot stream"),
+        ({"log_ref": "max"}, "log_ref='max' cannot stream"),
+        ({"normalize": "row-l1"}, "normalize='row-l1' cannot stream"),
+        ({"normalize": "mean"}, "normalize='mean' cannot stream"),
+        ({"resample": "fft", "resample_from_hz": 8000}, "resample_from_hz=8000 cannot stream"),
+    ],
+)
+def test_what_needs_the_whole_clip_is_refused_by_name(changes, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        StreamFrontEnd(replace(LOGMEL, **changes))
+    assert "\n" not in str(error.value)
