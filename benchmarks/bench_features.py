@@ -22,7 +22,7 @@ from harness.race import compare
 from kwsfeat import FeatureConfig, FrontEnd, butter_sos, mel_filterbank, preset, sosfilt
 
 SR, N_CLIPS = 16000, 64
-PICTURE = Path(__file__).resolve().parents[1] / "docs" / "clips_per_second.png"
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "clips_per_second.png"
 
 
 @pytest.fixture(scope="module", autouse=True)
