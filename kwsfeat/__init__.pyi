@@ -61,6 +61,10 @@ from .detection.reference import (
     Interval as Interval,
     read_reference as read_reference,
 )
+from .detection.streams import (
+    StreamFile as StreamFile,
+    list_streams as list_streams,
+)
 from .errors import (
     AudioError as AudioError,
     ConfigError as ConfigError,

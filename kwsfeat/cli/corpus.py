@@ -1,4 +1,4 @@
-"""Commands about recordings before they become a file: ``synth``, ``fetch`` and ``scan``."""
+"""Commands about recordings before they become a file: ``synth``, ``fetch``, ``scan`` and ``stream-corpus``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from kwsfeat.cli.boundary import SKIPPED
-from kwsfeat.cli.console import Console, console_options
-from kwsfeat.cli.options import layout_options, threads_option
+from kwsfeat.cli.boundary import SKIPPED, wrong_usage
+from kwsfeat.cli.console import Console, console_options, one_line
+from kwsfeat.cli.options import Range, layout_options, overwrite_option, threads_option
+from kwsfeat.config.splits import SPLITS
 
 
 @click.command()
@@ -115,3 +116,68 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
     }
     console.data(text, values)
     return SKIPPED if found.unreadable else 0
+
+
+@click.command("stream-corpus")
+@click.argument("clips", type=click.Path(path_type=Path), metavar="CLIPS")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="OUT")
+@click.option("--words", required=True, metavar="WORD,WORD,...", help="What is to be detected.")
+@click.option(
+    "--negatives", type=click.Path(path_type=Path), multiple=True, required=True, metavar="DIR",
+    help="Recordings in which none of the words is said; repeatable.",
+)  # fmt: skip
+@click.option("--part", default="1/1", show_default=True, metavar="K/N", help="Every N-th recording of the negatives, from the K-th on.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
+@click.option("--gap", type=Range(), default="4:12", show_default=True, help="Seconds between words.")
+@click.option("--snr", type=Range(), default="0:20", show_default=True, help="dB of a word over what is heard under it.")
+@click.option("--level", type=Range(), default="-50:-30", show_default=True, help="dB under full scale of the negatives.")
+@click.option("--room", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of words that are heard in a room.")
+@click.option("--others", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Share of clips of other words.")
+@click.option("--hours", type=float, metavar="H", help="At most so much, evenly from each folder of negatives  [default: all there is]")
+@click.option("--length", "length_s", type=float, default=600.0, show_default=True, metavar="S", help="Seconds of one stream, at most.")
+@click.option("--format", "audio", type=click.Choice(("flac", "wav")), default="flac", show_default=True)
+@click.option("--sr", type=click.IntRange(1000, 192_000), default=16000, show_default=True, help="Hz.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides what is said where and how loud.")
+@overwrite_option
+@console_options
+def stream_corpus(
+    clips: Path, folder: Path, words: str, negatives: tuple[Path, ...], part: str, gap: tuple[float, float], snr: tuple[float, float],
+    level: tuple[float, float], room: float, console: Console, **choices: Any,
+) -> None:  # fmt: skip
+    """Make streams to calibrate and score a detector on: words placed into hours of something else.
+
+    CLIPS is a file that was built, whose splits keep the speakers of training and test apart, or a corpus. OUT gets a recording and
+    a table of what is said when for each stream, and stream.toml, which lists them. The folders of the negatives are the sources
+    that false accepts are counted by. For thresholds that are chosen and scored on different streams, take other splits and parts:
+
+    \b
+    kwsfeat stream-corpus words.h5 tune --words yes,no --negatives negatives/ --split validation --part 1/2
+    kwsfeat stream-corpus words.h5 heard --words yes,no --negatives negatives/ --split test --part 2/2
+    """
+    from kwsfeat.pipeline.streams.mix import MixConfig
+    from kwsfeat.pipeline.streams.write import make_streams
+
+    k, slash, n = part.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal()):
+        raise click.BadParameter(f"{part!r} is not K/N, such as 1/2.", param_hint="--part")
+    with wrong_usage():
+        config = MixConfig(gap_s=gap, snr_db=snr, level_db=level, room=room)
+    with console.progress("recordings") as progress:
+        made = make_streams(
+            clips, folder, words=[word.strip() for word in words.split(",") if word.strip()], negatives=negatives, part=(int(k), int(n)),
+            config=config, progress=progress, **choices,
+        )  # fmt: skip
+    said = ", ".join(f"{one_line(word)} {n:,}" for word, n in made.said.items())
+    heard = ", ".join(f"{one_line(source)} {hours:.2f} h" for source, hours in made.hours.items())
+    console.data(
+        f"{folder}: {made.n_streams} streams, {sum(made.hours.values()):.2f} h: {heard}\n"
+        f"said: {said}; of {made.n_clips:,} clips by {made.n_speakers:,} known speakers of the {choices['split']} split",
+        {
+            "path": str(folder),
+            "n_streams": made.n_streams,
+            "hours": made.hours,
+            "said": made.said,
+            "n_clips": made.n_clips,
+            "n_speakers": made.n_speakers,
+        },
+    )

@@ -32,7 +32,7 @@ def shown(page: Path) -> Iterator[tuple[str, str, list[str]]]:
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", prose(page))
     for line in lines:
-        if match := re.match(r"\s*(?:\$ )?(kwsfeat|kwstrain) ([a-z]+)\b(.*)", line):
+        if match := re.match(r"\s*(?:\$ )?(kwsfeat|kwstrain) ([a-z]+(?:-[a-z]+)*)\b(.*)", line):
             yield match[1], match[2], re.findall(r"(?<![\w-])--?[a-z][\w-]*", match[3].split("#")[0])
 
 
