@@ -10,25 +10,6 @@ import click
 
 from kwsfeat.errors import StoreError
 
-
-class Range(click.ParamType):
-    """Two ascending numbers as ``LOW:HIGH``, or one number for both."""
-
-    name = "LOW:HIGH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The two numbers."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            numbers = [float(part) for part in str(value).split(":")]
-        except ValueError:
-            numbers = []
-        if len(numbers) not in (1, 2) or not numbers[0] <= numbers[-1]:
-            self.fail(f"{value!r} is not LOW:HIGH: two ascending numbers, or one.", param, ctx)
-        return numbers[0], numbers[-1]
-
-
 threads_option = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="[default: one per processor, at most 16]")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 
@@ -43,6 +24,17 @@ def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def low_high(text: str) -> tuple[float, float]:
+    """Two ascending numbers from ``LOW:HIGH``, or one number for both: a type of options."""
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not numbers[0] <= numbers[-1]:
+        raise click.BadParameter(f"{text!r} is not LOW:HIGH: two ascending numbers, or one.")
+    return numbers[0], numbers[-1]
 
 
 def check_new(path: Path, *, overwrite: bool) -> None:

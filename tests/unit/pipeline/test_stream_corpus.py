@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_corpus_of_streams(tiny_corpus: Path, negatives: Path, tmp_path: Path,
         assert (section.source, section.word, section.start_s, section.end_s) == (stream.audio.name[:-9], "", 0.0, info.duration)
         assert {one.source for one in said} <= {"", "near-miss"}
         assert all((one.word in ("yes", "no")) == (one.source == "") for one in said)
-        gaps = [b.start_s - a.end_s for a, b in zip(said, said[1:], strict=False)]
+        gaps = [b.start_s - a.end_s for a, b in pairwise(said)]
         assert len(said) > 3
         assert min(gaps) >= 1 - 1e-3
         assert max(gaps) <= 2 + 1e-3
