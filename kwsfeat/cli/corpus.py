@@ -9,7 +9,7 @@ import click
 
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, low_high, overwrite_option, threads_option
+from kwsfeat.cli.options import layout_options, overwrite_option, range_option, threads_option
 from kwsfeat.config.splits import SPLITS
 
 
@@ -128,7 +128,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
 )  # fmt: skip
 @click.option("--part", default="1/1", show_default=True, metavar="K/N", help="Every N-th recording of the negatives, from the K-th on.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
-@click.option("--gap", type=low_high, metavar="LOW:HIGH", default="4:12", show_default=True, help="Seconds between words.")
+@range_option("--gap", default="4:12", help="Seconds between words.")
 @click.option(
     "--snr", type=low_high, metavar="LOW:HIGH", default="0:20", show_default=True, help="dB of a word over what is heard under it."
 )

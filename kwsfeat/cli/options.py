@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,19 @@ import click
 
 from kwsfeat.errors import StoreError
 
+
+def low_high(text: str) -> tuple[float, float]:
+    """Two ascending numbers from ``LOW:HIGH``, or one number for both."""
+    try:
+        numbers = [float(part) for part in text.split(":")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 2) or not numbers[0] <= numbers[-1]:
+        raise click.BadParameter(f"{text!r} is not LOW:HIGH: two ascending numbers, or one.")
+    return numbers[0], numbers[-1]
+
+
+range_option = partial(click.option, type=low_high, metavar="LOW:HIGH", show_default=True)
 threads_option = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="[default: one per processor, at most 16]")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 
@@ -24,17 +38,6 @@ def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
-
-
-def low_high(text: str) -> tuple[float, float]:
-    """Two ascending numbers from ``LOW:HIGH``, or one number for both: a type of options."""
-    try:
-        numbers = [float(part) for part in text.split(":")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 2) or not numbers[0] <= numbers[-1]:
-        raise click.BadParameter(f"{text!r} is not LOW:HIGH: two ascending numbers, or one.")
-    return numbers[0], numbers[-1]
 
 
 def check_new(path: Path, *, overwrite: bool) -> None:
