@@ -129,12 +129,8 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
 @click.option("--part", default="1/1", show_default=True, metavar="K/N", help="Every N-th recording of the negatives, from the K-th on.")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
 @range_option("--gap", default="4:12", help="Seconds between words.")
-@click.option(
-    "--snr", type=low_high, metavar="LOW:HIGH", default="0:20", show_default=True, help="dB of a word over what is heard under it."
-)
-@click.option(
-    "--level", type=low_high, metavar="LOW:HIGH", default="-50:-30", show_default=True, help="dB under full scale of the negatives."
-)
+@range_option("--snr", default="0:20", help="dB of a word over what is heard under it.")
+@range_option("--level", default="-50:-30", help="dB under full scale of the negatives.")
 @click.option("--room", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of words that are heard in a room.")
 @click.option("--others", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Share of clips of other words.")
 @click.option("--hours", type=float, metavar="H", help="At most so much, evenly from each folder of negatives  [default: all there is]")
