@@ -165,13 +165,11 @@ class PieceFilter:
         self._coefficients, _ = _tables(sos.tobytes(), 1.0)
         self.state = np.zeros(self._coefficients.size // 5 * 2, np.float32)
 
-    def __call__(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next samples, filtered."""
-        out = np.empty(y.size, np.float32)
+    def __call__(self, y: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """The next samples, filtered, to `out`, which may be `y`."""
         view = y.view()
         view.flags.writeable = False  # one compilation for read-only and writable arrays
         iir.filter_piece(view, out, self._coefficients, self.state)
-        return out
 
 
 def sosfilt_clips(

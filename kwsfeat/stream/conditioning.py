@@ -1,4 +1,4 @@
-"""What happens to samples before they are frames, for samples that come in pieces: dither and low-pass."""
+"""What happens to samples before they are frames, for samples that come in pieces: to float32, dither and low-pass."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.design.butterworth import butter_sos
 from kwsfeat.features.filtering import PieceFilter
 from kwsfeat.features.front_end import Seed, dither_source
+
+_OF_INT16 = np.float32(1 / 32768)
 
 
 class Conditioning:
@@ -21,9 +24,13 @@ class Conditioning:
     config : FeatureConfig
     seed : int or tuple of int
         Of the dither.
+    at_once : int
+        Samples that may come together.
     """
 
-    def __init__(self, config: FeatureConfig, seed: Seed) -> None:
+    def __init__(self, config: FeatureConfig, seed: Seed, at_once: int) -> None:
+        self._conditioned = np.empty(at_once, np.float32)
+        self._noise = np.empty(at_once if config.dither else 0, np.float32)
         self._amplitude = np.float32(config.dither / config.input_scale)
         self._seed = seed
         self._filter = PieceFilter(butter_sos(config.lowpass_order, config.lowpass_hz, sr=config.sr)) if config.lowpass_hz else None
@@ -35,11 +42,19 @@ class Conditioning:
         if self._filter is not None:
             self._filter.state[:] = 0
 
-    def push(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next samples, conditioned: `y` itself where nothing is to do."""
+    def push(self, y: Samples) -> NDArray[np.float32]:
+        """The next samples, int16 or float32, conditioned: `y` itself where nothing is to do; they hold until the next call."""
+        out = self._conditioned[: y.size]
+        if y.dtype == np.int16:
+            y = np.multiply(y, _OF_INT16, out=out)
         if self._amplitude:
-            y = y + self._amplitude * self._dither.standard_normal(y.size, np.float32)
-        return y if self._filter is None else self._filter(y)
+            noise = self._dither.standard_normal(dtype=np.float32, out=self._noise[: y.size])
+            noise *= self._amplitude
+            y = np.add(y, noise, out=out)
+        if self._filter is not None:
+            self._filter(y, out)
+            y = out
+        return y
 
     def state(self) -> dict[str, Any]:
         """What :meth:`restore` takes."""

@@ -54,7 +54,9 @@ class Frames:
         """No frames."""
         self.first_after = s.frame_length - s.pad_left
         """Samples after which the first frame is complete, where no edge is mirrored."""
-        self._tail = np.empty(max(0, s.pad_left) + (2 + self._block) * s.hop + s.frame_length + self._reach + 2, np.float32)
+        self.at_once = self._block * s.hop
+        """Samples that may come together."""
+        self._tail = np.empty(s.frame_length + 4 * s.hop + self._reach + self.at_once + 2, np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -70,28 +72,24 @@ class Frames:
         complete = (n_samples - self._length + self._pad_left) // self.hop + 1
         return max(0, min(complete, self._config.frames_of(n_samples)))
 
-    def in_all(self) -> int:
-        """Frames of the recording that ends here; 0 where it is too short."""
+    def in_all(self, n_samples: int) -> int:
+        """Frames of a recording that ends after `n_samples`; 0 where it is too short."""
         try:
-            return checked_frames(self._config, self.n_samples)
+            return checked_frames(self._config, n_samples)
         except AudioError:
             return 0
 
     def push(self, y: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """The frames that `y` completes, in blocks (n_frames, n_base) that hold until the next is asked for."""
-        at = 0
-        while at < y.size:
-            n = min(self._tail.size - self._n_kept, y.size - at)
-            self._tail[self._n_kept : self._n_kept + n] = y[at : at + n]
-            self._n_kept += n
-            self.n_samples += n
-            at += n
-            yield from self._until(self.ready(self.n_samples))
-            self._forget()
+        """The frames that `y`, at most `at_once` samples, completes: blocks (n_frames, n_base) that hold until the next one."""
+        self._tail[self._n_kept : self._n_kept + y.size] = y
+        self._n_kept += y.size
+        self.n_samples += y.size
+        yield from self._until(self.ready(self.n_samples))
+        self._forget()
 
     def finish(self) -> Iterator[NDArray[np.float32]]:
         """The frames that end in the edge after the last sample."""
-        yield from self._until(self.in_all())
+        yield from self._until(self.in_all(self.n_samples))
         self._forget()
 
     def _until(self, end: int) -> Iterator[NDArray[np.float32]]:
@@ -127,7 +125,7 @@ class Frames:
         """Go on from what :meth:`state` gave; ValueError where it did not: compiled code would read other memory."""
         self.n_samples, self.n_frames, kept = int(state["n_samples"]), int(state["n_frames"]), np.asarray(state["samples"], np.float32)
         self._n_kept = kept.size
-        if self.n_samples < 0 or self.n_frames != (self.in_all() if finished else self.ready(self.n_samples)):
+        if self.n_samples < 0 or self.n_frames != (self.in_all(self.n_samples) if finished else self.ready(self.n_samples)):
             raise ValueError(f"{self.n_samples} samples do not give {self.n_frames} frames")
         if kept.shape != (self._n_needed(),):
             raise ValueError(f"{kept.shape} samples are kept and {self._n_needed()} needed")

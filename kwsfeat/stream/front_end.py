@@ -7,21 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.waveform import as_samples, check_samples
+from kwsfeat.audio.waveform import Samples, as_float32, as_samples, check_samples
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.features.front_end import Seed
 from kwsfeat.stream.conditioning import Conditioning
 from kwsfeat.stream.context import Context
 from kwsfeat.stream.frames import Frames
+from kwsfeat.stream.resampler import Resampler
 from kwsfeat.stream.streamable import check_streams
+
+_NOTHING = np.empty(0, np.float32)
 
 
 class StreamFrontEnd:
     """Extracts the features that a FeatureConfig describes from samples that come in pieces of any size.
 
-    However the signal is cut, its frames are bit for bit those that :meth:`FrontEnd.extract_recording` gives of it as a whole.
-    Memory is taken once; a push allocates its result only.
+    However the signal is cut, its frames are bit for bit those that :meth:`FrontEnd.extract_recording` gives of it as a whole; at
+    another rate, of what :func:`load_clip` makes of it: resampled by soxr and rounded to 16 bits. Memory is taken once; a push
+    allocates its result only.
 
     Parameters
     ----------
@@ -35,7 +39,7 @@ class StreamFrontEnd:
     Raises
     ------
     ConfigError
-        If a choice of `config` needs the whole clip, naming the field and the reason.
+        If a choice of `config` needs the whole clip, naming the field and the reason; if `sr` is out of 1,000 .. 1,000,000.
 
     Examples
     --------
@@ -51,12 +55,11 @@ class StreamFrontEnd:
         self.config = config
         self.sr = config.sr if sr is None else sr
         check_streams(config, self.sr)
-        if self.sr != config.sr:
-            raise ConfigError(f"sr={sr} must be config.sr={config.sr}")
         self._seed = seed
-        self._conditioning = Conditioning(config, seed)
+        self._resampler = Resampler(self.sr, config.sr) if self.sr != config.sr else None
         self._context = Context(config)
         self._frames = Frames(config, affine=not self._context.needed)
+        self._conditioning = Conditioning(config, seed, self._frames.at_once)
         self._finished = False
 
     @property
@@ -66,9 +69,9 @@ class StreamFrontEnd:
 
     @property
     def latency(self) -> float:
-        """Seconds of signal after which the first frame is there; frame t is there ``t * hop_s`` later."""
+        """Seconds of signal after which the first frame is there; frame t is there ``t * hop_s`` later, at the latest."""
         samples = self._frames.first_after + self._context.ahead * self._frames.hop
-        return samples / self.config.sr
+        return samples / self.config.sr + (0.0 if self._resampler is None else self._resampler.lag_s)
 
     @property
     def n_frames(self) -> int:
@@ -99,11 +102,9 @@ class StreamFrontEnd:
         if y.ndim != 1:
             raise AudioError(f"samples have shape {y.shape} and must be one-dimensional (n_samples,): mix or choose a channel")
         check_samples(y, "samples")
-        if y.dtype == np.int16:
-            y = y * np.float32(1 / 32768)
-        y = self._conditioning.push(y)
-        n_in = self._frames.ready(self._frames.n_samples + y.size)
-        return self._gathered(self._frames.push(y), n_in, last=False)
+        if self._resampler is not None:
+            y = self._resampler.push(as_float32(y))
+        return self._features(y, last=False)
 
     def finish(self) -> NDArray[np.float32]:
         """The signal ends here: the frames that waited for more, as they are at the end of a recording.
@@ -116,10 +117,13 @@ class StreamFrontEnd:
         if self._finished:
             raise AudioError("the stream has ended: reset() begins another")
         self._finished = True
-        return self._gathered(self._frames.finish(), self._frames.in_all(), last=True)
+        rest = self._resampler.push(_NOTHING, last=True) if self._resampler is not None else _NOTHING
+        return self._features(rest, last=True)
 
     def reset(self) -> None:
         """Before the first sample: equal to a new object."""
+        if self._resampler is not None:
+            self._resampler.reset()
         self._conditioning.reset()
         self._frames.reset()
         self._context.reset()
@@ -131,12 +135,15 @@ class StreamFrontEnd:
         Returns
         -------
         state : dict
-            Copies: numbers, arrays, and dicts of these; what it belongs to is in it. It does not change with the stream.
+            Copies: numbers, arrays, and dicts of these; what it belongs to is in it. It does not change with the stream. It is
+            exact but for the resampling of another rate, whose filter begins again with the last samples: one in some hundred
+            samples may then differ by one step of 16 bits.
         """
         return {
             "fingerprint": self.config.fingerprint,
             "sr": self.sr,
             "finished": self._finished,
+            "resampler": None if self._resampler is None else self._resampler.state(),
             "conditioning": self._conditioning.state(),
             "frames": self._frames.state(),
             "context": self._context.state(),
@@ -169,6 +176,8 @@ class StreamFrontEnd:
             if state[name] != mine:
                 raise ValueError(f"{name} is {state[name]!r}, not {mine!r}")
         self._finished = bool(state["finished"])
+        if self._resampler is not None:
+            self._resampler.restore(state["resampler"])
         self._conditioning.restore(state["conditioning"])
         self._frames.restore(state["frames"], finished=self._finished)
         self._context.restore(state["context"], n_in=self._frames.n_frames, finished=self._finished)
@@ -176,14 +185,20 @@ class StreamFrontEnd:
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.config, self.sr, self._seed, self.state())
 
-    def _gathered(self, blocks: Any, n_in: int, *, last: bool) -> NDArray[np.float32]:
-        """The features of the blocks with which there are `n_in` frames."""
-        out = np.empty((max(0, self._context.ready(n_in, last=last) - self._context.n_out), self.config.n_features), np.float32)
+    def _features(self, y: Samples, *, last: bool) -> NDArray[np.float32]:
+        """The frames that samples at the configured rate complete, or with `last` end."""
+        frames, context = self._frames, self._context
+        n_samples = frames.n_samples + y.size
+        n_in = frames.in_all(n_samples) if last else frames.ready(n_samples)
+        out = np.empty((context.ready(n_in, last=last) - context.n_out, self.config.n_features), np.float32)
         at = 0
-        for block in blocks:
-            at += self._context.push(block, out[at:])
+        for start in range(0, y.size, frames.at_once):
+            for block in frames.push(self._conditioning.push(y[start : start + frames.at_once])):
+                at += context.push(block, out[at:])
         if last:
-            self._context.push(self._frames.none, out[at:], last=True)
+            for block in frames.finish():
+                at += context.push(block, out[at:])
+            context.push(frames.none, out[at:], last=True)
         return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import ConfigError
 
+_LOWEST_HZ, _HIGHEST_HZ = 1000, 1_000_000
 _WINDOWED = "a stream does not know the whole clip: choose another value, or compute the features of a window at a time with FrontEnd"
 
 
@@ -14,8 +15,10 @@ def check_streams(config: FeatureConfig, sr: int) -> None:
     Raises
     ------
     ConfigError
-        With the field, its value and the reason.
+        With the field, its value and the reason; for an `sr` out of bounds.
     """
+    if sr != config.sr and not _LOWEST_HZ <= sr <= _HIGHEST_HZ:
+        raise ConfigError(f"sr={sr} must be from {_LOWEST_HZ:,} to {_HIGHEST_HZ:,} Hz")
     c = config
     for needs_all, field, reason in (
         (c.peak_normalize, "peak_normalize=True", "divides by the clip's largest sample"),

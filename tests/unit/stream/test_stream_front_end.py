@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from strategies import configs, noise_clip
 
 from kwsfeat import PRESETS, AudioError, ConfigError, FeatureConfig, FrontEnd, StreamFrontEnd, preset
+from kwsfeat.audio.clip import resample
+from kwsfeat.audio.waveform import as_int16
 
 LOGMEL = preset("logmel")
 
@@ -129,6 +131,37 @@ def test_a_push_that_is_refused_takes_nothing(bad, message):
     np.testing.assert_array_equal(np.concatenate(out), FrontEnd(config).extract_recording(y))
 
 
+@settings(max_examples=20)
+@given(st.sampled_from([8000, 11025, 22050, 44100, 48000, 96000, 16001]), st.integers(0, 40_000), st.data())
+def test_another_rate_gives_the_bits_of_the_resampled_recording(sr, n, data):
+    y = noise_clip(n + 1, n)[:n]
+    clip = as_int16(resample(y, sr, 16000))
+    config = data.draw(st.sampled_from([LOGMEL, replace(LOGMEL, framing="reflect", log="pcen", deltas=1, lowpass_hz=3000.0)]))
+    whole = FrontEnd(config).extract_recording(clip) if clip.size > 2000 else streamed(config, clip, [100_000])
+    stream = StreamFrontEnd(config, sr=sr)
+    np.testing.assert_array_equal(np.concatenate(pushed(stream, y, data.draw(cuts(sr // 100)))), whole)
+    stream.reset()
+    n_known = np.cumsum([len(stream.push(y[i : i + 50])) for i in range(0, n - n % 50, 50)])
+    due = np.floor((np.arange(1, n // 50 + 1) * 50 / sr - stream.latency) / stream.hop_s - 1e-9) + 1
+    assert (n_known >= due)[due > 12].all()
+
+
+@pytest.mark.parametrize("sr", [48000, 44100, 8000])
+def test_a_resampled_stream_goes_on_from_its_state_within_a_step_of_16_bits(sr):
+    y = noise_clip(2 * sr, 8)
+    config = FeatureConfig(output="waveform")
+    whole = FrontEnd(config).extract_recording(as_int16(resample(y, sr, 16000)))
+    for cut in (0, 100, sr // 3, sr + 7):
+        stream, resumed = StreamFrontEnd(config, sr=sr), StreamFrontEnd(config, sr=sr)
+        first = np.concatenate([stream.push(y[i : min(i + 999, cut)]) for i in range(0, cut + 1, 999)])
+        resumed.restore(stream.state())
+        rest = [resumed.push(y[i : i + 555]) for i in range(cut, len(y), 555)]
+        both = np.concatenate([first, *rest, resumed.finish()])
+        assert both.shape == whole.shape
+        assert np.abs(both - whole).max() <= 1 / 32768
+        assert (both != whole).mean() < 0.01
+
+
 def test_silence_and_clipping_are_signals_too():
     y = np.concatenate([np.zeros(5000, np.int16), np.full(3000, 32767, np.int16), np.full(3000, -32768, np.int16)])
     for name in ("logmel", "kaldi", "bcresnet"):
@@ -204,10 +237,17 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(change):
         ({"log_ref": "max"}, "log_ref='max' cannot stream"),
         ({"normalize": "row-l1"}, "normalize='row-l1' cannot stream"),
         ({"normalize": "mean"}, "normalize='mean' cannot stream"),
+        ({"resample": "fft"}, "resample='fft' from 48000 to 16000 Hz cannot stream"),
         ({"resample": "fft", "resample_from_hz": 8000}, "resample_from_hz=8000 cannot stream"),
     ],
 )
 def test_what_needs_the_whole_clip_is_refused_by_name(changes, message):
     with pytest.raises(ConfigError, match=message) as error:
-        StreamFrontEnd(replace(LOGMEL, **changes))
+        StreamFrontEnd(replace(LOGMEL, **changes), sr=48000)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("sr", [0, 999, -16000, 1_000_001])
+def test_a_rate_out_of_bounds_is_refused(sr):
+    with pytest.raises(ConfigError, match=f"sr={sr} must be from 1,000 to 1,000,000 Hz"):
+        StreamFrontEnd(LOGMEL, sr=sr)
