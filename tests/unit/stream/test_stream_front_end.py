@@ -41,6 +41,7 @@ def cuts(hop: int) -> st.SearchStrategy[list[int]]:
 STREAMS: dict[str, object] = {"peak_normalize": False, "log_ref": 1.0, "top_db": None}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(st.data())
 def test_any_config_and_any_cut_give_the_bits_of_the_whole_recording(data):
@@ -131,6 +132,7 @@ def test_a_push_that_is_refused_takes_nothing(bad, message):
     np.testing.assert_array_equal(np.concatenate(out), FrontEnd(config).extract_recording(y))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.sampled_from([8000, 11025, 22050, 44100, 48000, 96000, 16001]), st.integers(0, 40_000), st.data())
 def test_another_rate_gives_the_bits_of_the_resampled_recording(sr, n, data):
