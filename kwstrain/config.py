@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from kwsfeat import Config, ConfigError, UnknownNameError, config_class, nearest, option, unknown_name
 
@@ -18,6 +18,8 @@ class TrainConfig(Config):
     ConfigError
         Naming the field, its value, the bound and the cure.
     """
+
+    VERSION: ClassVar[int] = 2  # 2 added averages and a teacher
 
     # fmt: off
     arch: str = option("cnn", "A name of kwstrain models.", group="Model")
@@ -42,6 +44,12 @@ class TrainConfig(Config):
         "loss", "What decides which epoch is the best: its weights are kept.", group="Objective"
     )
 
+    teacher: str = option("", "Fingerprint of the run whose answers are learnt from, written by --teacher.", since=2, group="Objective")
+    teacher_weight: float = option(
+        0.5, "Share that a teacher's answers have in the loss.", above=0, at_most=1, since=2, group="Objective"
+    )
+    temperature: float = option(2.0, "What both networks' logits are divided by to compare them.", above=0, since=2, group="Objective")
+
     epochs: int = option(30, "Passes over the training clips.", at_least=1, at_most=1_000_000, group="Optimizer")
     steps: int = option(0, "Above 0: so many batches in the place of epochs.", at_least=0, at_most=10**9, group="Optimizer")
     batch: int = option(64, "Clips of a step.", unit="clips", at_least=1, at_most=1 << 20, group="Optimizer")
@@ -63,7 +71,15 @@ class TrainConfig(Config):
     )
     clip_norm: float = option(0.0, "Above 0: largest norm of the gradient.", at_least=0, group="Optimizer")
 
-    augment: str = option("off", "A policy of kwsfeat, drawn anew for each clip of each epoch, or off.", group="Augmentation")
+    ema: float = option(
+        0.0, "Above 0: weights are averaged over the steps with this decay, and the averages are what is validated and kept.",
+        at_least=0, below=1, since=2, group="Optimizer",
+    )
+
+    augment: str = option(
+        "auto", "A policy of kwsfeat, drawn anew for each clip of each epoch; auto: the network's own, where the file holds audio; or off.",
+        group="Augmentation",
+    )
     time_masks: int = option(
         0, "Masks over time in each clip (SpecAugment, arXiv:1904.08779).", at_least=0, at_most=100, group="Augmentation"
     )
@@ -133,4 +149,5 @@ def defaults(arch: str) -> TrainConfig:
     """
     from kwstrain.models.registry import spec  # JAX, which reading a config does not need
 
-    return TrainConfig(arch=arch, **spec(arch).training)
+    training = {name: value for name, value in spec(arch).training.items() if name != "augment"}  # that is what auto means
+    return TrainConfig(arch=arch, **training)

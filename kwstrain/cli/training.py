@@ -17,6 +17,7 @@ from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
 
 if TYPE_CHECKING:
+    from kwstrain.config import TrainConfig
     from kwstrain.training.fit import FitResult
     from kwstrain.training.folds import FoldsResult
 
@@ -31,7 +32,8 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--batch", type=int, metavar="N", help="Clips per step.")
 @click.option("--lr", type=float, metavar="X", help="Learning rate.")
 @click.option("--seed", type=int, metavar="N")
-@click.option("--augment", metavar="RECIPE", help="Draw fresh augmentation for each clip of each epoch, as bcresnet.")
+@click.option("--augment", metavar="POLICY", help="Fresh augmentation of each clip in each epoch  [default: the network's own, or off]")
+@click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of a finished run, too.")
 @click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
 @click.option("--freeze", metavar="WHAT", help="none, backbone, or a number of layers: not trained.")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
@@ -41,14 +43,15 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation: N runs, mean and spread.")
 @console_options
 def fit(
-    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None, console: Console,
-    **options: Any,
+    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None,
+    teacher: Path | None, console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
 
     \b
     kwstrain fit out.h5 --arch cnn
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
+    kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed, defaults
     from kwstrain.training.fit import fit as fit_run
@@ -59,17 +62,30 @@ def fit(
         config = changed(defaults(arch), {**given, **assignments(changes)})
     out = out or Path("runs") / f"{path.stem}-{arch}"
     console.detail(f"training config: {config.to_json()}")
+    note_augmentation(path, config, console)
     with TrainingProgress(console) as progress, keeping(out):
+        shared: dict[str, Any] = {"overwrite": overwrite, "resume": resume, "teacher": teacher, "progress": progress}
         if folds:
-            across = cross_validate(path, config, out, folds=folds, overwrite=overwrite, resume=resume, progress=progress)
+            across = cross_validate(path, config, out, folds=folds, **shared)
         else:
-            result = fit_run(path, config, out, overwrite=overwrite, resume=resume, progress=progress)
+            result = fit_run(path, config, out, **shared)
     said = note_remarks(path, console)
     if folds:
         runs = [str(out / f"fold-{k + 1}") for k in range(folds)]
         console.data(_folds_text(across, out), {"runs": runs, **across.to_dict(), "remarks": said})
     else:
         console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", {**fit_values(result), "remarks": said})
+
+
+def note_augmentation(path: Path, config: TrainConfig, console: Console) -> None:
+    """Say on stderr which fresh augmentation was chosen, where the user left that open."""
+    from kwsfeat import Reader
+    from kwstrain.data.augmentation import policy_for
+
+    with Reader(path) as reader:
+        _, said = policy_for(config, reader)
+    if said:
+        console.note(said)
 
 
 def note_remarks(path: Path, console: Console) -> list[str]:

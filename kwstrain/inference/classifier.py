@@ -244,8 +244,8 @@ def probabilities(logits: NDArray[np.float32], objective: str = "softmax") -> ND
     return np.asarray(np.exp(log_p), np.float64)
 
 
-def forward_function(model: Network, *, sequential: bool) -> Callable[..., jax.Array]:
-    """Compile ``forward(variables, block, batches) -> logits (n_steps, batch, n_classes)`` for evaluation.
+def logits_function(model: Network, *, sequential: bool) -> Callable[..., tuple[jax.Array, tuple[()]]]:
+    """Give ``apply(variables, x, mask) -> (logits (batch, n_classes), ())`` for evaluation, to be called in a compiled function.
 
     `variables` is a list of states that together hold all of the model's variables, as ``nnx.split`` gives them.
     """
@@ -256,7 +256,12 @@ def forward_function(model: Network, *, sequential: bool) -> Callable[..., jax.A
     def logits_of(variables: list[Any], x: jax.Array, mask: jax.Array) -> tuple[jax.Array, tuple[()]]:
         return nnx.merge(graph, *variables)(x, mask), ()
 
-    apply = per_device(logits_of, n_shared=1) if sequential else logits_of
+    return per_device(logits_of, n_shared=1) if sequential else logits_of
+
+
+def forward_function(model: Network, *, sequential: bool) -> Callable[..., jax.Array]:
+    """Compile ``forward(variables, block, batches) -> logits (n_steps, batch, n_classes)``; see :func:`logits_function`."""
+    apply = logits_function(model, sequential=sequential)
 
     @jax.jit
     def forward(variables: list[Any], block: Block, batches: Batches) -> jax.Array:

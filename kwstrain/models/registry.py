@@ -43,7 +43,7 @@ class ModelSpec:
     published : tuple of Published
         Rows of ``kwstrain models``; at least one.
     training : mapping, optional
-        What suits this network where TrainConfig's own defaults do not, by field.
+        What suits this network where TrainConfig's own defaults do not, by field; `augment` is what ``auto`` means.
     sequential : bool, optional
         True for a recurrent network: its steps follow each other in time, so that a small batch cannot keep several cores busy.
     """

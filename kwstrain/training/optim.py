@@ -1,10 +1,11 @@
-"""Learning-rate schedules and optimisers from a TrainConfig."""
+"""Learning-rate schedules and optimisers from a TrainConfig, and the moving average of what they make."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from kwstrain.config import TrainConfig
@@ -39,3 +40,18 @@ def optimizer(config: TrainConfig, rate: optax.Schedule) -> optax.GradientTransf
 def _kernels(params: Any) -> Any:
     """True for arrays of two dimensions or more: biases and norms are not decayed."""
     return jax.tree.map(lambda p: p.ndim >= 2, params)
+
+
+def moved_average(average: Any, now: Any, decay: float, step: jax.Array) -> Any:
+    """The exponential moving average of a tree of arrays after one more step; `step` counts those before, from 0.
+
+    The decay is ``min(decay, (1 + step) / (10 + step))``: the random weights of the beginning are forgotten soon. What is no
+    floating-point number (random keys, counters) is as it is now.
+    """
+    weight = 1 - jnp.minimum(decay, (1 + step) / (10 + step))
+
+    def moved(old: jax.Array, new: jax.Array) -> jax.Array:
+        # In this form, what does not change stays the same to the bit.
+        return (old + weight * (new - old)).astype(old.dtype) if jnp.issubdtype(new.dtype, jnp.floating) else new
+
+    return jax.tree.map(moved, average, now)

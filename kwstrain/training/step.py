@@ -18,16 +18,20 @@ from kwstrain.devices import AXIS, per_device, replicated
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.network import InputStatistic
+from kwstrain.training.objective import cross_entropy, imitation
+from kwstrain.training.optim import moved_average
 from kwstrain.training.spec_augment import mixup, spec_augment
+from kwstrain.training.teacher import Teacher
 
 
 class State(NamedTuple):
-    """What a step changes: trained parameters, everything else in the network, optimiser state, number of steps done."""
+    """What a step changes: trained parameters, everything else in the network, optimiser state, number of steps done, averages."""
 
     params: Any
     rest: Any
     opt: Any
     step: Any
+    average: Any = ()  # moving averages of `params` and `rest`, where the config asks for them
 
 
 class StepSums(NamedTuple):
@@ -54,6 +58,8 @@ class TrainStep:
         Factor on the loss of a clip of each class.
     sequential : bool
         Whether the network works step by step in time: each device then runs it on its part of a batch.
+    teacher : Teacher, optional
+        A trained network whose answers are part of the objective.
 
     Attributes
     ----------
@@ -74,6 +80,7 @@ class TrainStep:
         tx: optax.GradientTransformation,
         class_weight: NDArray[np.float32],
         sequential: bool = False,
+        teacher: Teacher | None = None,
     ) -> None:
         backend = jax.default_backend()
         model.train()  # type: ignore[no-untyped-call]
@@ -90,8 +97,10 @@ class TrainStep:
         self._config = config
         self._tx = tx
         self._class_weight = class_weight
+        self._teacher = teacher
         self._apply = per_device(self._forward_of_device, n_shared=2) if on_devices else self._forward
-        state = State(params, rest, tx.init(params), jnp.zeros((), jnp.int32))
+        average = (params, rest) if config.ema else ()
+        state = State(params, rest, tx.init(params), jnp.zeros((), jnp.int32), average)
         # Own buffers: the state is donated to each call, and the model must keep its arrays.
         self.first_state: State = replicated(jax.tree.map(jnp.copy, state))
         self.train = jax.jit(self._train, donate_argnums=0)
@@ -115,7 +124,16 @@ class TrainStep:
         )
         updates, opt = self._tx.update(gradient, state.opt, state.params)
         sums = StepSums(loss, correct, count, optax.tree.norm(gradient))
-        return State(optax.apply_updates(state.params, updates), rest, opt, state.step + 1), sums
+        params = optax.apply_updates(state.params, updates)
+        average = moved_average(state.average, (params, rest), self._config.ema, state.step) if self._config.ema else ()
+        return State(params, rest, opt, state.step + 1, average), sums
+
+    def averaged(self, state: State) -> State:
+        """`state` with the averaged weights in the place of the last ones; itself where nothing is averaged."""
+        if not self._config.ema:
+            return state
+        params, rest = state.average
+        return state._replace(params=params, rest=rest)
 
     def _gradients(self, state: State, block: Block, batches: Batches) -> Any:
         """The gradient of the first batch's loss, for its histogram."""
@@ -125,17 +143,18 @@ class TrainStep:
         config = self._config
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         x, mask = take(block, rows)
-        x = spec_augment(self._merged(params, state.rest).input_norm(x), jax.random.fold_in(key, 0), config)
+        norm = self._merged(params, state.rest).input_norm
+        x = spec_augment(norm(x), jax.random.fold_in(key, 0), config)
         label = block.label[rows]
         n_classes = len(self._class_weight)
         target = optax.smooth_labels(jax.nn.one_hot(label, n_classes), config.label_smoothing)
         if config.mixup:
             x, target = mixup(x, target, jax.random.fold_in(key, 1), config.mixup)
         logits, rest = self._apply(params, state.rest, x, mask)
-        if config.loss == "softmax":
-            loss = optax.softmax_cross_entropy(logits, target)
-        else:
-            loss = optax.sigmoid_binary_cross_entropy(logits, target).mean(-1)
+        loss = cross_entropy(logits, target, config.loss)
+        if self._teacher is not None:  # it hears what the student hears: the same masks and mixtures, in its own standardisation
+            taught = self._teacher(x * norm.std[...] + norm.mean[...], mask)
+            loss = (1 - config.teacher_weight) * loss + config.teacher_weight * imitation(logits, taught, config)
         loss = (loss * (target @ self._class_weight) * weight).sum()
         correct = ((logits.argmax(-1) == label) * weight).sum()
         count = weight.sum()

@@ -289,8 +289,8 @@ def test_the_nine_variants_are_the_single_calls(method):
 
 
 def test_recipes_by_name():
-    assert policy_names() == ["bcresnet", "kws-streaming", "nine", "off"]
-    assert [load_policy(name).n_variants for name in policy_names()] == [2, 2, 9, 1]
+    assert policy_names() == ["bcresnet", "kws-streaming", "nine", "off", "strong"]
+    assert [load_policy(name).n_variants for name in policy_names()] == [2, 2, 9, 1, 2]
     assert load_policy("off").is_off
     bcresnet = load_policy("bcresnet").bind(SR, NOISE)
     assert bcresnet == Compose((TimeShift(100.0, SR), MixNoise(NOISE, amplitude=(0.0, 0.1))), p=0.8)

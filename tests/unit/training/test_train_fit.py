@@ -22,8 +22,8 @@ from kwstrain.config import TrainConfig, defaults
 from kwstrain.evaluation.evaluate import evaluate
 from kwstrain.inference.bundle import Bundle
 from kwstrain.report.evaluation import save
-from kwstrain.training.events import Events
 from kwstrain.training.fit import DivergedError, Tick, fit
+from kwstrain.training.folder.events import Events
 
 QUICK = replace(defaults("lstm"), epochs=3, batch=16, options={"units": 16, "hidden": 8}, gradient_histograms=False)
 

@@ -1,0 +1,64 @@
+"""Distillation: a finished run whose answers another network learns from (Hinton et al. 2015, arXiv:1503.02531)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import jax
+from flax import nnx
+
+from kwsfeat import ConfigError, Reader
+from kwstrain.config import TrainConfig
+from kwstrain.devices import replicated
+from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.classifier import logits_function
+from kwstrain.io import load_arrays
+from kwstrain.models import spec
+
+
+class Teacher:
+    """The network of a finished run, inside a compiled step.
+
+    Parameters
+    ----------
+    run : path
+        Its run folder.
+
+    Raises
+    ------
+    StoreError
+        If `run` is not a complete run folder.
+    """
+
+    def __init__(self, run: str | os.PathLike[str]) -> None:
+        self.bundle = Bundle.load(run)
+        model = self.bundle.model
+        self._apply = logits_function(model, sequential=spec(self.bundle.config.arch).sequential)
+        self._variables = replicated([nnx.state(model)])
+
+    @property
+    def fingerprint(self) -> str:
+        """16 digits that differ whenever the teacher would answer differently."""
+        digest = hashlib.sha256(f"{self.bundle.config.arch} {self.bundle.config.options}".encode())
+        for name, value in sorted(load_arrays(self.bundle.folder / "weights.npz").items()):
+            digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+        return digest.hexdigest()[:16]
+
+    def check(self, reader: Reader, config: TrainConfig) -> None:
+        """Whether it can teach a network that is trained on `reader` with `config`.
+
+        Raises
+        ------
+        ConfigError
+            If it was trained on other features or labels, or with another kind of loss, saying which.
+        """
+        name, wanted = self.bundle.check(reader), config.features or reader.feature_names[0]
+        if reader.config(wanted).fingerprint != reader.config(name).fingerprint:
+            raise ConfigError(f"{self.bundle.folder} was trained on the features {name!r}, not {wanted!r}: give --features {name}")
+        if self.bundle.config.loss != config.loss:
+            raise ConfigError(f"{self.bundle.folder} was trained with loss={self.bundle.config.loss}: -s loss={self.bundle.config.loss}")
+
+    def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
+        """Its logits (batch, n_classes) of features as they are extracted, not standardised."""
+        return jax.lax.stop_gradient(self._apply(self._variables, x, mask)[0])
