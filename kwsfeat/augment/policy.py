@@ -94,7 +94,7 @@ def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
     Parameters
     ----------
     policy : str, path or Policy
-        ``nine``, ``bcresnet``, ``kws-streaming`` or ``off``, or the path of a ``.toml`` file; a Policy is returned as it is.
+        ``nine``, ``bcresnet``, ``kws-streaming``, ``strong`` or ``off``, or the path of a ``.toml`` file; a Policy is returned as it is.
 
     Returns
     -------

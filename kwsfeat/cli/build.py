@@ -71,7 +71,10 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
     "--trim", "trim_db", type=click.FloatRange(min=0, min_open=True), metavar="DB", help="Cut off ends this far below the loudest 20 ms."
 )
 @click.option(
-    "--augment", default="off", metavar="POLICY|FILE.toml", help="Store variants of the training clips: nine, bcresnet, kws-streaming."
+    "--augment",
+    default="off",
+    metavar="POLICY|FILE.toml",
+    help="Store variants of the training clips: nine, bcresnet, kws-streaming, strong.",
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")

@@ -60,7 +60,7 @@ class FreshFeatures:
     reader : Reader
         A file with audio.
     policy : str, path or Policy
-        ``bcresnet``, ``nine``, ``kws-streaming``, ``off`` or a TOML file, see :func:`~kwsfeat.augment.load_policy`.
+        ``bcresnet``, ``nine``, ``kws-streaming``, ``strong``, ``off`` or a TOML file, see :func:`~kwsfeat.augment.load_policy`.
     config : FeatureConfig
         What to extract; it must agree with the file about what a clip is.
     seed : int
