@@ -10,9 +10,11 @@ from kwstrain.config import TrainConfig
 
 def cross_entropy(logits: jax.Array, target: jax.Array, kind: str) -> jax.Array:
     """Loss of each clip, (batch,); `target` (batch, n_classes). ``softmax`` over all classes, ``sigmoid`` of each by itself."""
-    if kind == "softmax":
-        return optax.softmax_cross_entropy(logits, target)
-    return optax.sigmoid_binary_cross_entropy(logits, target).mean(-1)
+    softmax = kind == "softmax"
+    loss: jax.Array = (
+        optax.softmax_cross_entropy(logits, target) if softmax else optax.sigmoid_binary_cross_entropy(logits, target).mean(-1)
+    )
+    return loss
 
 
 def imitation(logits: jax.Array, taught: jax.Array, config: TrainConfig) -> jax.Array:
