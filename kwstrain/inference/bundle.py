@@ -1,6 +1,7 @@
 """The run folder: everything that a trained network needs to meet a recording again, without pickle.
 
 ``bundle.json`` holds the choices, the labels, the training statistics and the versions; ``weights.npz`` the arrays by name.
+JAX is imported by what makes a network of them, and not before: a run can be read where there is none.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
-from flax import nnx
 from numpy.typing import NDArray
 
 import kwsfeat
 from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError, unknown_name
 from kwstrain.config import TrainConfig
 from kwstrain.io import load_arrays, read_json, write_atomic
-from kwstrain.models import Network, create
+
+if TYPE_CHECKING:
+    import jax
+    from flax import nnx
+
+    from kwstrain.models import Network
 
 FORMAT = "kwstrain-run"
 FORMAT_VERSION = 2  # 2 added `algorithm`
@@ -148,18 +152,31 @@ class Bundle:
         StoreError
             If there are no weights, or they are damaged or those of another network.
         """
+        import jax
+        from flax import nnx
+
         # The random weights are never computed: their shapes are all that is needed.
         model = nnx.eval_shape(self._new_model)
         nnx.update(model, jax.tree.map(_no_key, nnx.state(model, nnx.RngState)))
-        path = self.folder / "weights.npz"
+        set_weights(model, self.weights, where=str(self.folder / "weights.npz"))
+        model.eval()  # type: ignore[no-untyped-call]
+        return model
+
+    @cached_property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The arrays of the network by name, as :func:`weights_of` names them, with the statistics of its input.
+
+        Raises
+        ------
+        StoreError
+            If there are none, or the file is damaged.
+        """
         try:
-            arrays = load_arrays(path)
+            arrays = load_arrays(self.folder / "weights.npz")
         except FileNotFoundError:
             raise StoreError(f"{self.folder} holds no weights: its training ended before the first epoch; run kwstrain fit again") from None
         # Runs of version 0.1.0 kept the statistics in bundle.json alone.
-        set_weights(model, {"input_norm/mean": self.mean, "input_norm/std": self.std, **arrays}, where=str(path))
-        model.eval()  # type: ignore[no-untyped-call]
-        return model
+        return {"input_norm/mean": self.mean, "input_norm/std": self.std, **arrays}
 
     @cached_property
     def threshold(self) -> float | None:
@@ -180,6 +197,8 @@ class Bundle:
         return value
 
     def _new_model(self) -> Network:
+        from kwstrain.models import create
+
         return create(
             self.config.arch,
             input_shape=self.feature_config.shape,
@@ -219,12 +238,16 @@ def _statistic(path: Path, values: dict[str, Any], name: str, n: int) -> NDArray
 
 def _no_key(shape: Any) -> jax.Array:
     """Something to stand for a random key or count that is never used: evaluation draws nothing."""
+    import jax
+
     is_key = jax.numpy.issubdtype(shape.dtype, jax.dtypes.prng_key)
     return jax.random.key(0) if is_key else jax.numpy.zeros((), shape.dtype)
 
 
 def weights_of(states: Iterable[Any]) -> dict[str, NDArray[Any]]:
     """Name -> array on the host for every variable in `states`, but for random keys."""
+    from flax import nnx
+
     return {
         "/".join(map(str, path)): np.asarray(variable.get_value())
         for state in states
@@ -235,6 +258,9 @@ def weights_of(states: Iterable[Any]) -> dict[str, NDArray[Any]]:
 
 def set_weights(model: nnx.Module, arrays: Mapping[str, NDArray[Any]], *, where: str) -> None:
     """Fill the variables of `model` with `arrays` of the same names and shapes."""
+    import jax
+    from flax import nnx
+
     state = nnx.state(model, nnx.Not(nnx.RngState))
     for path, variable in nnx.to_flat_state(state):
         name = "/".join(map(str, path))
@@ -251,6 +277,8 @@ def set_weights(model: nnx.Module, arrays: Mapping[str, NDArray[Any]], *, where:
 
 def versions() -> dict[str, str]:
     """Of what computed the run."""
+    import jax
+
     return {
         "kwsfeat": kwsfeat.__version__,
         "python": platform.python_version(),

@@ -1,9 +1,8 @@
-"""The networks by name: ``create(name, ...)``, ``names()``, ``spec(name)``, ``table()``. Adding one is adding a file."""
+"""The networks by name: ``create(name, ...)``, ``names()``, ``spec(name)``, ``table()``. Adding one is adding a file.
 
-from kwstrain.models.freeze import trainable
-from kwstrain.models.network import Network
-from kwstrain.models.options import Options, option
-from kwstrain.models.registry import ModelSpec, Published, create, names, spec, specs
-from kwstrain.models.table import ModelRow, table
+The names stand in ``__init__.pyi``. Each is imported when it is first used: `options` and `outlines` do not need JAX.
+"""
 
-__all__ = ["ModelRow", "ModelSpec", "Network", "Options", "Published", "create", "names", "option", "spec", "specs", "table", "trainable"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

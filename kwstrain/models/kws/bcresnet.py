@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -11,11 +10,8 @@ from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, norm
 from kwstrain.models.network import Network
-from kwstrain.models.options import Options, option
+from kwstrain.models.outlines.bcresnet import OPTIONS, STAGES, BCResNetOptions
 from kwstrain.models.registry import ModelSpec, Published
-
-# repeats, channels in units of tau, frequency stride of the first block, time dilation
-_STAGES = ((2, 8, 1, 1), (2, 12, 2, 2), (4, 16, 2, 4), (4, 20, 1, 8))
 
 
 class SubSpectralNorm(nnx.Module):
@@ -71,15 +67,6 @@ class Block(nnx.Module):
         return nnx.relu(y if self.enter is not None else y + x)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BCResNetOptions(Options):
-    """Options of BC-ResNet."""
-
-    tau: float = option(1.0, "width: 8 tau channels in the first stage", at_least=0.5)
-    causal: bool = option(False, "no frame's output depends on a later frame")
-    dropout: float = option(0.1, "rate of whole channels in each block", at_least=0, below=1)
-
-
 class BCResNet(Network):
     """Made for log-mel of 40 bands; takes any number of bands and frames. No frame is skipped."""
 
@@ -87,11 +74,11 @@ class BCResNet(Network):
         dtype = options.dtype
         time: TimePadding = "causal" if options.causal else "same"
         n_bands = -(-input_shape[1] // 2)
-        width = [int(options.tau * n) for n in (16, *(channels for _, channels, _, _ in _STAGES), 32)]
+        width = [int(options.tau * n) for n in (16, *(channels for _, channels, _, _ in STAGES), 32)]
         self.stem = FrameConv(1, width[0], (5, 5), stride=(1, 2), time=time, pad_features=2, dtype=dtype, rngs=rngs)
         self.stem_norm = norm(width[0], dtype=dtype, rngs=rngs)
         blocks, n_in = [], width[0]
-        for (repeats, _, stride, dilation), n in zip(_STAGES, width[1:-1], strict=True):
+        for (repeats, _, stride, dilation), n in zip(STAGES, width[1:-1], strict=True):
             for i in range(repeats):
                 step = stride if i == 0 else 1
                 n_bands = -(-n_bands // step)
@@ -121,16 +108,21 @@ _PAPER = {
     "optimizer": "sgd", "lr": 0.1, "schedule": "cosine", "warmup": 0.025, "weight_decay": 1e-3, "batch": 100, "epochs": 200,
     "augment": "bcresnet",
 }  # fmt: skip
-# tau, and how many bands its SpecAugment masks at most (none below 1.5)
-_FAMILY = (("1", 1.0, 0), ("1.5", 1.5, 1), ("2", 2.0, 3), ("3", 3.0, 5), ("6", 6.0, 7), ("8", 8.0, 7))
+# How many bands its SpecAugment masks at most, by name; none in the smallest.
+_BANDS = {"bcresnet-1.5": 1, "bcresnet-2": 3, "bcresnet-3": 5, "bcresnet-6": 7, "bcresnet-8": 7}
+
+
+def _masks(bands: int) -> dict[str, int]:
+    return {"time_masks": 2, "time_mask_frames": 20, "feature_masks": 2, "feature_mask_bins": bands}
+
 
 SPECS = tuple(
     ModelSpec(
-        name=f"bcresnet-{name}",
+        name=name,
         network=BCResNet,
-        options=BCResNetOptions(tau=tau),
+        options=options,
         published=(Published(input_shape=(101, 40), n_classes=12, source="Kim et al. 2021, arXiv:2106.04140"),),
-        training=_PAPER | ({"time_masks": 2, "time_mask_frames": 20, "feature_masks": 2, "feature_mask_bins": bands} if bands else {}),
+        training=_PAPER | (_masks(_BANDS[name]) if name in _BANDS else {}),
     )
-    for name, tau, bands in _FAMILY
+    for name, options in OPTIONS.items()
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -11,7 +10,7 @@ from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, linear, norm
 from kwstrain.models.network import Network
-from kwstrain.models.options import Options, option
+from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions
 from kwstrain.models.registry import ModelSpec, Published
 
 
@@ -27,19 +26,6 @@ class Separable(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         x = nnx.relu(self.norm1(self.depthwise(x)))
         return nnx.relu(self.norm2(self.pointwise(x)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DSCNNOptions(Options):
-    """Options of DS-CNN."""
-
-    filters: int = option(64, "channels of every convolution", at_least=1)
-    blocks: int = option(4, "separable convolutions", at_least=1)
-    feature_stride: int = option(2, "step of the first convolution along the features; along the frames it is 2", at_least=1)
-    block_stride: int = option(1, "step of the first separable convolution", at_least=1)
-    full: bool = option(False, "biases before each BatchNorm, and its scale, as MLPerf Tiny's has them")
-    causal: bool = option(False, "no frame's output depends on a later frame")
-    dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
 
 
 class DSCNN(Network):
@@ -73,20 +59,15 @@ class DSCNN(Network):
 
 
 _PAPER = "Zhang et al. 2017, arXiv:1711.07128"
-_FAMILY = (
-    ("s", DSCNNOptions(), _PAPER),
-    ("m", DSCNNOptions(filters=172, feature_stride=1, block_stride=2), _PAPER),
-    ("l", DSCNNOptions(filters=276, blocks=5, feature_stride=1, block_stride=2), _PAPER),
-    ("tiny", DSCNNOptions(full=True, dropout=0.2), "MLPerf Tiny, keyword spotting (mlcommons/tiny)"),
-)
+_MLPERF = "MLPerf Tiny, keyword spotting (mlcommons/tiny)"
 
 SPECS = tuple(
     ModelSpec(
-        name=f"ds-cnn-{size}",
+        name=name,
         network=DSCNN,
         options=options,
-        published=(Published(input_shape=(49, 10), n_classes=12, source=source),),
+        published=(Published(input_shape=(49, 10), n_classes=12, source=_MLPERF if options.full else _PAPER),),
         training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
     )
-    for size, options, source in _FAMILY
+    for name, options in OPTIONS.items()
 )

@@ -5,7 +5,6 @@ No layer pads in time, so a stream gives what the whole recording gives, frame b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -15,25 +14,22 @@ from flax import nnx
 from kwsfeat import ConfigError
 from kwstrain.models.layers.frames import FrameConv, linear, norm
 from kwstrain.models.network import Network
-from kwstrain.models.options import Options, option
+from kwstrain.models.outlines.mixednet import MIXES, OPTIONS, STEM, STEM_SIZE, STRIDE, MixedNetOptions, parts, receptive_field
 from kwstrain.models.registry import ModelSpec, Published
-
-_STEM, _STEM_SIZE, _STRIDE = 32, 5, 3
-_MIXES = ((5,), (7, 11), (9, 15), (23,))
 
 
 class MixedBlock(nnx.Module):
     """Groups of channels, each with a depthwise convolution of its own length; pointwise; BatchNorm; ReLU."""
 
     def __init__(self, n_in: int, n: int, sizes: tuple[int, ...], *, dtype: Any, rngs: nnx.Rngs) -> None:
-        parts = [n_in // len(sizes) + (i < n_in % len(sizes)) for i in range(len(sizes))]
+        shares = parts(n_in, sizes)
         self.depthwise = nnx.List(
             FrameConv(part, part, (size, 1), groups=part, time="valid", dtype=dtype, rngs=rngs)
-            for part, size in zip(parts, sizes, strict=True)
+            for part, size in zip(shares, sizes, strict=True)
         )
         self.pointwise = FrameConv(n_in, n, (1, 1), dtype=dtype, rngs=rngs)
         self.norm = norm(n, dtype=dtype, rngs=rngs)
-        self.parts, self.sizes = tuple(parts), sizes
+        self.parts, self.sizes = tuple(shares), sizes
 
     def __call__(self, x: jax.Array) -> jax.Array:
         longest = max(self.sizes)
@@ -45,14 +41,6 @@ class MixedBlock(nnx.Module):
         return nnx.relu(self.norm(self.pointwise(jnp.concatenate(mixed, axis=-1))))
 
 
-@dataclass(frozen=True, kw_only=True)
-class MixedNetOptions(Options):
-    """Options of MixedNet."""
-
-    filters: int = option(64, "channels of every block", at_least=4)
-    dropout: float = option(0.0, "rate before the last layer", at_least=0, below=1)
-
-
 class MixedNet(Network):
     """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the frames that are left; Dense."""
 
@@ -61,9 +49,9 @@ class MixedNet(Network):
         filters = options.filters
         if input_shape[0] < receptive_field():
             raise ConfigError(f"{input_shape[0]} frames are too few: this network pads nothing and needs {receptive_field()}")
-        self.stem = FrameConv(input_shape[1], _STEM, (_STEM_SIZE, 1), stride=(_STRIDE, 1), time="valid", dtype=dtype, rngs=rngs)
+        self.stem = FrameConv(input_shape[1], STEM, (STEM_SIZE, 1), stride=(STRIDE, 1), time="valid", dtype=dtype, rngs=rngs)
         self.blocks = nnx.List(
-            MixedBlock(_STEM if i == 0 else filters, filters, sizes, dtype=dtype, rngs=rngs) for i, sizes in enumerate(_MIXES)
+            MixedBlock(STEM if i == 0 else filters, filters, sizes, dtype=dtype, rngs=rngs) for i, sizes in enumerate(MIXES)
         )
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
@@ -79,15 +67,10 @@ class MixedNet(Network):
         return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
 
 
-def receptive_field() -> int:
-    """Frames that one output of the network sees."""
-    return _STEM_SIZE + _STRIDE * sum(max(sizes) - 1 for sizes in _MIXES)
-
-
 SPEC = ModelSpec(
     name="mixednet",
     network=MixedNet,
-    options=MixedNetOptions(),
+    options=OPTIONS["mixednet"],
     published=(Published(input_shape=(194, 40), n_classes=2, source="microWakeWord (K. Ahrendt), MixConv arXiv:1907.09595"),),
     training={"lr": 1e-3, "schedule": "cosine", "batch": 128, "epochs": 60, "augment": "bcresnet"},
 )
