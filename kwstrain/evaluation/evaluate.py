@@ -15,7 +15,8 @@ from kwstrain.data.remarks import remarks
 from kwstrain.evaluation.groups import Group, groups
 from kwstrain.evaluation.metrics import Scores, score
 from kwstrain.inference.bundle import Bundle
-from kwstrain.inference.classifier import Classifier, probabilities
+from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.probabilities import probabilities
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.source import Source, source
 from kwstrain.devices import per_device, replicated
 from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.probabilities import probabilities
 from kwstrain.models import Network, spec
 
 GROUP = 64  # most clips of one compiled call on arrays
@@ -235,13 +236,6 @@ def load(run: str | os.PathLike[str]) -> Classifier:
     (True, True)
     """
     return Classifier(Bundle.load(run))
-
-
-def probabilities(logits: NDArray[np.float32], objective: str = "softmax") -> NDArray[np.float64]:
-    """Probability of each class, float64, (n, n_classes); those of ``sigmoid`` are independent and need not add up to 1."""
-    z = logits.astype(np.float64)
-    log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True) if objective == "softmax" else -np.logaddexp(0, -z)
-    return np.asarray(np.exp(log_p), np.float64)
 
 
 def logits_function(model: Network, *, sequential: bool) -> Callable[..., tuple[jax.Array, tuple[()]]]:

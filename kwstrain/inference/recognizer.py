@@ -21,6 +21,11 @@ class Engine(Protocol):
     """How rows are computed: from the samples of a stream, at one rate, with a state."""
 
     @property
+    def mode(self) -> Literal["stream", "windowed"]:
+        """Its name."""
+        ...
+
+    @property
     def hop_s(self) -> float:
         """From row to row."""
         ...
@@ -28,6 +33,11 @@ class Engine(Protocol):
     @property
     def latency(self) -> float:
         """Longest time from a sample to the first row that has seen it."""
+        ...
+
+    @property
+    def warm_up_s(self) -> float:
+        """From the beginning to the first row that has seen as much as a clip."""
         ...
 
     @property
@@ -69,10 +79,11 @@ class Recognizer:
     sr : int, optional
         Rate in Hz of what is fed; the run's without it.
     mode : {"auto", "stream", "windowed"}
-        ``windowed`` classifies the last clip's length anew every hop: any network, at its full cost. ``stream`` carries the state
-        of every layer, for networks that can. ``auto`` streams where that is possible.
+        ``stream`` carries the state of every layer, so that each frame goes through each layer once, and needs no JAX: networks
+        that see no later frame can. ``windowed`` classifies the last clip's length anew every hop: any network, at its full cost.
+        ``auto`` streams where that is possible.
     hop_ms : float, > 0
-        From row to row in windowed mode.
+        Windowed: from row to row. Streaming: about how much is computed together; rows come for every frame of the network.
 
     Raises
     ------
@@ -84,7 +95,7 @@ class Recognizer:
     Examples
     --------
     >>> import numpy as np
-    >>> recognizer = Recognizer("runs/words", hop_ms=100)
+    >>> recognizer = Recognizer("runs/words", hop_ms=100)  # its network does not stream
     >>> probabilities = recognizer.feed(np.zeros(4000, np.int16))
     >>> probabilities.shape, recognizer.frame_times, recognizer.labels
     ((2, 3), array([0.1, 0.2]), ('high', 'low', 'noise'))
@@ -110,10 +121,16 @@ class Recognizer:
         self._times, self._fed = np.zeros(0), False
 
     def _new_engine(self, sr: int) -> Engine:
-        from kwstrain.inference.windowed import Windowed
+        if self._asked != "windowed":
+            from kwstrain.inference.streamed import Streamed
 
-        if self._asked == "stream":
-            raise ConfigError(f"{self._bundle.folder}: {self._bundle.config.arch} does not stream: leave mode at auto or windowed")
+            try:
+                return Streamed(self._bundle, sr=sr, hop_ms=self._hop_ms)
+            except ConfigError:
+                if self._asked == "stream":
+                    raise
+        from kwstrain.inference.windowed import Windowed  # JAX
+
         return Windowed(self._bundle, sr=sr, hop_ms=self._hop_ms)
 
     @property
@@ -129,7 +146,7 @@ class Recognizer:
     @property
     def mode(self) -> Literal["stream", "windowed"]:
         """How it listens."""
-        return "windowed"
+        return self._engine.mode
 
     @property
     def cost(self) -> str:
@@ -145,6 +162,11 @@ class Recognizer:
     def latency(self) -> float:
         """Longest time in seconds from a sample to the first row that has seen it."""
         return self._engine.latency
+
+    @property
+    def warm_up_s(self) -> float:
+        """Seconds from the beginning to the first row that has seen as much as a clip; those before have seen less than in training."""
+        return self._engine.warm_up_s
 
     @property
     def frame_times(self) -> NDArray[np.float64]:
@@ -187,7 +209,7 @@ class Recognizer:
         Returns
         -------
         ndarray, float32, shape (n_rows, n_classes)
-            None in windowed mode.
+            In windowed mode none.
         """
         given, times = self._engine.finish()
         self.reset()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat import ConfigError, FrontEnd, check_algorithm, resample
 from kwstrain.inference.bundle import Bundle
-from kwstrain.inference.classifier import Classifier, probabilities
+from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.probabilities import probabilities
 
 
 class Windowed:
@@ -26,6 +27,8 @@ class Windowed:
     hop_ms : float
         From row to row, rounded to a whole number of samples for the whole stream.
     """
+
+    mode: Literal["windowed"] = "windowed"
 
     def __init__(self, bundle: Bundle, *, sr: int, hop_ms: float) -> None:
         config = bundle.feature_config
@@ -48,6 +51,11 @@ class Windowed:
     def latency(self) -> float:
         """Longest time from a sample to the first row that has seen it."""
         return self.hop_s
+
+    @property
+    def warm_up_s(self) -> float:
+        """From the beginning to the first row that has seen a whole clip."""
+        return self._window / self._sr
 
     @property
     def cost(self) -> str:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.common import BatchNorm
+from kwstrain.models.outlines.padding import same
 
 TimePadding = Literal["same", "causal", "valid"]
 
@@ -71,18 +72,12 @@ class FrameConv(nnx.Module):
             return 0, 0
         if self.time == "causal":
             return self.dilation[0] * (self.size[0] - 1), 0
-        return _same(n, self.size[0], self.stride[0], self.dilation[0])
+        return same(n, self.size[0], self.stride[0], self.dilation[0])
 
     def _features(self, n: int) -> tuple[int, int]:
         if self.pad_features is not None:
             return self.pad_features, self.pad_features
-        return _same(n, self.size[1], self.stride[1], self.dilation[1])
-
-
-def _same(n: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Zeros for ``ceil(n / stride)`` outputs, the odd one at the end."""
-    zeros = max(0, (-(-n // stride) - 1) * stride + dilation * (size - 1) + 1 - n)
-    return zeros // 2, zeros - zeros // 2
+        return same(n, self.size[1], self.stride[1], self.dilation[1])
 
 
 def norm(n: int, *, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> BatchNorm:

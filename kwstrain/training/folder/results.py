@@ -14,7 +14,8 @@ from kwstrain.data.clips import Clips
 from kwstrain.evaluation.evaluate import mistakes
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle
-from kwstrain.inference.classifier import Classifier, probabilities
+from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.probabilities import probabilities
 from kwstrain.inference.rejection import rejection_threshold
 from kwstrain.io import write_atomic
 from kwstrain.report import figures as report

@@ -27,7 +27,8 @@ from kwstrain.data.batches import Batches, Block, dispatches, plan  # noqa: E402
 from kwstrain.data.clips import frame_range, select  # noqa: E402
 from kwstrain.data.prefetch import prefetch  # noqa: E402
 from kwstrain.evaluation.metrics import cross_entropy, score, wilson_interval  # noqa: E402
-from kwstrain.inference.classifier import forward_function, probabilities  # noqa: E402
+from kwstrain.inference.classifier import forward_function  # noqa: E402
+from kwstrain.inference.probabilities import probabilities  # noqa: E402
 from kwstrain.models import Network  # noqa: E402
 from kwstrain.models.network import InputNorm  # noqa: E402
 from kwstrain.training.optim import optimizer, schedule  # noqa: E402

@@ -1,0 +1,1 @@
+"""Networks on a stream: some frames in, the state of each layer carried, without JAX or with it."""
