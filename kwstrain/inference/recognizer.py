@@ -170,7 +170,10 @@ class Recognizer:
 
     @property
     def frame_times(self) -> NDArray[np.float64]:
-        """Of each row of the last :meth:`feed` or :meth:`finish`: seconds into the stream of the newest sample it has seen."""
+        """Of each row of the last :meth:`feed` or :meth:`finish`: seconds into the stream of the newest sample it has seen.
+
+        What :meth:`finish` gives may have seen zeros behind the end, as the frames at the end of a recording have.
+        """
         return self._times
 
     def feed(self, samples: ArrayLike, sr: int | None = None) -> NDArray[np.float32]:

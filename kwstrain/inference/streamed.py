@@ -37,7 +37,7 @@ class Streamed:
     def __init__(self, bundle: Bundle, *, sr: int, hop_ms: float) -> None:
         config = bundle.feature_config
         check_algorithm(config, bundle.algorithm, where=str(bundle.folder))
-        self._sr, self._front_end = sr, StreamFrontEnd(config, sr=sr)
+        self._front_end = StreamFrontEnd(config, sr=sr)
         self._program = streaming_program(
             bundle.config.arch, bundle.config.options, bundle.weights, config.shape, where=str(bundle.folder / "weights.npz")
         )
@@ -72,14 +72,12 @@ class Streamed:
         """Begin anew, at time 0."""
         self._front_end.reset()
         self._state = self._step.start()
-        self._heard = self._done = 0  # samples, outputs
+        self._done = 0  # outputs
         self._waiting = self._lead()
 
     def push(self, y: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Probabilities (n, n_classes) of the rows that `y` (n_samples,) completes, and the times in s of the newest sample in each."""
-        frames = self._front_end.push(y)
-        self._heard += len(y)
-        return self._rows(frames)
+        return self._rows(self._front_end.push(y))
 
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The rows of the last frames, fewer than are computed together."""
@@ -104,9 +102,9 @@ class Streamed:
         return rows, self._times(first + skipped, len(rows))
 
     def _times(self, first: int, n: int) -> NDArray[np.float64]:
-        """When the newest samples of rows are heard; at the end of a recording, none is later than the last."""
-        times = self._front_end.latency + self._program.newest(first, n) * self._front_end.hop_s
-        return np.minimum(times, self._heard / self._sr)
+        """When the newest samples of rows are heard."""
+        times: NDArray[np.float64] = self._front_end.latency + self._program.newest(first, n) * self._front_end.hop_s
+        return times
 
     def _lead(self) -> NDArray[np.float32]:
         """What stands before the first frame."""
@@ -115,7 +113,6 @@ class Streamed:
     def state(self) -> dict[str, Any]:
         """All that the next rows depend on."""
         return {
-            "heard": self._heard,
             "done": self._done,
             "front_end": self._front_end.state(),
             "layers": self._state.copy(),
@@ -128,5 +125,4 @@ class Streamed:
         if layers.shape != self._state.shape or waiting.shape[1:] != self._waiting.shape[1:] or len(waiting) >= self._n:
             raise ConfigError(f"the state holds {layers.size} values of layers, this recogniser {self._state.size}: it is of another run")
         self._front_end.restore(state["front_end"])
-        self._state, self._waiting = layers, waiting
-        self._heard, self._done = int(state["heard"]), int(state["done"])
+        self._state, self._waiting, self._done = layers, waiting, int(state["done"])

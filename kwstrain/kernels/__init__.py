@@ -1,1 +1,1 @@
-"""Numba kernels that XLA calls on a CPU: training at the machine's speed. A lane of a vector is a clip."""
+"""Numba kernels: those that XLA calls on a CPU, where a lane of a vector is a clip, and the step of a stream."""

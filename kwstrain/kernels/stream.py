@@ -11,6 +11,7 @@ from kwsfeat.kernels.simd import at_least, broadcast, fma, load, splat, store
 
 f32 = np.float32
 
+WIDTH_STEP = LANES  # channels are filled up to a multiple of this
 DENSE, DEPTHWISE, BAND_MEAN, SUM = range(4)
 PLAIN, RELU, SILU = range(3)
 ROWS = 4  # outputs that share what is loaded of the kernel

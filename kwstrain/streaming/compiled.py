@@ -26,7 +26,7 @@ class CompiledStep:
         self.program, self.n_frames = program, n_frames
         self.n_out = n_frames // program.stride
         self._kernel = kernel
-        layout = _Layout(kernel.LANES)
+        layout = _Layout(kernel.WIDTH_STEP)
         shapes = program.shapes(n_frames)
         self._n_in = int(np.prod(shapes[0]))
         places = [layout.value(shape, padded=i > 0) for i, shape in enumerate(shapes)]

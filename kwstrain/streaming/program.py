@@ -39,7 +39,7 @@ class Convolution:
     @property
     def past(self) -> int:
         """Frames that it keeps: with a stride it is fed whole strides, and needs as many less."""
-        return self.dilation * (self.kernel.shape[0] - 1) + 1 - self.stride[0]
+        return self.dilation * (len(self.kernel) - 1) + 1 - self.stride[0]
 
     def shape(self, given: Shape) -> Shape:
         """Of its result."""

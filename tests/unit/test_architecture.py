@@ -39,6 +39,7 @@ ORDER = {
         "devices",
         "kernels",
         "models",
+        "streaming",
         "operations",
         "config",
         "data",
@@ -53,7 +54,7 @@ ORDER = {
 # Folders inside a package that have an order of their own.
 INNER = {
     "kwsfeat/kernels": ["_cache", "_jit", "simd", "pointer_table", "crc", "statistics", "fft", "spectrum", "waveform"],
-    "kwstrain/kernels": ["frame", "threads", "declaration", "call"],
+    "kwstrain/kernels": ["frame", "threads", "declaration", "call", "stream"],
 }
 # What the commands of both programs have in common, which kwstrain's may import.
 SHARED = ("cli.boundary", "cli.console", "cli.options")

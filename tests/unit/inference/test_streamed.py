@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_runs import write_run
 
-from kwsfeat import Detector, FeatureConfig, FrontEnd
+from kwsfeat import Detector, FeatureConfig, FrontEnd, resample
 from kwsfeat.errors import AudioError, ConfigError
 from kwstrain import Recognizer
 
@@ -166,6 +166,17 @@ def test_short_streams_and_bad_pieces(recognizer: Recognizer, whole: tuple[np.nd
     np.testing.assert_array_equal(recognizer.feed(SOUND[500:3000])[-1], whole[0][15])
     for sound in (np.zeros(4000, np.int16), np.full(4000, -32768, np.int16)):
         assert np.isfinite(recognizer.feed(sound)).all()
+
+
+def test_another_rate_is_resampled_whatever_the_chunks(run: Path, whole: tuple[np.ndarray, np.ndarray]) -> None:
+    device = Recognizer(run, sr=24000, mode="stream")
+    sound = resample(SOUND, SR, 24000)
+    rows, times = listened(device, sound, [0, len(sound)])
+    again, same_times = listened(device, sound, [0, 1, 5000, 5001, 20000, len(sound)])
+    np.testing.assert_array_equal(rows, again)
+    np.testing.assert_array_equal(times, same_times)
+    assert device.latency > 0.08 + 256 / SR
+    np.testing.assert_allclose(rows[10:-20], whole[0][10 : len(rows) - 20], atol=0.1)  # but for what lies at the edge of the band
 
 
 def test_features_that_need_the_whole_clip_are_listened_to_in_windows(run: Path, tmp_path: Path) -> None:
