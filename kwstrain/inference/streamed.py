@@ -103,8 +103,7 @@ class Streamed:
 
     def _times(self, first: int, n: int) -> NDArray[np.float64]:
         """When the newest samples of rows are heard."""
-        times: NDArray[np.float64] = self._front_end.latency + self._program.newest(first, n) * self._front_end.hop_s
-        return times
+        return np.asarray(self._front_end.latency + self._program.newest(first, n) * self._front_end.hop_s, np.float64)
 
     def _lead(self) -> NDArray[np.float32]:
         """What stands before the first frame."""
