@@ -8,6 +8,7 @@ import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.boundary import failed, run_command
+from kwstrain.cli.detection import calibrate, detect, score
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate
@@ -27,12 +28,13 @@ def cli() -> None:
     kwstrain evaluate runs/cnn                        accuracy on its test split
     kwstrain predict runs/cnn clip.wav                path, label, probability
     kwstrain run logspec-cnn recordings/              build, train, evaluate as published
+    kwstrain detect runs/cnn evening.flac             which words are heard when, in hours of audio
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 130 interrupted.
     """
 
 
-for command in (fit, evaluate, predict, run, recipes, models, compare, tune):
+for command in (fit, evaluate, predict, run, recipes, models, compare, tune, detect, score, calibrate):
     cli.add_command(command)
 
 

@@ -45,6 +45,7 @@ ORDER = {
         "data",
         "inference",
         "evaluation",
+        "detection",
         "report",
         "training",
         "recipes",

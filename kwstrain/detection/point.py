@@ -1,0 +1,141 @@
+"""The operating point of a run: what ``detector.json`` in its folder says, and a detector and a recogniser made of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from kwsfeat import ConfigError, Detector, StoreError
+from kwstrain.inference.recognizer import Recognizer
+from kwstrain.io import read_json, write_atomic
+
+FILE = "detector.json"
+FORMAT = "kwstrain-detector"
+FORMAT_VERSION = 1
+SMOOTHING_S = 0.25  # without a calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingPoint:
+    """When a run says that it heard a word.
+
+    Parameters
+    ----------
+    thresholds : dict of str to float
+        For each word that is detected; other classes are not. Empty: 0.5 for every word.
+    smoothing_frames, hysteresis, refractory_s
+        As for :class:`kwsfeat.Detector`.
+    mode : {"stream", "windowed"}
+        How the recogniser listens: frames mean something else in the other mode.
+    hop_s : float, s
+        From frame to frame.
+    tolerance_s : float, s
+        How long after a word's end a decision counted as a hit.
+    calibration : dict
+        On what it was chosen and what it gave there; empty where nobody has calibrated.
+    """
+
+    thresholds: dict[str, float] = field(default_factory=dict)
+    smoothing_frames: int
+    hysteresis: float = 0.05
+    refractory_s: float = 1.0
+    mode: Literal["stream", "windowed"]
+    hop_s: float
+    tolerance_s: float = 1.0
+    calibration: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls, recognizer: Recognizer) -> OperatingPoint:
+        """A place to begin, not one that keeps a promise: 0.5 for every word, smoothed over a quarter of a second."""
+        return cls(smoothing_frames=max(1, round(SMOOTHING_S / recognizer.hop_s)), mode=recognizer.mode, hop_s=recognizer.hop_s)
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str]) -> OperatingPoint | None:
+        """What the run folder holds; None where nobody has calibrated.
+
+        Raises
+        ------
+        StoreError
+            If ``detector.json`` is damaged or of a newer version.
+        """
+        path = Path(run) / FILE
+        try:
+            values = read_json(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if values.pop("format", None) != FORMAT or values.pop("format_version", None) != FORMAT_VERSION:
+            raise StoreError(f"{path} is not {FORMAT} {FORMAT_VERSION}: install a newer kwsfeat, or calibrate again")
+        kinds = {"thresholds": dict, "calibration": dict, "smoothing_frames": int, "mode": str}
+        for one in fields(cls):
+            if not isinstance(values.get(one.name), kinds.get(one.name, float | int)):
+                raise StoreError(f"{path} is damaged: {one.name} is {values.get(one.name)!r}: calibrate again")
+        if values["mode"] not in ("stream", "windowed") or unknown(values):
+            raise StoreError(f"{path} is damaged: {unknown(values) or values['mode']!r} is not known: calibrate again")
+        return cls(**values)
+
+    def save(self, run: str | os.PathLike[str]) -> Path:
+        """Write ``detector.json`` into the run folder."""
+        path = Path(run) / FILE
+        values = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        write_atomic(path, json.dumps(values, indent=1, ensure_ascii=False).encode())
+        return path
+
+    def detector(self, labels: tuple[str, ...]) -> Detector:
+        """A detector for posteriors of these classes."""
+        return Detector(
+            labels,
+            thresholds=self.thresholds or 0.5,
+            smoothing_frames=self.smoothing_frames,
+            hysteresis=self.hysteresis,
+            refractory_s=self.refractory_s,
+        )
+
+    def with_thresholds(self, thresholds: float | Mapping[str, float], labels: tuple[str, ...]) -> OperatingPoint:
+        """Another threshold for every word, or for some; what was calibrated is then no longer said."""
+        words = self.detector(labels).thresholds
+        chosen = {**words, **thresholds} if isinstance(thresholds, Mapping) else dict.fromkeys(words, thresholds)
+        point = replace(self, thresholds=chosen, calibration={})
+        point.detector(labels)
+        return point
+
+
+def unknown(values: Mapping[str, Any]) -> str:
+    """The first name in `values` that is no field; empty where all are."""
+    names = {one.name for one in fields(OperatingPoint)}
+    return next((name for name in values if name not in names), "")
+
+
+def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool = True) -> tuple[Recognizer, OperatingPoint]:
+    """A recogniser of a run and its operating point: the calibrated one, or :meth:`OperatingPoint.default`.
+
+    Parameters
+    ----------
+    run : path
+    sr : int, optional
+        Rate in Hz of what will be fed; the run's without it.
+    stored : bool
+        Whether what is stored counts; a new calibration begins without it.
+
+    Raises
+    ------
+    StoreError, ConfigError
+        If the run or its operating point cannot be used, or the run does not listen in the way that it was calibrated in.
+    """
+    point = OperatingPoint.load(run) if stored else None
+    if point is None:
+        recognizer = Recognizer(run, sr=sr)
+        return recognizer, OperatingPoint.default(recognizer)
+    recognizer = Recognizer(run, sr=sr, mode=point.mode, hop_ms=1000 * point.hop_s)
+    if abs(recognizer.hop_s - point.hop_s) > 0.05 * point.hop_s:
+        raise ConfigError(
+            f"{run} was calibrated with a frame every {1000 * point.hop_s:.1f} ms, and now has one every "
+            f"{1000 * recognizer.hop_s:.1f} ms: calibrate again"
+        )
+    for word in point.thresholds:
+        if word not in recognizer.labels:
+            raise StoreError(f"{Path(run) / FILE} is of another run: {word!r} is no label of this one: calibrate again")
+    return recognizer, point

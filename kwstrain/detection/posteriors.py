@@ -1,0 +1,96 @@
+"""Posteriors of recordings: computed once, kept in a temporary file, read again and again in blocks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat import read_blocks
+from kwstrain.inference.recognizer import Recognizer
+
+Take = Callable[[NDArray[np.float32], NDArray[np.float64]], object]
+_BLOCK = 1 << 14  # frames that are read at once
+
+
+def no_progress(seconds: float) -> None:
+    """Nobody is watching."""
+
+
+def listen(
+    recognizer: Recognizer,
+    path: Path,
+    take: Take,
+    *,
+    remark: Callable[[str], None] = lambda text: None,
+    progress: Callable[[float], None] = no_progress,
+) -> float:
+    """Give the posteriors of a recording to `take`, block by block; returns how many seconds it has.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+        Begins a new stream, at the rate of the recording.
+    path : Path
+    take : callable
+        Called with posteriors (n, n_classes) and their times (n,) in s.
+    remark : callable
+        Called with what was lost or guessed while reading.
+    progress : callable
+        Called with the seconds of each block.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read to its end.
+    """
+    recognizer.reset()
+    seconds = 0.0
+    for y, sr in read_blocks(path, remark=remark):
+        given = recognizer.feed(y, sr)
+        take(given, recognizer.frame_times)
+        seconds += len(y) / sr
+        progress(len(y) / sr)
+    given = recognizer.finish()
+    take(given, recognizer.frame_times)
+    return seconds
+
+
+class PosteriorStore:
+    """Posteriors of some classes on disk, float32, in the order in which they came. Gone with the object.
+
+    Parameters
+    ----------
+    columns : sequence of int
+        The classes that are kept.
+    """
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        self._columns = list(columns)
+        self._row = np.dtype([("time", np.float64), ("posterior", np.float32, (len(self._columns),))])
+        self._file = tempfile.TemporaryFile(prefix="kwstrain-")  # noqa: SIM115  # for as long as the object lives
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def append(self, posteriors: NDArray[np.floating], times: NDArray[np.floating]) -> None:
+        """Keep further frames: posteriors (n, n_classes), times (n,)."""
+        rows = np.zeros(len(times), self._row)
+        rows["time"], rows["posterior"] = times, posteriors[:, self._columns]
+        self._file.write(rows.tobytes())
+        self._n += len(rows)
+
+    def blocks(self, first: int, stop: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """The frames `first` to `stop`, in blocks of posteriors (n, n_columns) and times (n,)."""
+        self._file.flush()
+        for start in range(first, stop, _BLOCK):
+            n = min(_BLOCK, stop - start)
+            raw = os.pread(self._file.fileno(), n * self._row.itemsize, start * self._row.itemsize)
+            rows = np.frombuffer(raw, self._row)
+            yield rows["posterior"], rows["time"]

@@ -1,0 +1,273 @@
+"""How good a run's operating point is on streams with a reference."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from kwsfeat import (
+    ConfigError,
+    CorpusError,
+    Interval,
+    Outcome,
+    Point,
+    Stream,
+    StreamFile,
+    certificate,
+    nearest,
+    operating_curve,
+    unknown_name,
+)
+from kwstrain.detection.point import OperatingPoint
+from kwstrain.detection.posteriors import PosteriorStore, listen, no_progress
+from kwstrain.detection.rates import FalseAccepts, Misses, bootstrap
+from kwstrain.inference.recognizer import Recognizer
+
+SNR_STEP_DB, LEVEL_STEP_DB = 5, 10
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Streams whose posteriors are at hand.
+
+    `words` are what is detected, and the columns of the posteriors. `digests` tell the recordings apart, whatever they are called;
+    `remarks` are (recording, sentence) pairs.
+    """
+
+    words: tuple[str, ...]
+    streams: tuple[Stream, ...]
+    digests: dict[str, str]
+    remarks: tuple[tuple[str, str], ...]
+
+    @property
+    def hours(self) -> float:
+        """Of audio."""
+        return sum(stream.duration_s for stream in self.streams) / 3600
+
+    def said(self, word: str) -> int:
+        """How often a word is said."""
+        return sum(one.word == word for stream in self.streams for one in stream.reference)
+
+
+def hear(
+    recognizer: Recognizer, files: Sequence[StreamFile], words: Sequence[str], *, progress: Callable[[float], None] = no_progress
+) -> Heard:
+    """Compute the posteriors of all streams, once.
+
+    Raises
+    ------
+    AudioError
+        If one of the recordings cannot be read to its end: a score of the others would not be that of the set.
+    """
+    store = PosteriorStore([recognizer.labels.index(word) for word in words])
+    streams, digests, remarks = [], {}, []
+    for file in files:
+        first, name = len(store), str(file.audio)
+        said: dict[str, None] = {}
+        seconds = listen(recognizer, file.audio, store.append, remark=said.setdefault, progress=progress)
+        streams.append(Stream(name, seconds, file.sections(seconds), partial(store.blocks, first, len(store))))
+        digests[_digest(file.audio)] = name
+        remarks += [(name, text) for text in said]
+        late = [one for one in file.reference if one.end_s > seconds + 1]
+        if late:
+            raise CorpusError(f"{name}: its reference goes on to {late[-1].end_s:g} s, and it ends at {seconds:.1f} s: one is of another")
+    return Heard(tuple(words), tuple(streams), digests, tuple(remarks))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def check_words(files: Sequence[StreamFile], words: Sequence[str]) -> list[str]:
+    """What is said and is not detected, with how often: sentences for the reader.
+
+    Raises
+    ------
+    ConfigError
+        If something is said, and nothing of it is one of `words`.
+    """
+    said = Counter(one.word for file in files for one in file.reference if one.word)
+    if said and not said.keys() & set(words):
+        heard, known = ", ".join(list(said)[:10]), ", ".join(list(words)[:20])
+        raise ConfigError(f"the references say {heard}, and the run detects {known}: no word is the same")
+    notes = []
+    for word, n in said.items():
+        if word not in words and (like := nearest(word, words)) and like[0].casefold() == word.casefold():
+            notes.append(f"{word!r} is said {n} times and is not detected: did you mean {like[0]!r}?")
+    others = sum(n for word, n in said.items() if word not in words)
+    if others:
+        notes.append(f"{others:,} words are said that are not detected: they are near misses")
+    return notes
+
+
+def said_words(files: Sequence[StreamFile], labels: Sequence[str], asked: Sequence[str] | None = None) -> list[str]:
+    """The labels that are to be detected: those that are asked for, else those that are said, in the order of the labels.
+
+    Raises
+    ------
+    UnknownNameError
+        If one that is asked for is no label.
+    ConfigError
+        If no label is said.
+    """
+    if asked is not None:
+        words = [word.strip() for word in asked if word.strip()]
+        for word in words:
+            if word not in labels:
+                raise unknown_name("label", word, labels)
+        return words
+    said = {one.word for file in files for one in file.reference}
+    chosen = [label for label in labels if label in said]
+    if not chosen:
+        raise ConfigError(f"no label of the run is said in these streams: its labels are {', '.join(labels[:20])}")
+    return chosen
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an operating point gives on streams; made by :func:`score`.
+
+    `outcomes` are those of the streams, `curves` the points of each word at other thresholds; `reused` are recordings that the
+    thresholds were chosen on.
+    """
+
+    run: Path
+    point: OperatingPoint
+    heard: Heard
+    outcomes: tuple[Outcome, ...]
+    curves: dict[str, list[Point]]
+    target: float
+    reused: tuple[str, ...]
+
+    @cached_property
+    def misses(self) -> Misses:
+        """Of all words."""
+        return _misses("all", self.outcomes, lambda one: True)
+
+    @cached_property
+    def false_accepts(self) -> FalseAccepts:
+        """Of all words in all hours."""
+        return FalseAccepts("all", sum(len(one.false_accepts) for one in self.outcomes), sum(one.total_hours for one in self.outcomes))
+
+    @property
+    def certificate(self) -> tuple[bool, str]:
+        """Whether the target of false accepts an hour is shown to be kept, and the sentence that says so."""
+        return certificate(self.false_accepts.n, self.false_accepts.hours, self.target)
+
+    @property
+    def duplicates(self) -> int:
+        """Further events of a word that was found."""
+        return sum(len(one.duplicates) for one in self.outcomes)
+
+    @property
+    def confusions(self) -> int:
+        """Events of another word while a word was said."""
+        return sum(len(one.confusions) for one in self.outcomes)
+
+    def misses_by_word(self) -> list[Misses]:
+        """Of each word that is said."""
+        rows = [_misses(word, self.outcomes, lambda one, word=word: one.word == word) for word in self.heard.words]  # type: ignore[misc]
+        return [row for row in rows if row.said]
+
+    def false_accepts_by_word(self) -> list[FalseAccepts]:
+        """Of each word that is detected."""
+        counts = Counter(event.word for one in self.outcomes for event, _ in one.false_accepts)
+        return [FalseAccepts(word, counts[word], self.false_accepts.hours) for word in self.heard.words]
+
+    def false_accepts_by_source(self) -> list[FalseAccepts]:
+        """In each source, the most hours first."""
+        counts = Counter(source for one in self.outcomes for _, source in one.false_accepts)
+        hours: Counter[str] = Counter()
+        for outcome in self.outcomes:
+            hours.update(outcome.hours)
+        return [FalseAccepts(source, counts[source], time) for source, time in hours.most_common()]
+
+    def misses_by_snr(self) -> list[Misses]:
+        """In steps of 5 dB."""
+        return self._by_decibel(lambda one: one.snr_db, SNR_STEP_DB)
+
+    def misses_by_level(self) -> list[Misses]:
+        """In steps of 10 dB under full scale."""
+        return self._by_decibel(lambda one: one.level_db, LEVEL_STEP_DB)
+
+    def _by_decibel(self, of: Callable[[Interval], float], step: int) -> list[Misses]:
+        known = {math.floor(of(one) / step) for one in _said(self.outcomes) if not math.isnan(of(one))}
+        return [
+            _misses(f"{k * step} to {(k + 1) * step} dB", self.outcomes, lambda one, k=k: k * step <= of(one) < (k + 1) * step)  # type: ignore[misc]
+            for k in sorted(known)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts as JSON types."""
+        said = [len(one.hits) + len(one.misses) for one in self.outcomes]
+        return {
+            "run": str(self.run),
+            "recordings": [stream.name for stream in self.heard.streams],
+            "reused": list(self.reused),
+            "audio_hours": self.heard.hours,
+            "thresholds": self.point.detector(self.heard.words).thresholds,
+            "smoothing_frames": self.point.smoothing_frames,
+            "refractory_s": self.point.refractory_s,
+            "tolerance_s": self.point.tolerance_s,
+            "hits": self.misses.said - self.misses.n,
+            "duplicates": self.duplicates,
+            "confusions": self.confusions,
+            "misses": {
+                **self.misses.to_dict(),
+                "bootstrap": bootstrap([len(one.misses) for one in self.outcomes], said),
+            },
+            "false_accepts": {
+                **self.false_accepts.to_dict(),
+                "bootstrap": bootstrap([len(one.false_accepts) for one in self.outcomes], [one.total_hours for one in self.outcomes]),
+            },
+            "certified": self.certificate[0],
+            "certificate": self.certificate[1],
+            "misses_by_word": _dicts(self.misses_by_word()),
+            "false_accepts_by_word": _dicts(self.false_accepts_by_word()),
+            "false_accepts_by_source": _dicts(self.false_accepts_by_source()),
+            "misses_by_snr": _dicts(self.misses_by_snr()),
+            "misses_by_level": _dicts(self.misses_by_level()),
+        }
+
+
+def score(run: Path, point: OperatingPoint, heard: Heard, *, target: float = 0.5) -> Score:
+    """Count what the operating point gives on streams, and what other thresholds would.
+
+    Parameters
+    ----------
+    run : Path
+    point : OperatingPoint
+    heard : Heard
+    target : float, 1/h
+        False accepts that are allowed, for :attr:`Score.certificate`.
+    """
+    detector = point.detector(heard.words)
+    curves = operating_curve(
+        heard.streams, heard.words, heard.words, smoothing_frames=point.smoothing_frames, hysteresis=point.hysteresis,
+        refractory_s=point.refractory_s, tolerance_s=point.tolerance_s,
+    )  # fmt: skip
+    outcomes = tuple(stream.outcome(detector, tolerance_s=point.tolerance_s) for stream in heard.streams)
+    chosen_on = point.calibration.get("recordings", {})
+    reused = tuple(name for digest, name in heard.digests.items() if digest in chosen_on)
+    return Score(run, point, heard, outcomes, curves, target, reused)
+
+
+def _said(outcomes: Iterable[Outcome]) -> list[Interval]:
+    return [one for outcome in outcomes for one in (*outcome.misses, *(said for _, said in outcome.hits))]
+
+
+def _misses(name: str, outcomes: Sequence[Outcome], chosen: Callable[[Interval], bool]) -> Misses:
+    return Misses(
+        name, sum(chosen(one) for outcome in outcomes for one in outcome.misses), sum(chosen(one) for one in _said(outcomes))
+    )  # fmt: skip
+
+
+def _dicts(rows: Sequence[Misses | FalseAccepts]) -> list[dict[str, Any]]:
+    return [row.to_dict() for row in rows]
