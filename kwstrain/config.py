@@ -19,12 +19,13 @@ class TrainConfig(Config):
         Naming the field, its value, the bound and the cure.
     """
 
-    VERSION: ClassVar[int] = 2  # 2 added averages and a teacher
+    VERSION: ClassVar[int] = 3  # 2 added averages and a teacher; 3 warm starts, sampling and accumulation
 
     # fmt: off
     arch: str = option("cnn", "A name of kwstrain models.", group="Model")
     options: dict[str, Any] = option(dict, "The network's own options: dropout, units, ...", group="Model")
     weights: str = option("", "Weights to begin with: a Keras *_notop.h5 file, or imagenet.", group="Model")
+    start: str = option("", "Fingerprint of the run whose weights it begins with, written by --from.", since=3, group="Model")
     freeze: str = option("none", "What is not trained: none, backbone, or a number of layers.", group="Model")
     dtype: Literal["float32", "bfloat16"] = option(
         "float32", "bfloat16 computes in 16 bits; parameters and sums stay float32.", group="Model"
@@ -53,6 +54,13 @@ class TrainConfig(Config):
     epochs: int = option(30, "Passes over the training clips.", at_least=1, at_most=1_000_000, group="Optimizer")
     steps: int = option(0, "Above 0: so many batches in the place of epochs.", at_least=0, at_most=10**9, group="Optimizer")
     batch: int = option(64, "Clips of a step.", unit="clips", at_least=1, at_most=1 << 20, group="Optimizer")
+    accumulate: int = option(
+        1, "Batches whose gradients are added up for one step: as a batch so many times as large, in the memory of one.",
+        unit="batches", at_least=1, at_most=1 << 16, since=3, group="Optimizer",
+    )
+    sampling: Literal["all", "balanced"] = option(
+        "all", "all: every clip once an epoch; balanced: every class as often, with as many clips in all.", since=3, group="Optimizer"
+    )
     patience: int = option(
         0, "Above 0: stop after so many epochs without a better monitor.", unit="epochs", at_least=0, at_most=1_000_000, group="Optimizer"
     )
@@ -106,9 +114,17 @@ class TrainConfig(Config):
         if self.freeze not in ("none", "backbone") and not (self.freeze.isdecimal() and len(self.freeze) <= 4):
             raise ConfigError(f"freeze={self.freeze!r} must be none, backbone or a number of layers")
 
+    @property
+    def clips_per_step(self) -> int:
+        """Clips that a change of the weights is made from."""
+        return self.batch * self.accumulate
+
     def differences(self, other: TrainConfig) -> dict[str, tuple[Any, Any]]:
         """Field name -> (ours, theirs) where the two differ."""
         return self.differing(other)
+
+
+DEFAULT_ARCH = "bcresnet-1"  # what fit trains where no network is named: see docs/training.md
 
 
 def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:

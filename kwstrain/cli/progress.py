@@ -34,7 +34,7 @@ class TrainingProgress:
         self._bar(tick.step, tick.n_steps, f"loss {tick.loss:.4f}, accuracy {tick.accuracy:.4f}, {tick.examples_per_s:,.0f} examples/s")
         if tick.record is not None:
             self._bar.clear()
-            self._console.note(_line(tick.n_epochs, tick.record))
+            self._console.note(_line(tick))
 
     def _count(self, unit: str) -> None:
         """Begin a new bar where the last one counted something else."""
@@ -43,9 +43,23 @@ class TrainingProgress:
             self._bar = self._console.progress(unit)
 
 
-def _line(n_epochs: int, record: dict[str, Any]) -> str:
-    text = f"epoch {record['epoch']:>{len(str(n_epochs))}}/{n_epochs}  "
+def _line(tick: Tick) -> str:
+    """What the epoch gave, the best so far, and the time that the epochs to go will take at most."""
+    record: dict[str, Any] = tick.record or {}
+    text = f"epoch {record['epoch']:>{len(str(tick.n_epochs))}}/{tick.n_epochs}  "
     text += f"loss {record['train_loss']:.4f}  accuracy {record['train_accuracy']:.4f}"
     if record["val_loss"] == record["val_loss"]:
         text += f"  validation loss {record['val_loss']:.4f}  accuracy {record['val_accuracy']:.4f}"
-    return f"{text}  {record['examples_per_s']:,.0f} examples/s"
+        if tick.best is not None:
+            text += f", best {tick.best['val_accuracy']:.4f} in epoch {tick.best['epoch']}"
+    text += f"  {record['examples_per_s']:,.0f} examples/s"
+    if to_go := tick.n_epochs - record["epoch"]:
+        text += f"  {_duration(record['seconds'] / record['epoch'] * to_go)} left"
+    return text
+
+
+def _duration(seconds: float) -> str:
+    """As a person says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

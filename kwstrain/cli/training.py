@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, remark
 from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
+from kwstrain.config import DEFAULT_ARCH
 
 if TYPE_CHECKING:
     from kwstrain.config import TrainConfig
@@ -26,7 +28,7 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="OUT.h5")
-@click.option("--arch", default="cnn", show_default=True, help="A name that kwstrain models lists.")
+@click.option("--arch", metavar="NAME", help=f"A name that kwstrain models lists  [default: {DEFAULT_ARCH}, or that of --from]")
 @click.option("--features", metavar="NAME", help="Which feature set of the file  [default: its first]")
 @click.option("--epochs", type=int, metavar="N")
 @click.option("--batch", type=int, metavar="N", help="Clips per step.")
@@ -34,6 +36,7 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--seed", type=int, metavar="N")
 @click.option("--augment", metavar="POLICY", help="Fresh augmentation of each clip in each epoch  [default: the network's own, or off]")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of a finished run, too.")
+@click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of a finished run.")
 @click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
 @click.option("--freeze", metavar="WHAT", help="none, backbone, or a number of layers: not trained.")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
@@ -43,8 +46,8 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation: N runs, mean and spread.")
 @console_options
 def fit(
-    path: Path, arch: str, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None,
-    teacher: Path | None, console: Console, **options: Any,
+    path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None,
+    teacher: Path | None, start: Path | None, console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
 
@@ -53,18 +56,18 @@ def fit(
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
-    from kwstrain.config import changed, defaults
+    from kwstrain.config import changed
     from kwstrain.training.fit import fit as fit_run
     from kwstrain.training.folds import cross_validate
 
     given = {name: value for name, value in options.items() if value is not None}
     with wrong_usage():
-        config = changed(defaults(arch), {**given, **assignments(changes)})
-    out = out or Path("runs") / f"{path.stem}-{arch}"
+        config = changed(_base(arch, start), {**given, **assignments(changes)})
+    out = out or Path("runs") / f"{path.stem}-{config.arch}"
     console.detail(f"training config: {config.to_json()}")
-    note_augmentation(path, config, console)
+    _note_choices(path, config, start, console)
     with TrainingProgress(console) as progress, keeping(out):
-        shared: dict[str, Any] = {"overwrite": overwrite, "resume": resume, "teacher": teacher, "progress": progress}
+        shared: dict[str, Any] = {"overwrite": overwrite, "resume": resume, "teacher": teacher, "start": start, "progress": progress}
         if folds:
             across = cross_validate(path, config, out, folds=folds, **shared)
         else:
@@ -77,15 +80,32 @@ def fit(
         console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", {**fit_values(result), "remarks": said})
 
 
-def note_augmentation(path: Path, config: TrainConfig, console: Console) -> None:
-    """Say on stderr which fresh augmentation was chosen, where the user left that open."""
+def _base(arch: str | None, start: Path | None) -> TrainConfig:
+    """The training that the options of the command change: that of `arch`, or of the network of the run it begins with."""
+    from kwstrain.config import defaults
+
+    if start is None:
+        return defaults(arch or DEFAULT_ARCH)
+    from kwstrain.inference.bundle import Bundle
+
+    began = Bundle.load(start).config
+    return replace(defaults(began.arch), options=began.options) if arch in (None, began.arch) else defaults(arch)
+
+
+def _note_choices(path: Path, config: TrainConfig, start: Path | None, console: Console) -> None:
+    """Say on stderr what was chosen where the user left it open: the augmentation, what is watched, the head of a warm start."""
     from kwsfeat import Reader
     from kwstrain.data.augmentation import policy_for
+    from kwstrain.training.start import Start
 
     with Reader(path) as reader:
         _, said = policy_for(config, reader)
-    if said:
-        console.note(said)
+        if said:
+            console.note(said)
+        if not len(reader.rows("validation")):
+            console.note(f"{path} has no validation clips: the training {config.monitor} decides which epoch is kept")
+        if start is not None and (begun := Start(start)).new_head(reader.labels):
+            console.note(f"{start} knows {', '.join(begun.bundle.labels)}: a new head learns {', '.join(reader.labels)}")
 
 
 def note_remarks(path: Path, console: Console) -> list[str]:

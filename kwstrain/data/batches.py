@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from kwstrain.devices import divided
 
@@ -41,19 +42,39 @@ def take(block: Block, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     return x, mask
 
 
-def plan(n_clips: int, batch: int, *, rng: np.random.Generator | None = None) -> Batches:
-    """Every clip once, in random order when `rng` is given, as positions (n_steps, width) and weights.
+def plan(n_clips: int, batch: int, *, rng: np.random.Generator | None = None, parts: int = 1) -> Batches:
+    """Every clip once, in random order when `rng` is given; see :func:`in_batches`."""
+    return in_batches(np.arange(n_clips) if rng is None else rng.permutation(n_clips), batch, parts=parts)
+
+
+def in_batches(order: NDArray[np.int64], batch: int, *, parts: int = 1) -> Batches:
+    """Clips in the given order as positions (n_steps, width) and weights.
 
     The last batch is filled up with clips of weight 0, so that no shape changes and batch norm still sees real clips. The
-    width is `batch` rounded up to the number of local devices.
+    width is `batch` rounded up so that each of `parts` can be divided among the local devices.
     """
-    width = -(-batch // jax.local_device_count()) * jax.local_device_count()
+    multiple = jax.local_device_count() * parts
+    n_clips, width = len(order), -(-batch // multiple) * multiple
     n_steps = -(-n_clips // batch)
-    order = np.arange(n_clips) if rng is None else rng.permutation(n_clips)
     rows = np.resize(order, (n_steps, batch))
     weight = (np.arange(n_steps * batch) < n_clips).reshape(n_steps, batch)
     fill = ((0, 0), (0, width - batch))
     return Batches(np.pad(rows, fill, mode="wrap").astype(np.int32), np.pad(weight, fill).astype(np.float32))
+
+
+def balanced_order(label: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many places as there are clips, in random order, each class that occurs as often as the others (to within one).
+
+    Within a class every clip is taken once before one is taken again.
+    """
+    classes = np.unique(label)
+    share = np.full(len(classes), len(label) // len(classes))
+    share[rng.permutation(len(classes))[: len(label) % len(classes)]] += 1
+    drawn = []
+    for one, n in zip(classes, share, strict=True):
+        places = np.flatnonzero(label == one)
+        drawn += [rng.permutation(places) for _ in range(n // len(places))] + [rng.permutation(places)[: n % len(places)]]
+    return rng.permutation(np.concatenate(drawn))
 
 
 def dispatches(batches: Batches, n_steps: int) -> Iterator[Batches]:

@@ -6,6 +6,7 @@ JAX is imported by what makes a network of them, and not before: a run can be re
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -122,6 +123,15 @@ class Bundle:
             If no feature set has the same fingerprint, with the fields that differ; if another algorithm computed it; or if a
             label is new.
         """
+        name = self.check_features(reader)
+        if reader.labels != self.labels:
+            raise ConfigError(
+                f"{reader.path} has the labels {', '.join(reader.labels)}; {self.folder} was trained on {', '.join(self.labels)}"
+            )
+        return name
+
+    def check_features(self, reader: Reader, wanted: str = "") -> str:
+        """:meth:`check` but for the labels; the features must be those called `wanted`, where that is given."""
         name: str
         for name in reader.feature_names:
             if reader.config(name).fingerprint == self.feature_config.fingerprint:
@@ -132,16 +142,24 @@ class Bundle:
             raise ConfigError(
                 f"{reader.path}: its features {name!r} are not those that {self.folder} was trained on (run != file): {differences}"
             )
+        if wanted and reader.config(wanted).fingerprint != self.feature_config.fingerprint:
+            raise ConfigError(
+                f"{self.folder} was trained on the features {name!r} of {reader.path}, not {wanted!r}: give --features {name}"
+            )
         if reader.algorithm(name) != self.algorithm:
             raise ConfigError(
                 f"{reader.path} has features of algorithm version {reader.algorithm(name)}, {self.folder} was trained on version "
                 f"{self.algorithm}: build the file again with the kwsfeat that made the other"
             )
-        if reader.labels != self.labels:
-            raise ConfigError(
-                f"{reader.path} has the labels {', '.join(reader.labels)}; {self.folder} was trained on {', '.join(self.labels)}"
-            )
         return name
+
+    @property
+    def fingerprint(self) -> str:
+        """16 digits that differ whenever the network would answer otherwise."""
+        digest = hashlib.sha256(f"{self.config.arch} {self.config.options}".encode())
+        for name, value in sorted(self.weights.items()):
+            digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def model(self) -> Network:

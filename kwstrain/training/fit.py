@@ -17,6 +17,7 @@ from kwstrain.models import spec
 from kwstrain.training.diverged import DivergedError
 from kwstrain.training.result import FitResult, Tick
 from kwstrain.training.run import Run
+from kwstrain.training.start import Start
 from kwstrain.training.teacher import Teacher
 
 __all__ = ["DivergedError", "FitResult", "Tick", "fit"]
@@ -30,6 +31,7 @@ def fit(
     overwrite: bool = False,
     resume: bool = False,
     teacher: str | Path | None = None,
+    start: str | Path | None = None,
     rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     progress: Callable[[Tick], None] | None = None,
 ) -> FitResult:
@@ -47,6 +49,9 @@ def fit(
         What to do when `out` is there: replace it, or go on after its last complete epoch.
     teacher : path, optional
         A finished run, on the same features and labels, whose answers the network learns from as well (distillation).
+    start : path, optional
+        A finished run of the same network on the same features, whose weights it begins with. Where that knows other labels, the
+        layers that depend on their number begin anew.
     rows : two int64 arrays, optional
         Training and validation rows instead of the file's own splits.
     progress : callable, optional
@@ -77,10 +82,14 @@ def fit(
         one_per_core(at_most=config.batch // 8)
     with Reader(path) as reader:
         config = replace(config, augment=policy_for(config, reader)[0])
-        teaches = _teacher(teacher, config, reader)
-        if teaches is not None:
-            config = replace(config, teacher=teaches.fingerprint)
-        run = Run(reader, config, Path(out), rows, teaches)
+        teaches = Teacher(teacher) if teacher else None
+        begins = Start(start) if start else None
+        config = replace(
+            config,
+            teacher=_checked("teacher", "--teacher", config.teacher, teaches, config, reader),
+            start=_checked("start", "--from", config.start, begins, config, reader),
+        )
+        run = Run(reader, config, Path(out), rows, teaches, begins)
         with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume):
             if resume:
                 run.resume()
@@ -88,14 +97,13 @@ def fit(
             return run.go(progress or (lambda tick: None))
 
 
-def _teacher(run: str | Path | None, config: TrainConfig, reader: Reader) -> Teacher | None:
-    """The teacher that was given, which must be the one that `config` names, where it names one."""
+def _checked(field: str, option: str, wanted: str, run: Teacher | Start | None, config: TrainConfig, reader: Reader) -> str:
+    """The fingerprint of the run that was given, which must be the one that `config` names, where it names one."""
     if run is None:
-        if config.teacher:
-            raise ConfigError(f"teacher={config.teacher!r} is the fingerprint of a run: give that run as --teacher")
-        return None
-    teacher = Teacher(run)
-    if config.teacher not in ("", teacher.fingerprint):
-        raise ConfigError(f"teacher={config.teacher!r} is another run than {run}, whose fingerprint is {teacher.fingerprint!r}")
-    teacher.check(reader, config)
-    return teacher
+        if wanted:
+            raise ConfigError(f"{field}={wanted!r} is the fingerprint of a run: give that run as {option}")
+        return ""
+    if wanted not in ("", run.fingerprint):
+        raise ConfigError(f"{field}={wanted!r} is another run than {run.bundle.folder}, whose fingerprint is {run.fingerprint!r}")
+    run.check(reader, config)
+    return run.fingerprint

@@ -10,7 +10,7 @@ from kwstrain.inference.bundle import Bundle
 
 @dataclass(frozen=True)
 class Tick:
-    """What a progress display shows: after every compiled call, and after each epoch with its `record`."""
+    """What a progress display shows: after every compiled call, and after each epoch with its `record` and the `best` so far."""
 
     epoch: int
     n_epochs: int
@@ -20,6 +20,7 @@ class Tick:
     accuracy: float
     examples_per_s: float
     record: dict[str, Any] | None = None
+    best: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
-from kwstrain.data.batches import Batches, Block, plan
+from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, plan
 from kwstrain.data.clips import Clips, select
 from kwstrain.data.source import Source, source
 from kwstrain.devices import replicated
@@ -34,6 +34,7 @@ from kwstrain.training.folder.results import write_results, write_table
 from kwstrain.training.folder.run_folder import RunFolder
 from kwstrain.training.optim import optimizer, schedule
 from kwstrain.training.result import FitResult, Tick
+from kwstrain.training.start import Start
 from kwstrain.training.step import State, StepSums, TrainStep
 from kwstrain.training.teacher import Teacher
 
@@ -51,12 +52,10 @@ class Run:
         out: Path,
         rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
         teacher: Teacher | None,
+        start: Start | None,
     ) -> None:
         name = config.features or reader.feature_names[0]
-        mean, std = reader.statistics(name)
-        if not config.standardize:
-            mean, std = np.zeros_like(mean), np.ones_like(std)
-        std = np.where(std > 1e-6, std, 1.0).astype(np.float32)  # a constant feature stays constant
+        mean, std = start.statistics if start else _statistics(reader, name, config)
         train_rows, val_rows = rows or (reader.rows("train"), reader.rows("validation"))
         self.config, self.folder = config, RunFolder(out)
         self.train, self.val = select(reader, name, train_rows), select(reader, name, val_rows)
@@ -67,7 +66,7 @@ class Run:
                 f"{reader.path} has one class, {reader.labels[0]!r}, which nothing can be told from: build it with --unknown other, "
                 "or with noise as silence"
             )
-        self.steps_per_epoch = -(-len(self.train) // config.batch)
+        self.steps_per_epoch = -(-len(self.train) // config.clips_per_step)
         self.n_steps = config.steps or config.epochs * self.steps_per_epoch
         self.n_epochs = -(-self.n_steps // self.steps_per_epoch)
         self.rate = schedule(config, n_steps=self.n_steps, steps_per_epoch=self.steps_per_epoch)
@@ -78,6 +77,8 @@ class Run:
         model.input_norm.set(mean, std)
         if config.weights:
             load_weights(model, config.weights)
+        if start:
+            start.fill(model, reader.labels)
         learns = trainable(model, config.freeze)
         self.step = TrainStep(
             model, trainable=learns, config=config, tx=optimizer(config, self.rate),
@@ -102,7 +103,7 @@ class Run:
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        train = source(self.train, config, batch=config.batch, augment=config.augment)
+        train = source(self.train, config, batch=config.clips_per_step, augment=config.augment)
         val = self.classifier.source(self.val) if len(self.val) else None
         ended = "epochs"
         with Events(self.bundle.folder) as events:
@@ -114,7 +115,8 @@ class Run:
                     record = self._epoch(epoch, train, val, progress)
                     self._keep(record)
                     sums = (record["train_loss"], record["train_accuracy"], record["examples_per_s"])
-                    progress(Tick(record["epoch"], self.n_epochs, record["step"], self.n_steps, *sums, record))
+                    best = self.progress.records[self.progress.best_epoch - 1] if self.progress.best_epoch else None
+                    progress(Tick(record["epoch"], self.n_epochs, record["step"], self.n_steps, *sums, record, best))
                     events.epoch(record)
                     if config.gradient_histograms:
                         events.gradients(epoch + 1, weights_of([self._gradients()]))
@@ -129,7 +131,7 @@ class Run:
     def _epoch(self, epoch: int, train: Source, val: Source | None, progress: Callable[[Tick], None]) -> dict[str, Any]:
         """One pass over the training clips, and one over the validation clips."""
         first_step = epoch * self.steps_per_epoch
-        batches = plan(len(self.train), self.config.batch, rng=np.random.default_rng((self.config.seed, epoch)))
+        batches = self._plan(epoch)
         batches = Batches(*(part[: self.n_steps - first_step] for part in batches))
         clock = _Clock(time.perf_counter())
         loss = correct = count = 0.0
@@ -158,6 +160,13 @@ class Run:
             "wait_share": wait_share,
             "seconds": self.progress.seconds + clock.seconds,
         }
+
+    def _plan(self, epoch: int) -> Batches:
+        """Which clips each step of an epoch takes."""
+        config, rng = self.config, np.random.default_rng((self.config.seed, epoch))
+        if config.sampling == "balanced":
+            return in_batches(balanced_order(self.train.label, rng), config.clips_per_step, parts=config.accumulate)
+        return plan(len(self.train), config.clips_per_step, rng=rng, parts=config.accumulate)
 
     def _launch(self, chunks: Iterator[tuple[Block, Batches]], step: int) -> Iterator[tuple[int, StepSums]]:
         """Run the compiled calls; give each one's first step and sums when the next call is already on its way."""
@@ -210,7 +219,7 @@ class Run:
 
     def _gradients(self) -> Any:
         """Gradients of the epoch's state on the first clips of the split, as they are in the file."""
-        rows, weight = plan(len(self.train), self.config.batch)
+        rows, weight = plan(len(self.train), self.config.clips_per_step, parts=self.config.accumulate)
         block = self.train.load(self.train.rows[rows[0]])
         return self.step.gradients(self.state, *replicated((block, Batches(np.arange(rows.shape[1])[None], weight[:1]))))
 
@@ -235,6 +244,14 @@ class _Clock:
             if item is None:
                 return
             yield item
+
+
+def _statistics(reader: Reader, name: str, config: TrainConfig) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and deviation that features are standardised with."""
+    mean, std = reader.statistics(name)
+    if not config.standardize:
+        mean, std = np.zeros_like(mean), np.ones_like(std)
+    return mean, np.where(std > 1e-6, std, 1.0).astype(np.float32)  # a constant feature stays constant
 
 
 def _class_weight(config: TrainConfig, clips: Clips, n_classes: int) -> NDArray[np.float32]:

@@ -119,14 +119,31 @@ class TrainStep:
         return state, sums
 
     def _step(self, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[State, StepSums]:
-        (_, ((loss, correct, count), rest)), gradient = jax.value_and_grad(self._loss, has_aux=True)(
-            state.params, state, block, rows, weight
-        )
+        gradient, rest, (loss, correct, count) = self._gradient(state, block, rows, weight)
         updates, opt = self._tx.update(gradient, state.opt, state.params)
         sums = StepSums(loss, correct, count, optax.tree.norm(gradient))
         params = optax.apply_updates(state.params, updates)
         average = moved_average(state.average, (params, rest), self._config.ema, state.step) if self._config.ema else ()
         return State(params, rest, opt, state.step + 1, average), sums
+
+    def _gradient(self, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[Any, Any, tuple[jax.Array, ...]]:
+        """Gradient of a step's loss, what else the network then holds, and the step's sums; batch by batch where they accumulate."""
+        gradient_of = jax.value_and_grad(self._loss, has_aux=True)
+        parts = self._config.accumulate
+        if parts == 1:
+            (_, (sums, rest)), gradient = gradient_of(state.params, state, block, rows, weight)
+            return gradient, rest, sums
+
+        def add(carry: Any, part: tuple[jax.Array, ...]) -> tuple[Any, None]:
+            total, rest, sums = carry
+            (_, (more, rest)), gradient = gradient_of(state.params, state._replace(rest=rest), block, *part)
+            total = jax.tree.map(lambda t, g: t + more[2] * g, total, gradient)  # each clip counts the same, in a last batch too
+            return (total, rest, jax.tree.map(jnp.add, sums, more)), None
+
+        nothing = jax.tree.map(jnp.zeros_like, state.params), state.rest, tuple(jnp.zeros(3))
+        divided = rows.reshape(parts, -1), weight.reshape(parts, -1), jnp.arange(1, parts + 1)
+        (total, rest, sums), _ = jax.lax.scan(add, nothing, divided)
+        return jax.tree.map(lambda t: t / sums[2], total), rest, sums
 
     def averaged(self, state: State) -> State:
         """`state` with the averaged weights in the place of the last ones; itself where nothing is averaged."""
@@ -137,11 +154,15 @@ class TrainStep:
 
     def _gradients(self, state: State, block: Block, batches: Batches) -> Any:
         """The gradient of the first batch's loss, for its histogram."""
-        return jax.grad(self._loss, has_aux=True)(state.params, state, block, batches.rows[0], batches.weight[0])[0]
+        return self._gradient(state, block, batches.rows[0], batches.weight[0])[0]
 
-    def _loss(self, params: Any, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[jax.Array, Any]:
+    def _loss(
+        self, params: Any, state: State, block: Block, rows: jax.Array, weight: jax.Array, part: jax.Array | int = 0
+    ) -> tuple[jax.Array, Any]:
         config = self._config
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        if config.accumulate > 1:
+            key = jax.random.fold_in(key, part)
         x, mask = take(block, rows)
         norm = self._merged(params, state.rest).input_norm
         x = spec_augment(norm(x), jax.random.fold_in(key, 0), config)
@@ -158,7 +179,7 @@ class TrainStep:
         loss = (loss * (target @ self._class_weight) * weight).sum()
         correct = ((logits.argmax(-1) == label) * weight).sum()
         count = weight.sum()
-        return loss / count, ((loss, correct, count), rest)
+        return loss / jnp.maximum(count, 1), ((loss, correct, count), rest)
 
     def _merged(self, params: Any, rest: Any, graph: nnx.GraphDef[Network] | None = None) -> Network:
         return nnx.merge(graph or self._graph, params, rest, self.fixed, copy=True)

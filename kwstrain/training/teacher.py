@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 import jax
@@ -13,7 +12,6 @@ from kwstrain.config import TrainConfig
 from kwstrain.devices import replicated
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import logits_function
-from kwstrain.io import load_arrays
 from kwstrain.models import spec
 
 
@@ -33,17 +31,10 @@ class Teacher:
 
     def __init__(self, run: str | os.PathLike[str]) -> None:
         self.bundle = Bundle.load(run)
+        self.fingerprint = self.bundle.fingerprint
         model = self.bundle.model
         self._apply = logits_function(model, sequential=spec(self.bundle.config.arch).sequential)
         self._variables = replicated([nnx.state(model)])
-
-    @property
-    def fingerprint(self) -> str:
-        """16 digits that differ whenever the teacher would answer differently."""
-        digest = hashlib.sha256(f"{self.bundle.config.arch} {self.bundle.config.options}".encode())
-        for name, value in sorted(load_arrays(self.bundle.folder / "weights.npz").items()):
-            digest.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
-        return digest.hexdigest()[:16]
 
     def check(self, reader: Reader, config: TrainConfig) -> None:
         """Whether it can teach a network that is trained on `reader` with `config`.
@@ -53,9 +44,8 @@ class Teacher:
         ConfigError
             If it was trained on other features or labels, or with another kind of loss, saying which.
         """
-        name, wanted = self.bundle.check(reader), config.features or reader.feature_names[0]
-        if reader.config(wanted).fingerprint != reader.config(name).fingerprint:
-            raise ConfigError(f"{self.bundle.folder} was trained on the features {name!r}, not {wanted!r}: give --features {name}")
+        self.bundle.check(reader)
+        self.bundle.check_features(reader, config.features or reader.feature_names[0])
         if self.bundle.config.loss != config.loss:
             raise ConfigError(f"{self.bundle.folder} was trained with loss={self.bundle.config.loss}: -s loss={self.bundle.config.loss}")
 
