@@ -8,6 +8,7 @@ import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.boundary import failed, run_command
+from kwstrain.cli.compiled import kept_compiled
 from kwstrain.cli.detection import calibrate, detect, score
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         return failed("kwstrain", f"{', '.join(missing)} not installed: {CURE}")
     try:
-        return run_command(cli, "kwstrain", arguments)
+        with kept_compiled():
+            return run_command(cli, "kwstrain", arguments)
     except ImportError as error:  # there, but broken
         return failed("kwstrain", f"{error}: {CURE}")

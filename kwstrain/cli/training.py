@@ -13,7 +13,7 @@ import click
 
 from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import wrong_usage
-from kwsfeat.cli.console import Console, console_options, remark
+from kwsfeat.cli.console import Console, console_options, one_line, remark
 from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
 from kwstrain.config import DEFAULT_ARCH
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from kwstrain.training.folds import FoldsResult
 
 _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
+
+
+def _folds(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
+    """A number of folds, or the word for one a speaker."""
+    if given in (None, "speakers"):
+        return given
+    if given.isdecimal() and int(given) >= 2:
+        return int(given)
+    raise click.BadParameter(f"{given!r} must be a whole number >= 2, or speakers")
 
 
 @click.command()
@@ -43,10 +52,10 @@ _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
 @overwrite_option
 @click.option("--resume", is_flag=True, help="Go on after the last complete epoch.")
-@click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation: N runs, mean and spread.")
+@click.option("--folds", callback=_folds, metavar="N|speakers", help="Cross-validation: N runs, or one without each speaker.")
 @console_options
 def fit(
-    path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | None,
+    path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | str | None,
     teacher: Path | None, start: Path | None, console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
@@ -54,6 +63,7 @@ def fit(
     \b
     kwstrain fit out.h5 --arch cnn
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
+    kwstrain fit digits.h5 --arch lstm --folds speakers
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed
@@ -74,7 +84,7 @@ def fit(
             result = fit_run(path, config, out, **shared)
     said = note_remarks(path, console)
     if folds:
-        runs = [str(out / f"fold-{k + 1}") for k in range(folds)]
+        runs = [str(result.bundle.folder) for result in across.results]
         console.data(_folds_text(across, out), {"runs": runs, **across.to_dict(), "remarks": said})
     else:
         console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", {**fit_values(result), "remarks": said})
@@ -121,7 +131,8 @@ def note_remarks(path: Path, console: Console) -> list[str]:
 
 
 def _folds_text(across: FoldsResult, out: Path) -> str:
-    lines = [f"fold {k + 1}  validation accuracy {value:.4f}" for k, value in enumerate(across.accuracy)]
+    tested = [f"  on {one_line(name)}, left out," for name in across.speakers] or ["  validation"] * len(across.results)
+    lines = [f"fold {k}{what} accuracy {value:.4f}" for k, (what, value) in enumerate(zip(tested, across.accuracy, strict=True), start=1)]
     lines += [f"mean {across.mean:.4f}, standard deviation {across.spread:.4f}", f"runs      {out}/fold-1 to {out}/fold-{len(lines)}"]
     return "\n".join(lines)
 

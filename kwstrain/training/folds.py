@@ -1,4 +1,4 @@
-"""Cross-validation: as many runs as folds, each validated on its own part of the clips outside the test split."""
+"""Cross-validation: as many runs as folds, each tested on its own part of the clips, or on one speaker that it never heard."""
 
 from __future__ import annotations
 
@@ -13,20 +13,26 @@ from numpy.typing import NDArray
 
 from kwsfeat import ConfigError, Reader, folds_of_rows
 from kwstrain.config import TrainConfig
+from kwstrain.data.clips import select
+from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.classifier import Classifier
 from kwstrain.io import write_atomic
 from kwstrain.training.fit import FitResult, Tick, fit
+
+SPEAKERS = "speakers"
+_MOST_SPEAKERS = 100  # a run for each
 
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """One FitResult per fold; `mean` and `spread` (standard deviation between folds) of the best validation accuracy."""
+    """One FitResult per fold, and the accuracy on the clips that it left out.
+
+    With numbered folds these decided which epoch was kept. With `speakers` they did not: they are all clips of one speaker each.
+    """
 
     results: list[FitResult]
-
-    @property
-    def accuracy(self) -> NDArray[np.float64]:
-        """Best validation accuracy of each fold."""
-        return np.array([result.best["val_accuracy"] for result in self.results])
+    accuracy: NDArray[np.float64]
+    speakers: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float:
@@ -40,32 +46,74 @@ class FoldsResult:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
-        return {"accuracy": self.accuracy.tolist(), "mean": self.mean, "spread": self.spread}
+        named = {"speakers": list(self.speakers)} if self.speakers else {}
+        return {"accuracy": self.accuracy.tolist(), "mean": self.mean, "spread": self.spread, **named}
 
 
 def cross_validate(
-    path: str | Path, config: TrainConfig, out: str | Path, *, folds: int, progress: Callable[[Tick], None] | None = None, **options: Any
+    path: str | Path,
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    folds: int | str,
+    progress: Callable[[Tick], None] | None = None,
+    **options: Any,
 ) -> FoldsResult:
     """Train once per fold into ``out/fold-1`` and so on; ``out/folds.json`` gets the result.
 
+    `folds` is a number of parts of the clips outside the test split, each left out once and used for validation; or ``speakers``:
+    each run is tested on all clips of one speaker, and trained and validated on what the file's splits hold of the others.
     `options` are those of :func:`~kwstrain.training.fit`. The mean and deviation that features are standardised with are those of
     the file's training split in every fold.
 
     Raises
     ------
     ConfigError
-        If there are more folds than recordings, or the file holds augmented copies.
+        If there are more folds than recordings, or the file holds augmented copies; for ``speakers`` if it knows fewer than two, or
+        more than a hundred.
     """
     out = Path(out)
     with Reader(path) as reader:
         if reader.variant.any():
             raise ConfigError(f"{reader.path} holds augmented copies, which must not validate: build it without, and use fit --augment")
-        number = folds_of_rows(reader, folds, seed=config.seed)
-        rows = np.flatnonzero((reader.split != "test") & (reader.label >= 0))
-    results = []
-    for fold in range(folds):
-        held = number[rows] == fold
-        results.append(fit(path, config, out / f"fold-{fold + 1}", rows=(rows[~held], rows[held]), progress=progress, **options))
-    result = FoldsResult(results)
-    write_atomic(out / "folds.json", json.dumps(result.to_dict(), indent=1).encode())
-    return result
+        speakers = _speakers(reader) if folds == SPEAKERS else ()
+        parts = [_without(reader, speaker) for speaker in speakers] if speakers else _numbered(reader, int(folds), config.seed)
+    results = [
+        fit(path, config, out / f"fold-{number}", rows=(train, val), progress=progress, **options)
+        for number, (train, val) in enumerate(parts, start=1)
+    ]
+    if speakers:
+        accuracy = [_accuracy_on(speaker, result.bundle, path) for speaker, result in zip(speakers, results, strict=True)]
+    else:
+        accuracy = [result.best["val_accuracy"] for result in results]
+    across = FoldsResult(results, np.array(accuracy), speakers)
+    write_atomic(out / "folds.json", json.dumps(across.to_dict(), indent=1).encode())
+    return across
+
+
+def _numbered(reader: Reader, folds: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Training and validation rows of each of `folds` parts of what is not for testing."""
+    number = folds_of_rows(reader, folds, seed=seed)
+    rows = np.flatnonzero((reader.split != "test") & (reader.label >= 0))
+    return [(rows[number[rows] != fold], rows[number[rows] == fold]) for fold in range(folds)]
+
+
+def _speakers(reader: Reader) -> tuple[str, ...]:
+    known = tuple(sorted(set(reader.speaker[reader.label >= 0].tolist()) - {""}))
+    if not 2 <= len(known) <= _MOST_SPEAKERS:
+        raise ConfigError(f"{reader.path} knows {len(known)} speakers, one fold each takes 2 to {_MOST_SPEAKERS}: give --folds a number")
+    return known
+
+
+def _without(reader: Reader, speaker: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Training and validation rows of the others."""
+    others = reader.speaker != speaker
+    train, val = (np.flatnonzero(others & (reader.split == split)) for split in ("train", "validation"))
+    return train, val
+
+
+def _accuracy_on(speaker: str, bundle: Bundle, path: str | Path) -> float:
+    """Of the best weights on all clips of one speaker."""
+    with Reader(path) as reader:
+        clips = select(reader, bundle.feature_name, np.flatnonzero(reader.speaker == speaker))
+        return float((Classifier(bundle).logits_of(clips).argmax(axis=1) == clips.label).mean())
