@@ -130,7 +130,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
 @range_option("--gap", default="4:12", help="Seconds between words.")
 @range_option("--snr", default="0:20", help="dB of a word over what is heard under it.")
-@range_option("--level", default="-50:-30", help="dB under full scale of the negatives.")
+@range_option("--level", default="-40:-25", help="dB under full scale of the negatives.")
 @click.option("--room", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of words that are heard in a room.")
 @click.option("--others", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Share of clips of other words.")
 @click.option("--hours", type=float, metavar="H", help="At most so much, evenly from each folder of negatives  [default: all there is]")

@@ -14,6 +14,7 @@ from typing import Any
 from kwsfeat import (
     ConfigError,
     CorpusError,
+    Detector,
     Interval,
     Outcome,
     Point,
@@ -108,7 +109,7 @@ def check_words(files: Sequence[StreamFile], words: Sequence[str]) -> list[str]:
 
 
 def said_words(files: Sequence[StreamFile], labels: Sequence[str], asked: Sequence[str] | None = None) -> list[str]:
-    """The labels that are to be detected: those that are asked for, else those that are said, in the order of the labels.
+    """The labels that are to be detected: those that are asked for, else those that are said and are no class of other sounds.
 
     Raises
     ------
@@ -123,10 +124,10 @@ def said_words(files: Sequence[StreamFile], labels: Sequence[str], asked: Sequen
             if word not in labels:
                 raise unknown_name("label", word, labels)
         return words
-    said = {one.word for file in files for one in file.reference}
-    chosen = [label for label in labels if label in said]
+    said, detected = {one.word for file in files for one in file.reference}, Detector(labels).words
+    chosen = [label for label in detected if label in said]
     if not chosen:
-        raise ConfigError(f"no label of the run is said in these streams: its labels are {', '.join(labels[:20])}")
+        raise ConfigError(f"no word of the run is said in these streams: its words are {', '.join(detected[:20])}")
     return chosen
 
 

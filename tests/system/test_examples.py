@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
+from tone_recognizer import ToneRecognizer, tones
 from tones import tone_clip
 
 from kwsfeat.cli import main as kwsfeat
@@ -34,7 +36,7 @@ def words(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_example_is_tested_and_in_the_table() -> None:
     named = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ipynb")}
     text, table = Path(__file__).read_text(), (EXAMPLES / "README.md").read_text()
-    assert named == {"own_words.py", "pytorch_dataset.py", "compare_dialects.py", "inside_a_file.ipynb"}
+    assert named == {"own_words.py", "pytorch_dataset.py", "compare_dialects.py", "counting_rules.py", "inside_a_file.ipynb"}
     assert all(f'"{name}"' in text and f"[{name}]({name})" in table for name in named)
 
 
@@ -61,6 +63,30 @@ def test_compare_dialects(tmp_path: Path) -> None:
     assert shapes["logmel"] == (101, 40)
     assert len(set(shapes.values())) > 2
     assert (tmp_path / "dialects.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_counting_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tone of ten seconds that nobody said, and a word: one false accept in a minute, and what the others make of it."""
+    pytest.importorskip("jax")
+    from kwstrain.detection import point
+
+    monkeypatch.setattr(point, "Recognizer", ToneRecognizer)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "bundle.json").write_text("{}")
+    y = tones(60, ("yes", 5, 0.9), ("no", 55, 0.9))
+    y[20 * 8000 : 30 * 8000] = np.sin(2 * np.pi * 1000 * np.arange(10 * 8000) / 8000) * 0.9
+    soundfile.write(tmp_path / "a.wav", y, 8000)
+    (tmp_path / "a.csv").write_text("start_s,end_s,word\n5.0,5.3,yes\n55.0,55.3,no\n")
+    counts = main_of("counting_rules.py")([str(tmp_path / "run"), str(tmp_path), "--threshold", "0.5"])
+    assert {name: (count.found, count.said) for name, count in counts.items() if name != "TensorFlow"} == dict.fromkeys(
+        ("ours", "openWakeWord", "livekit-wakeword"), (2, 2)
+    )
+    assert counts["ours"].false_accepts == 1
+    assert counts["ours"].hours == pytest.approx((60 - 2.6) / 3600)
+    assert counts["openWakeWord"].false_accepts == 100  # frames
+    assert counts["livekit-wakeword"].false_accepts == 100
+    assert counts["livekit-wakeword"].hours > 9 * counts["ours"].hours  # windows of a second every 0.1 s
+    assert counts["TensorFlow"].false_accepts <= 1
 
 
 def test_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from kwsfeat.pipeline.streams.spoken import Deck
 
 _LOUDEST = 0.99  # peak of a word
 _TAIL_S = 0.3  # of a room after the word
-_QUIET_DB = 20.0  # in a pause the background counts as this far below the mean of its section
+_QUIET_DB = 10.0  # in a pause the background counts as this far below the mean of its section
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MixConfig:
 
     gap_s: tuple[float, float] = (4.0, 12.0)
     snr_db: tuple[float, float] = (0.0, 20.0)
-    level_db: tuple[float, float] = (-50.0, -30.0)
+    level_db: tuple[float, float] = (-40.0, -25.0)
     room: float = 0.0
 
     def __post_init__(self) -> None:

@@ -40,11 +40,11 @@ def _words_table(given: Score) -> list[str]:
     thresholds = given.point.detector(given.heard.words).thresholds
     said = {row.name: row for row in given.misses_by_word()}
     width = max(len("word"), *(len(shown(word)) for word in thresholds))
-    lines = ["", f"{'word':{width}}  threshold  found              false accepts"]
+    lines = ["", f"{'word':{width}}  threshold      found            false accepts"]
     for row in given.false_accepts_by_word():
         one = said.get(row.name)
-        found = f"{one.said - one.n}/{one.said} {100 * (1 - one.share):5.1f} %" if one else "never said"
-        lines.append(f"{shown(row.name):{width}}  {thresholds[row.name]:9.5f}  {found:17}  {rate(row)}")
+        found = f"{one.said - one.n:>5}/{one.said:<5} {100 * (1 - one.share):5.1f} %" if one else "  never said"
+        lines.append(f"{shown(row.name):{width}}  {thresholds[row.name]:9.5f}  {found:19}  {rate(row)}")
     return lines
 
 

@@ -204,6 +204,7 @@ def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: 
         (["calibrate", "{run}", "{streams}", "--fa-per-hour", "0"], "fa-per-hour=0 must be > 0", 1),
         (["calibrate", "{run}", "{streams}", "--words", "yess"], "did you mean yes", 2),
         (["calibrate", "{run}", "{streams}/b.flac", "--words", "yes,silence"], "silence is never said in these streams", 1),
+        (["calibrate", "{run}", "{streams}/silent.wav"], "no word of the run is said in these streams: its words are yes, no", 2),
         (["detect", "{run}", "{streams}", "--csv", "--json"], "exclude each other", 2),
         (["score", "{run}", "{streams}", "--tolerance", "-1"], "tolerance", 2),
     ],
@@ -211,6 +212,8 @@ def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: 
 def test_what_cannot_be_is_one_line(
     run: Path, streams: Path, capsys: pytest.CaptureFixture[str], command: list[str], message: str, code: int
 ) -> None:
+    soundfile.write(streams / "silent.wav", np.zeros(SR), SR)
+    (streams / "silent.csv").write_text("start_s,end_s,word\n0,1,silence\n")
     assert main([part.format(run=run, streams=streams) for part in command]) == code
     assert message in (err := capsys.readouterr().err)
     assert "Traceback" not in err
