@@ -19,7 +19,7 @@ class TrainConfig(Config):
         Naming the field, its value, the bound and the cure.
     """
 
-    VERSION: ClassVar[int] = 3  # 2 added averages and a teacher; 3 warm starts, sampling and accumulation
+    VERSION: ClassVar[int] = 3  # 2 added averages and a teacher; 3 warm starts, sampling, accumulation and streams
 
     # fmt: off
     arch: str = option("cnn", "A name of kwstrain models.", group="Model")
@@ -34,6 +34,14 @@ class TrainConfig(Config):
     features: str = option("", "Which feature set of the file; empty is its first.", group="Data")
     standardize: bool = option(
         True, "Subtract the training mean of each feature and divide by its standard deviation, both stored in the file.", group="Data"
+    )
+
+    stream: bool = option(
+        False, "Train in the form that listens: each clip anew in each epoch within a longer stream, scored after the word's end.",
+        since=3, group="Data",
+    )
+    context_s: float = option(
+        1.0, "With stream: audio before the last clip's length, which is scored.", unit="s", at_least=0, at_most=60, since=3, group="Data"
     )
 
     loss: Literal["softmax", "sigmoid"] = option("softmax", "Cross-entropy over all classes, or of each by itself.", group="Objective")

@@ -44,6 +44,7 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("--lr", type=float, metavar="X", help="Learning rate.")
 @click.option("--seed", type=int, metavar="N")
 @click.option("--augment", metavar="POLICY", help="Fresh augmentation of each clip in each epoch  [default: the network's own, or off]")
+@click.option("--stream", is_flag=True, default=None, help="Train in the form that listens: words at any phase within longer audio.")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of a finished run, too.")
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of a finished run.")
 @click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
@@ -64,6 +65,7 @@ def fit(
     kwstrain fit out.h5 --arch cnn
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     kwstrain fit digits.h5 --arch lstm --folds speakers
+    kwstrain fit out.h5 --arch bcresnet-2 --stream
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed

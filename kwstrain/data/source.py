@@ -19,6 +19,7 @@ from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, dispatches
 from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.prefetch import prefetch
+from kwstrain.data.streams import Streams
 from kwstrain.devices import replicated
 
 _STREAM_BLOCK_BYTES = 64 << 20
@@ -81,16 +82,24 @@ def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int
     return load
 
 
+def loader(clips: Clips, config: TrainConfig, augment: str = "off") -> Callable[[NDArray[np.int64], int], Block]:
+    """What makes a block of rows of the file (n_steps, batch) in an epoch: their clips, augmented ones, or streams around them."""
+    if config.stream:
+        return Streams(clips, config, augment).load
+    return clips.load if augment == "off" else _augmented(clips, augment, config.seed)
+
+
 def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off") -> Source:
     """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size.
 
     `batch` is the size of the batches that the source will be asked for; a call takes as many clips whatever that is.
     """
     steps = min(max(1, config.steps_per_dispatch * config.batch // batch), -(-len(clips) // batch))
-    if augment == "off" and clips.nbytes <= _resident_bytes(config.resident_mb):
+    if augment == "off" and not config.stream and clips.nbytes <= _resident_bytes(config.resident_mb):
         return Resident(clips, steps=steps)
-    in_block = _STREAM_BLOCK_BYTES * len(clips) // (clips.nbytes * batch)
-    load = clips.load if augment == "off" else _augmented(clips, augment, config.seed)
+    load = loader(clips, config, augment)
+    longer = 1 + config.context_s if config.stream else 1
+    in_block = int(_STREAM_BLOCK_BYTES * len(clips) / (clips.nbytes * batch * longer))
     return Streamed(clips, load, steps=max(1, min(steps, in_block)))
 
 

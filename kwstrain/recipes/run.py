@@ -30,7 +30,8 @@ from kwstrain.report.evaluation import save
 from kwstrain.training.fit import FitResult, Tick, fit
 
 BUILD_FIELDS = {
-    "features", "labels", "unknown", "unknown_share", "silence_share", "split", "augment", "layout", "pad", "crop", "trim_db", "seed",
+    "features", "labels", "unknown", "unknown_share", "silence_share", "split", "augment", "layout", "n_samples", "pad", "crop", "trim_db",
+    "seed",
 }  # fmt: skip
 _CLIP = {one.name for one in fields(ClipConfig)}  # what [build] says of clips belongs to the feature configuration
 _PARTS = {"about", "build", "train", "search"}

@@ -21,6 +21,23 @@ def _forms() -> dict[str, Any]:
     return {name: file for file in files for name in file.OPTIONS}
 
 
+def check_streams(arch: str, options: Mapping[str, Any]) -> Any:
+    """The options of the network `arch`, checked, when it streams.
+
+    Raises
+    ------
+    ConfigError
+        If it does not, with the reason.
+    """
+    form = _forms().get(arch)
+    if form is None:
+        raise ConfigError(f"{arch} does not stream, only {', '.join(_forms())} do: listen in windowed mode")
+    chosen = form.OPTIONS[arch].changed(options, of=arch)
+    if reason := form.obstacle(chosen):
+        raise ConfigError(f"{arch} does not stream as it was trained: {reason}, or listen in windowed mode")
+    return chosen
+
+
 def streaming_program(
     arch: str, options: Mapping[str, Any], arrays: Arrays, input_shape: tuple[int, int], *, where: str = "the weights"
 ) -> Program:
@@ -51,14 +68,9 @@ def streaming_program(
     StoreError
         If weights are missing, or have other shapes.
     """
-    form = _forms().get(arch)
-    if form is None:
-        raise ConfigError(f"{arch} does not stream, only {', '.join(_forms())} do: listen in windowed mode")
-    chosen = form.OPTIONS[arch].changed(options, of=arch)
-    if reason := form.obstacle(chosen):
-        raise ConfigError(f"{arch} does not stream as it was trained: {reason}, or listen in windowed mode")
+    chosen = check_streams(arch, options)
     try:
-        program: Program = form.program(arrays, chosen, input_shape)
+        program: Program = _forms()[arch].program(arrays, chosen, input_shape)
     except KeyError as error:
         raise StoreError(f"{where} lacks {error.args[0]}: it belongs to another network or version") from None
     except (ValueError, IndexError) as error:

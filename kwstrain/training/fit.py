@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader
 from kwstrain.config import TrainConfig
 from kwstrain.data.augmentation import policy_for
+from kwstrain.data.streams import for_stream
 from kwstrain.devices import one_per_core
 from kwstrain.models import spec
 from kwstrain.training.diverged import DivergedError
@@ -81,7 +82,7 @@ def fit(
     if spec(config.arch).sequential:
         one_per_core(at_most=config.batch // 8)
     with Reader(path) as reader:
-        config = replace(config, augment=policy_for(config, reader)[0])
+        config = for_stream(replace(config, augment=policy_for(config, reader)[0]), reader)
         teaches = Teacher(teacher) if teacher else None
         begins = Start(start) if start else None
         config = replace(

@@ -19,7 +19,7 @@ from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, plan
 from kwstrain.data.clips import Clips, select
-from kwstrain.data.source import Source, source
+from kwstrain.data.source import Source, loader, source
 from kwstrain.devices import replicated
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
@@ -209,18 +209,18 @@ class Run:
 
     @cached_property
     def _statistics_batches(self) -> tuple[Block, Batches]:
-        """Training clips that the statistics of BatchNorm are collected on: drawn once, as they are in the file."""
+        """Training clips that the statistics of BatchNorm are collected on: drawn once, without augmentation."""
         config, n = self.config, len(self.train)
         most = max(1, min(_STATISTICS_CLIPS, _STATISTICS_BYTES * n // self.train.nbytes) // config.batch)
         drawn = plan(n, config.batch, rng=np.random.default_rng((config.seed, 0, 0))).rows[:most]
-        block = self.train.load(self.train.rows[drawn])
+        block = loader(self.train, config)(self.train.rows[drawn], 0)
         in_order = np.arange(drawn.size, dtype=np.int32).reshape(drawn.shape)
         return replicated((block, Batches(in_order, np.ones(drawn.shape, np.float32))))  # type: ignore[no-any-return]
 
     def _gradients(self) -> Any:
-        """Gradients of the epoch's state on the first clips of the split, as they are in the file."""
+        """Gradients of the epoch's state on the first clips of the split, without augmentation."""
         rows, weight = plan(len(self.train), self.config.clips_per_step, parts=self.config.accumulate)
-        block = self.train.load(self.train.rows[rows[0]])
+        block = loader(self.train, self.config)(self.train.rows[rows[0]], 0)
         return self.step.gradients(self.state, *replicated((block, Batches(np.arange(rows.shape[1])[None], weight[:1]))))
 
 

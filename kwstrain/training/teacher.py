@@ -42,12 +42,14 @@ class Teacher:
         Raises
         ------
         ConfigError
-            If it was trained on other features or labels, or with another kind of loss, saying which.
+            If it was trained on other features or labels, with another kind of loss, or not on a stream, saying which.
         """
         self.bundle.check(reader)
         self.bundle.check_features(reader, config.features or reader.feature_names[0])
         if self.bundle.config.loss != config.loss:
             raise ConfigError(f"{self.bundle.folder} was trained with loss={self.bundle.config.loss}: -s loss={self.bundle.config.loss}")
+        if config.stream and not self.bundle.config.stream:
+            raise ConfigError(f"{self.bundle.folder} was trained on clips, it cannot teach on a stream: train the teacher with --stream")
 
     def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
         """Its logits (batch, n_classes) of features as they are extracted, not standardised."""

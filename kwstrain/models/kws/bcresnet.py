@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.frames import FrameConv, TimePadding, norm
+from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, norm
 from kwstrain.models.network import Network
 from kwstrain.models.outlines.bcresnet import OPTIONS, STAGES, BCResNetOptions
 from kwstrain.models.registry import ModelSpec, Published
@@ -87,6 +87,7 @@ class BCResNet(Network):
                 )
                 n_in = n
         self.blocks = nnx.List(blocks)
+        self.n_mean = input_shape[0]
         self.last = FrameConv(n_in, n_in, (5, n_bands), groups=n_in, time=time, pad_features=0, dtype=dtype, rngs=rngs)
         self.expand = FrameConv(n_in, width[-1], (1, 1), dtype=dtype, rngs=rngs)
         self.expand_norm = norm(width[-1], dtype=dtype, rngs=rngs)
@@ -100,7 +101,7 @@ class BCResNet(Network):
         return nnx.relu(self.expand_norm(self.expand(self.last(x)))).squeeze(2)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        pooled = self.frames(x).mean(axis=1)
+        pooled = latest_mean(self.frames(x), self.n_mean)
         return self.out(pooled[:, None, None]).reshape(len(x), -1).astype(jnp.float32)
 
 

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.frames import FrameConv, TimePadding, linear, norm
+from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, linear, norm
 from kwstrain.models.network import Network
-from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions
+from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions, frames_in_mean
 from kwstrain.models.registry import ModelSpec, Published
 
 
@@ -44,6 +44,7 @@ class DSCNN(Network):
             Separable(filters, (options.block_stride,) * 2 if i == 0 else (1, 1), time=time, full=full, dtype=dtype, rngs=rngs)
             for i in range(options.blocks)
         )
+        self.n_mean = frames_in_mean(input_shape[0], options)
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
 
@@ -55,7 +56,7 @@ class DSCNN(Network):
         return x.mean(axis=2)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
+        return self.out(self.dropout(latest_mean(self.frames(x), self.n_mean))).astype(jnp.float32)
 
 
 _PAPER = "Zhang et al. 2017, arXiv:1711.07128"

@@ -12,9 +12,19 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.layers.frames import FrameConv, latest_mean, linear, norm
 from kwstrain.models.network import Network
-from kwstrain.models.outlines.mixednet import MIXES, OPTIONS, STEM, STEM_SIZE, STRIDE, MixedNetOptions, parts, receptive_field
+from kwstrain.models.outlines.mixednet import (
+    MIXES,
+    OPTIONS,
+    STEM,
+    STEM_SIZE,
+    STRIDE,
+    MixedNetOptions,
+    frames_in_mean,
+    parts,
+    receptive_field,
+)
 from kwstrain.models.registry import ModelSpec, Published
 
 
@@ -42,17 +52,18 @@ class MixedBlock(nnx.Module):
 
 
 class MixedNet(Network):
-    """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the frames that are left; Dense."""
+    """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the latest that are left; Dense."""
 
     def __init__(self, input_shape: tuple[int, int], n_classes: int, options: MixedNetOptions, *, rngs: nnx.Rngs) -> None:
         dtype = options.dtype
         filters = options.filters
         if input_shape[0] < receptive_field():
-            raise ConfigError(f"{input_shape[0]} frames are too few: this network pads nothing and needs {receptive_field()}")
+            raise ConfigError(f"{input_shape[0]} frames are too few: it pads nothing and needs {receptive_field()}: build with --length 2")
         self.stem = FrameConv(input_shape[1], STEM, (STEM_SIZE, 1), stride=(STRIDE, 1), time="valid", dtype=dtype, rngs=rngs)
         self.blocks = nnx.List(
             MixedBlock(STEM if i == 0 else filters, filters, sizes, dtype=dtype, rngs=rngs) for i, sizes in enumerate(MIXES)
         )
+        self.n_mean = frames_in_mean(input_shape[0])
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
 
@@ -64,7 +75,7 @@ class MixedNet(Network):
         return x.squeeze(2)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        return self.out(self.dropout(self.frames(x).mean(axis=1))).astype(jnp.float32)
+        return self.out(self.dropout(latest_mean(self.frames(x), self.n_mean))).astype(jnp.float32)
 
 
 SPEC = ModelSpec(

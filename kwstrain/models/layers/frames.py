@@ -80,6 +80,11 @@ class FrameConv(nnx.Module):
         return same(n, self.size[1], self.stride[1], self.dilation[1])
 
 
+def latest_mean(x: jax.Array, n: int) -> jax.Array:
+    """``(batch, n_frames, channels)`` to the mean of the last `n` frames, or of all where there are fewer: of a clip, and of a stream."""
+    return x[:, -n:].mean(axis=1)
+
+
 def norm(n: int, *, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> BatchNorm:
     """BatchNorm over all axes but the channels, with PyTorch's constants."""
     return BatchNorm(n, epsilon=1e-5, use_scale=use_scale, use_bias=use_bias, dtype=dtype, rngs=rngs)

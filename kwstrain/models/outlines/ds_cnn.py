@@ -26,3 +26,13 @@ OPTIONS = {
     "ds-cnn-l": DSCNNOptions(filters=276, blocks=5, feature_stride=1, block_stride=2),
     "ds-cnn-tiny": DSCNNOptions(full=True, dropout=0.2),
 }
+
+
+def frames_in_mean(n_frames: int, options: DSCNNOptions) -> int:
+    """Frames out of a clip of `n_frames`: the network's output is their mean."""
+    return -(-n_frames // stride(options))
+
+
+def stride(options: DSCNNOptions) -> int:
+    """Frames in for a frame out."""
+    return 2 * options.block_stride

@@ -26,6 +26,11 @@ def receptive_field() -> int:
     return STEM_SIZE + STRIDE * sum(max(sizes) - 1 for sizes in MIXES)
 
 
+def frames_in_mean(n_frames: int) -> int:
+    """Frames out of a clip of `n_frames`: the network's output is their mean."""
+    return (n_frames - receptive_field()) // STRIDE + 1
+
+
 def parts(n: int, sizes: tuple[int, ...]) -> list[int]:
     """How many of `n` channels have each kernel length."""
     return [n // len(sizes) + (i < n % len(sizes)) for i in range(len(sizes))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions
+from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions, frames_in_mean, stride
 from kwstrain.models.outlines.padding import same
 from kwstrain.streaming.folding import Arrays, convolution
 from kwstrain.streaming.program import BandMean, Layer, Program
@@ -32,9 +32,8 @@ def program(arrays: Arrays, options: DSCNNOptions, input_shape: tuple[int, int])
         layers.append(convolution(arrays, f"{name}/pointwise", f"{name}/norm2", source=len(layers), activation="relu"))
         n_bands = -(-n_bands // step)
     layers.append(BandMean(source=len(layers)))
-    stride = 2 * options.block_stride
     return Program(
         mean=arrays["input_norm/mean"], std=arrays["input_norm/std"], features_are_channels=False, layers=tuple(layers),
-        kernel=arrays["out/kernel"], bias=arrays["out/bias"], stride=stride, receptive_field=1, lead=stride - 1,
-        n_mean=-(-n_frames // stride),
+        kernel=arrays["out/kernel"], bias=arrays["out/bias"], stride=stride(options), receptive_field=1, lead=stride(options) - 1,
+        n_mean=frames_in_mean(n_frames, options),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kwstrain.models.outlines.mixednet import MIXES, OPTIONS, STEM_SIZE, STRIDE, MixedNetOptions, receptive_field
+from kwstrain.models.outlines.mixednet import MIXES, OPTIONS, STEM_SIZE, STRIDE, MixedNetOptions, frames_in_mean, receptive_field
 from kwstrain.streaming.folding import Arrays, convolution
 from kwstrain.streaming.program import Convolution, Layer, Program
 
@@ -24,11 +24,10 @@ def program(arrays: Arrays, options: MixedNetOptions, input_shape: tuple[int, in
         kernel = _mixed([arrays[f"{name}/depthwise/{j}/kernel"] for j in range(len(sizes))])
         layers.append(Convolution(source=len(layers), kernel=kernel, bias=np.zeros(kernel.shape[-1], np.float32), depthwise=True))
         layers.append(convolution(arrays, f"{name}/pointwise", f"{name}/norm", source=len(layers), activation="relu"))
-    seen = receptive_field()
     return Program(
         mean=arrays["input_norm/mean"], std=arrays["input_norm/std"], features_are_channels=True, layers=tuple(layers),
-        kernel=arrays["out/kernel"], bias=arrays["out/bias"], stride=STRIDE, receptive_field=seen, lead=(STRIDE - STEM_SIZE) % STRIDE,
-        n_mean=(input_shape[0] - seen) // STRIDE + 1,
+        kernel=arrays["out/kernel"], bias=arrays["out/bias"], stride=STRIDE, receptive_field=receptive_field(),
+        lead=(STRIDE - STEM_SIZE) % STRIDE, n_mean=frames_in_mean(input_shape[0]),
     )  # fmt: skip
 
 

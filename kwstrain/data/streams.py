@@ -1,0 +1,134 @@
+"""Training in the form that runs: each clip anew in each epoch within a longer stream, which is scored at its end."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat import FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd, thread_count
+from kwstrain.config import TrainConfig
+from kwstrain.data.batches import Block
+from kwstrain.data.clips import Clips
+from kwstrain.data.placed import Pieces, Samples, place
+from kwstrain.models import spec
+from kwstrain.streaming.find import check_streams
+
+NO_WORDS = ("silence", "unknown")
+_PLACE = 2  # set apart from the augmentation's draws of the same (seed, epoch, row)
+
+
+def for_stream(config: TrainConfig, reader: Reader) -> TrainConfig:
+    """`config`, whose network sees no later frame, where it trains for a stream; itself otherwise.
+
+    Raises
+    ------
+    ConfigError
+        If the network or the features do not stream.
+    StoreError
+        If the file holds no audio, or augmented copies.
+    """
+    if not config.stream:
+        return config
+    if "causal" in spec(config.arch).options.to_dict() and "causal" not in config.options:
+        config = replace(config, options={**config.options, "causal": True})
+    check_streams(config.arch, config.options)
+    StreamFrontEnd(reader.config(config.features or None))
+    if not reader.has_audio:
+        raise StoreError(f"{reader.path} holds no audio to put words into streams of: build it without --no-audio")
+    if reader.variant.any():
+        raise StoreError(f"{reader.path} holds augmented copies: build it without --augment, a stream is drawn anew in each epoch")
+    return config
+
+
+class Streams:
+    """Examples that are made of the clips of a split.
+
+    What an example is depends on (seed, epoch, row) alone.
+
+    Parameters
+    ----------
+    clips : Clips
+        Of a file with audio.
+    config : TrainConfig
+        `context_s` of audio stand before the window that is scored, which is as long as a clip.
+    augment : str
+        A policy for the clip in the middle, or off.
+    """
+
+    def __init__(self, clips: Clips, config: TrainConfig, augment: str) -> None:
+        reader, features = clips.reader, clips.reader.config(clips.name)
+        self._front_end, stream = FrontEnd(features), StreamFrontEnd(features)
+        self._features, self._seed = features, config.seed
+        self.n_frames = round(config.context_s / stream.hop_s) + features.n_frames
+        self._n_samples = round((stream.latency + (self.n_frames - 1) * stream.hop_s) * features.sr)
+        self._fresh = None if augment == "off" else FreshFeatures(reader, augment, features, config.seed, rows=clips.rows)
+        self._threads = thread_count(None)
+        self._audio, self._length, self._label = np.asarray(reader.audio), reader.length, reader.label
+        unwanted = np.isin(np.array(reader.labels)[reader.label], NO_WORDS)
+        noise = reader.noise | (np.array(reader.labels)[reader.label] == NO_WORDS[0])
+        self._is_noise = noise
+        rows = clips.rows
+        self._words, self._others, self._noises = rows, rows[unwanted[rows] & ~noise[rows]], rows[noise[rows]]
+        self._pieces = Pieces(self._any, self._other, self._noise, self._behind)
+
+    def load(self, rows: NDArray[np.int64], epoch: int = 0) -> Block:
+        """Examples of the clips at `rows` of the file, of any shape, taken in order."""
+        parts = np.array_split(rows.ravel(), max(1, min(self._threads, rows.size)))
+        with ThreadPoolExecutor(self._threads) as pool:
+            features = np.concatenate(list(pool.map(self._batch, parts, repeat(epoch))))
+        n = rows.size
+        return Block(features, np.array(self._label[rows.ravel()]), np.zeros(n, np.int32), np.full(n, self.n_frames, np.int32))
+
+    def waveforms(self, rows: NDArray[np.int64], epoch: int) -> Samples:
+        """The streams, float32 (n, n_samples)."""
+        clips = [self._clip(row) for row in rows] if self._fresh is None else self._augmented(rows, epoch)
+        return np.stack([self._example(clip, int(row), epoch) for clip, row in zip(clips, rows, strict=True)])
+
+    def _batch(self, rows: NDArray[np.int64], epoch: int) -> NDArray[np.float32]:
+        y = self.waveforms(rows, epoch)
+        features: NDArray[np.float32] = self._front_end.extract_batch(y, seed=(self._seed, epoch, _PLACE), rows=rows)[:, : self.n_frames]
+        return features
+
+    def _augmented(self, rows: NDArray[np.int64], epoch: int) -> list[Samples]:
+        assert self._fresh is not None
+        y, length = self._fresh.waveforms(rows, epoch)
+        return [self._real(one, int(n)) for one, n in zip(y, length, strict=True)]
+
+    def _example(self, clip: Samples, row: int, epoch: int) -> Samples:
+        return place(
+            clip, is_word=not self._is_noise[row], n_samples=self._n_samples, window=self._features.n_samples, sr=self._features.sr,
+            pieces=self._pieces, rng=np.random.default_rng((self._seed, epoch, row, _PLACE)),
+        )  # fmt: skip
+
+    def _real(self, y: Samples, length: int) -> Samples:
+        """A clip without what filled it up."""
+        first = {"end": 0, "front": 2, "center": 1}[self._features.pad] * (len(y) - length) // 2
+        return y[first : first + max(1, length)]
+
+    def _clip(self, row: int) -> Samples:
+        return self._real(self._audio[row], int(self._length[row])) * np.float32(1 / 32768)
+
+    def _any(self, rng: np.random.Generator) -> Samples:
+        return self._clip(int(rng.choice(self._words)))
+
+    def _other(self, rng: np.random.Generator) -> Samples:
+        """A word that is not wanted; noise in a file of wanted ones alone."""
+        return self._clip(int(rng.choice(self._others))) if self._others.size else self._noise(rng)
+
+    def _noise(self, rng: np.random.Generator) -> Samples:
+        """Recorded noise, or silence."""
+        if self._noises.size and rng.random() < 0.5:
+            return self._clip(int(rng.choice(self._noises)))
+        return np.zeros(int(rng.uniform(0.05, 0.5) * self._features.sr), np.float32)
+
+    def _behind(self, rng: np.random.Generator, n: int) -> Samples:
+        """Noise of the corpus, neighbouring clips of one recording after each other; white noise where it has none."""
+        if not self._noises.size:
+            return rng.standard_normal(n, np.float32)
+        at = int(rng.integers(self._noises.size))
+        order = np.arange(at, at + -(-n // self._features.n_samples) + 1) % self._noises.size
+        return np.resize(np.concatenate([self._clip(int(row)) for row in self._noises[order]]), n)
