@@ -98,7 +98,7 @@ def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off
     if augment == "off" and not config.stream and clips.nbytes <= _resident_bytes(config.resident_mb):
         return Resident(clips, steps=steps)
     load = loader(clips, config, augment)
-    longer = 1 + config.context_s if config.stream else 1
+    longer = 1 + config.context_s * clips.reader.clip.sr / clips.reader.clip.n_samples if config.stream else 1
     in_block = int(_STREAM_BLOCK_BYTES * len(clips) / (clips.nbytes * batch * longer))
     return Streamed(clips, load, steps=max(1, min(steps, in_block)))
 
