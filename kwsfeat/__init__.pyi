@@ -4,9 +4,11 @@ __version__: str
 __all__: list[str]
 
 from .audio.clip import (
+    as_clip as as_clip,
     load_clip as load_clip,
     resample as resample,
 )
+from .audio.describe import clip_parts as clip_parts
 from .audio.read import read_blocks as read_blocks
 from .audio.waveform import as_float32 as as_float32
 from .augment import (
@@ -30,6 +32,7 @@ from .config.presets import (
 from .config.splits import SPLITS as SPLITS
 from .config.toml import named_config as named_config
 from .corpus.files import list_recordings as list_recordings
+from .corpus.names.meaning import is_negative as is_negative
 from .dataset.reader import Reader as Reader
 from .dataset.verify import verify_file as verify_file
 from .dataset.writer import Writer as Writer
@@ -97,5 +100,6 @@ from .pipeline.fresh import FreshFeatures as FreshFeatures
 from .pipeline.rows import folds_of_rows as folds_of_rows
 from .pipeline.sources import plan_recordings as plan_recordings
 from .pipeline.variants import augment_source as augment_source
+from .report.cuts import cut_counts as cut_counts
 from .stream.front_end import StreamFrontEnd as StreamFrontEnd
 from .threads import thread_count as thread_count

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.audio.faults import CUT, LOUDEST_CUT, Remark, Source, no_remark
 from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
-from kwsfeat.audio.waveform import Samples, as_float32, as_int16
+from kwsfeat.audio.waveform import Samples, as_float32, as_int16, as_samples, check_samples
 from kwsfeat.config.clip import ClipConfig
 from kwsfeat.errors import AudioError
 
@@ -68,13 +68,56 @@ def load_clip(
     if long.taken:
         y, sr = resample(y, sr, long.rate, config.resample)[long.skip : long.skip + long.n], long.rate
         remark(CUT)
-    elif config.trim_db is not None:
-        y = trim_silence(y, sr, config.trim_db)
-    fixed, length = _fixed_at_rate(y, sr, config, seed, remark)
+        fixed, length = _fixed_at_rate(y, sr, config, seed, remark)
+    else:
+        fixed, length = _trimmed_and_fixed(y, sr, config, seed, remark)
     if out is None:
         out = np.empty(config.n_samples, np.int16)
     out[:] = as_int16(fixed)
     return out, length
+
+
+def as_clip(y: ArrayLike, config: ClipConfig, *, seed: tuple[int, ...] = (0,), remark: Remark = no_remark) -> tuple[Samples, int]:
+    """What :func:`load_clip` makes of a recording, of a waveform in memory; its samples are not rounded to 16 bits.
+
+    Parameters
+    ----------
+    y : array_like, shape (n,)
+        Mono waveform at ``config.sr``, float in [-1, 1] or int16.
+    config : ClipConfig
+        What a clip is; a FeatureConfig is one, too.
+    seed : tuple of int
+        For ``crop="random"``.
+    remark : callable, optional
+        Called with a sentence for each thing that was lost.
+
+    Returns
+    -------
+    y : ndarray, float32 or int16, shape (n_samples,)
+    length : int, 1 to n_samples
+        Samples that come from the waveform; the others are padding.
+
+    Raises
+    ------
+    AudioError
+        If `y` is not one-dimensional, is empty, has a type or values of another scale, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kwsfeat import preset
+    >>> y, length = as_clip(np.zeros(24000, np.float32), preset("logmel"), remark=print)
+    longer than a clip: the rest was cut off
+    >>> y.shape, length
+    ((16000,), 16000)
+    """
+    samples = as_samples(y, "the clip")
+    if samples.ndim != 1:
+        raise AudioError(f"a clip has shape {samples.shape} and must be one-dimensional (n_samples,): give one waveform")
+    if samples.size == 0:
+        raise AudioError("a clip has no samples: at least one is needed")
+    check_samples(samples, "the clip")
+    return _trimmed_and_fixed(samples, config.sr, config, seed, remark)
 
 
 def fix_length(y: Samples, config: ClipConfig, *, seed: tuple[int, ...] = (0,), n_samples: int | None = None) -> tuple[Samples, int]:
@@ -169,6 +212,12 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     import soxr
 
     return np.asarray(soxr.resample(y, sr, new_sr, quality="HQ"), np.float32)
+
+
+def _trimmed_and_fixed(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
+    if config.trim_db is not None:
+        y = trim_silence(y, sr, config.trim_db)
+    return _fixed_at_rate(y, sr, config, seed, remark)
 
 
 def _fixed_at_rate(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:

@@ -42,12 +42,12 @@ def babble(n: int, rng: np.random.Generator, words: Sequence[NDArray[np.float32]
     return _unit_power(y)
 
 
-def silence_wav(index: int) -> bytes:
-    """A WAV file of one second of nearly nothing: coloured noise between -80 and -40 dB. Equal for equal `index`."""
+def silence_wav(index: int, seconds: float = 1.0) -> bytes:
+    """A WAV file of `seconds` of nearly nothing: coloured noise between -80 and -40 dB. Equal for equal `index` and length."""
     import soundfile
 
     rng = np.random.default_rng((0x51E7CE, index))
-    y = coloured(SR, rng, list(COLOURS)[index % 3]) * np.float32(10.0 ** (rng.uniform(-80.0, -40.0) / 20.0))
+    y = coloured(round(SR * seconds), rng, list(COLOURS)[index % 3]) * np.float32(10.0 ** (rng.uniform(-80.0, -40.0) / 20.0))
     file = io.BytesIO()
     soundfile.write(file, as_int16(y), SR, format="WAV", subtype="PCM_16")
     return file.getvalue()

@@ -120,10 +120,14 @@ def build(
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
     from kwsfeat.config.clip import common_clip
+    from kwsfeat.config.toml import chooses_clip
     from kwsfeat.corpus.splits import parse_rule
+    from kwsfeat.dataset.disk import network_file_system
+    from kwsfeat.dataset.reader import Reader
     from kwsfeat.pipeline.build import build_file
     from kwsfeat.pipeline.sources import Recordings
     from kwsfeat.pipeline.variants import augment_source
+    from kwsfeat.report.cuts import cut_recordings
     from kwsfeat.threads import thread_count
 
     with wrong_usage():
@@ -132,7 +136,7 @@ def build(
         parse_rule(corpus_options["split"] or "auto")
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
-    is_free = length is None and crop is None and not any(text.endswith(".toml") for text in features)
+    is_free = length is None and crop is None and not any(map(chooses_clip, features))
     if source.is_file() and is_hdf5(source):
         if length == "auto":
             raise click.UsageError(f"--length auto: the clips of {source} have a length: build from the recordings for another one")
@@ -140,8 +144,11 @@ def build(
     else:
         rows, skipped = _recordings(source, configs, corpus_options, seed, strict, console)
         rows = _fitted(rows, configs, is_auto=length == "auto", is_free=is_free, console=console)
-        _note_short_silence(rows, console)
+        if length == "auto" and rows.clip.n_samples > rows.clip.sr:
+            rows = _planned(source, configs, corpus_options, seed, strict)  # silence in pieces as long as the clips
     augmented = augment_source(rows, policy, common_clip(configs), seed=seed)
+    if network := network_file_system(output):
+        console.note(f"{output} lies on a network disk ({network}): a local one is faster, and sure to lock; copy the finished file")
     try:
         with console.progress("clips") as progress:
             report = build_file(
@@ -153,9 +160,18 @@ def build(
         raise
     skipped += report.skipped
     _list_skipped(skipped, console)
-    remarks = group_remarks(rows.remarks) if isinstance(rows, Recordings) else {}
+    with Reader(report.path) as written:  # it knows what an interrupted run has cut, too
+        remarks = cut_recordings(written)
+    if isinstance(rows, Recordings):
+        remarks |= group_remarks((name, text) for name, text in rows.remarks if text not in _CURES)
     for text, names in remarks.items():
         console.note(f"{len(names):,} recordings: {text}{_CURES.get(text, '')}  ({listed(names)})")
+    if report.copies:
+        n = len(report.copies)
+        console.note(
+            f"{n:,} recording{'s are copies' if n > 1 else ' is a copy'} of others in another split, the score will be too good: "
+            f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; --split stratified keeps copies together"
+        )
     _print_report(report, skipped, remarks, console)
     return SKIPPED if skipped else 0
 
@@ -223,15 +239,10 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
 def _recordings(
     source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
-    from kwsfeat.config.clip import common_clip
     from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
-    from kwsfeat.pipeline.sources import plan_recordings
 
-    chosen = {name: value for name, value in corpus_options.items() if value is not None}
-    if "folds" in chosen or "fold" in chosen:
-        chosen.setdefault("split", "folds")
-    rows = plan_recordings(source, common_clip(configs), **chosen, seed=seed, strict=strict)
+    rows = _planned(source, configs, corpus_options, seed, strict)
     corpus = rows.corpus
     console.note(f"{source}: layout {corpus.layout}, {len(rows.clips):,} clips, {len(rows.labels)} classes")
     for note in corpus.notes:
@@ -246,16 +257,14 @@ def _recordings(
     return rows, list(corpus.skipped)
 
 
-def _note_short_silence(rows: Recordings, console: Console) -> None:
-    from kwsfeat.corpus.clip import SYNTHETIC_SILENCE
+def _planned(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool) -> Recordings:
+    from kwsfeat.config.clip import common_clip
+    from kwsfeat.pipeline.sources import plan_recordings
 
-    clip_s = rows.clip.n_samples / rows.clip.sr
-    noise = set(rows.corpus.noise)
-    if clip_s > 1 and any(clip.path in noise or clip.path.startswith(SYNTHETIC_SILENCE) for clip in rows.clips):
-        console.note(
-            f"the pieces of silence last 1 s, and the rest of a clip of {clip_s:g} s is zeros: a network may know silence by them; "
-            "--length 1 avoids it"
-        )
+    chosen = {name: value for name, value in corpus_options.items() if value is not None}
+    if "folds" in chosen or "fold" in chosen:
+        chosen.setdefault("split", "folds")
+    return plan_recordings(source, common_clip(configs), **chosen, seed=seed, strict=strict)
 
 
 def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
@@ -282,6 +291,7 @@ def _print_report(report: BuildReport, skipped: list[tuple[str, str]], remarks: 
             "n_skipped": len(skipped),
             "skipped": [{"source": name, "reason": reason} for name, reason in skipped],
             "remarks": [{"remark": text, "sources": names} for text, names in remarks.items()],
+            "copies_across_splits": [list(pair) for pair in report.copies],
             "bytes": size,
             "seconds": round(report.seconds, 3),
         },

@@ -40,6 +40,10 @@ class Console:
         if not self.quiet:
             remark(text)
 
+    def next(self, *commands: str) -> None:
+        """What to type next, on stderr, so that stdout holds results only."""
+        self.note("\n".join(f"{'next' if i == 0 else '':8}  {command}" for i, command in enumerate(commands)))
+
     def note_recordings(self, remarks: Iterable[tuple[str, str]]) -> None:
         """(recording, remark) pairs on stderr: a line for each remark, with how many recordings it is about and the first of them."""
         for text, names in group_remarks(remarks).items():

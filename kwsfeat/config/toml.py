@@ -52,6 +52,11 @@ def named_config(name_or_path: str) -> tuple[str, FeatureConfig]:
     return path.stem, read_toml(path)
 
 
+def chooses_clip(name_or_path: str) -> bool:
+    """Whether a TOML file itself says how long a clip is, or what is kept of longer recordings; a preset leaves both open."""
+    return name_or_path.endswith(".toml") and not {"n_samples", "n_samples_ms", "crop"}.isdisjoint(_parsed(Path(name_or_path)))
+
+
 def read_toml(path: Path) -> FeatureConfig:
     """The configuration in a TOML file; a field that it does not give has its default, or that of the file's ``preset``.
 

@@ -46,6 +46,7 @@ class Corpus:
 
     `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
     not become a clip, as (path, reason); `notes` are sentences for the reader. `raw` says what headerless files hold.
+    `piece_s` is how long a piece of silence is, in seconds.
     """
 
     source: Path
@@ -56,13 +57,14 @@ class Corpus:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     raw: Raw | None = None
+    piece_s: float = 1.0
     unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
 
     def open(self, clip: Clip) -> str | BinaryIO:
         """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is
         synthesised and for samples without a header."""
         if clip.path.startswith(SYNTHETIC_SILENCE):
-            return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE))))
+            return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE)), self.piece_s))
         path = os.path.join(self.root, clip.path)
         return as_wav(path, self.raw) if self.raw and is_raw(path) else path
 

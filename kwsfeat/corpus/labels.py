@@ -46,8 +46,9 @@ def apply_labels(
         At most this many unknown clips, as a share of the clips of the chosen words; all of them by default.
     silence_share : float >= 0, optional
         This many silence clips, as a share of the clips of the chosen words; 0 is none. The default is every noise file cut
-        into pieces of 1 s, the last short piece kept, and what the corpus itself labels silence. With more asked for than that,
-        pieces from random places follow; without noise files the silence is synthesised, also where `scheme` names the class.
+        into pieces of ``corpus.piece_s``, the last short one kept, and what the corpus itself labels silence. With more asked
+        for than that, pieces from random places follow; without noise files the silence is synthesised, also where `scheme`
+        names the class.
     seed : int
         Decides which unknown clips and which pieces of noise are taken.
 
@@ -104,7 +105,7 @@ def apply_labels(
         if set(corpus.words) <= {*chosen, SILENCE}:
             cure = "--silence-share 0.5 adds silence, and recordings of other words in unknown/ the class that matters"
         corpus.notes.append(f"one class only, {labels[0]!r}, which nothing can be told from: {cure}")
-    elif labels == words and not any(map(is_negative, words)):
+    elif not any(map(is_negative, labels)):
         corpus.notes.append(_words_only(corpus, words))
     return clips + silence, tuple(labels)
 

@@ -1,4 +1,4 @@
-"""Silence: pieces of 1 s of the noise files, and noise that is synthesised where there are none."""
+"""Silence: pieces of the noise files, and noise that is synthesised where there are none; 1 s, or as long as longer clips."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kwsfeat.errors import AudioError, CorpusError
 
 _FEW = 3  # of fewer noise files than that, overlapping pieces stay within stretches, so that each split can have its own
 _STRETCHES = 5
-_SHORT_S = 2  # a stretch has room for pieces at other places than its beginning
+_SHORT = 2  # pieces; a stretch has room for pieces at other places than its beginning
 
 
 def cut_silence(corpus: Corpus, n_wanted: int | None, seed: int) -> list[Clip]:
-    """Pieces of 1 s of the noise files; `n_wanted` of them, or all for None.
+    """Pieces of ``corpus.piece_s`` of the noise files; `n_wanted` of them, or all for None.
 
     With more asked for than there are, pieces from random places follow, and without noise files the silence is synthesised.
 
@@ -31,9 +31,9 @@ def cut_silence(corpus: Corpus, n_wanted: int | None, seed: int) -> list[Clip]:
         return []
     lengths = _noise_lengths(corpus)
     pieces = [
-        Clip(path, SILENCE, start=start, stop=min(start + sr, n))
-        for path, (n, sr) in lengths.items()
-        for start in range(0, n, sr)
+        Clip(path, SILENCE, start=start, stop=min(start + piece, n))
+        for path, (n, piece) in lengths.items()
+        for start in range(0, n, piece)
     ]  # fmt: skip
     if n_wanted is None:
         return pieces
@@ -50,14 +50,14 @@ def _more_pieces(lengths: dict[str, tuple[int, int]], pieces: list[Clip], n_more
     taken = set(pieces)
     more: list[Clip] = []
     rng = np.random.default_rng((seed, 0x51EE))
-    for _, (path, (n, sr)) in product(range(20 * ceil(n_more / len(lengths))), lengths.items()):
+    for _, (path, (n, length)) in product(range(20 * ceil(n_more / len(lengths))), lengths.items()):
         first, last = 0, n
         if len(lengths) < _FEW:
-            long = sr * max(_SHORT_S, ceil(n / sr / _STRETCHES))  # whole seconds, as the pieces that are there already
+            long = length * max(_SHORT, ceil(n / length / _STRETCHES))  # whole pieces, as those that are there already
             first = long * int(rng.integers(ceil(n / long)))
             last = min(n, first + long)
-        start = first + int(rng.integers(max(1, last - first - sr + 1)))
-        piece = Clip(path, SILENCE, start=start, stop=min(start + sr, last))
+        start = first + int(rng.integers(max(1, last - first - length + 1)))
+        piece = Clip(path, SILENCE, start=start, stop=min(start + length, last))
         if piece not in taken:
             taken.add(piece)
             more.append(piece)
@@ -67,7 +67,7 @@ def _more_pieces(lengths: dict[str, tuple[int, int]], pieces: list[Clip], n_more
 
 
 def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
-    """(samples, rate) of each noise file that can be read; the others are skipped and said."""
+    """Samples of each noise file that can be read, and of a piece of it; the others are skipped and said."""
     lengths = {}
     for path in corpus.noise:
         try:
@@ -76,7 +76,7 @@ def _noise_lengths(corpus: Corpus) -> dict[str, tuple[int, int]]:
             corpus.skipped.append((path, f"noise that cannot be read ({error})"))
             continue
         if found.n_samples:
-            lengths[path] = (found.n_samples, found.sr)
+            lengths[path] = (found.n_samples, round(found.sr * corpus.piece_s))
         else:
             corpus.skipped.append((path, "noise without samples"))
     return lengths

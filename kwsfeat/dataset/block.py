@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import zlib
@@ -19,10 +20,12 @@ from kwsfeat.dataset.format import Layout
 from kwsfeat.dataset.statistics import Moments
 from kwsfeat.errors import StoreError
 
+_PRINTED = 512  # samples of a clip
+
 
 @dataclass(frozen=True)
 class Block:
-    """The arrays of consecutive `rows` on their way into the file: ``audio``, ``length`` and ``features/<name>``.
+    """The arrays of consecutive `rows` on their way into the file: ``audio``, ``length``, ``cut`` and ``features/<name>``.
 
     `clips` are the numbers of these rows in the plan of the build, ascending; where nothing was left out before them they are the
     `rows` themselves. `columns` is what the plan says of them.
@@ -50,6 +53,8 @@ class Receipt:
         Of the training rows of each feature set.
     peaks : mapping of str to float
         Largest absolute value of each feature set.
+    prints : ndarray of uint64
+        Of the samples of each row: equal rows have equal ones, and 0 is silence.
     """
 
     index: int
@@ -57,6 +62,7 @@ class Receipt:
     checksums: Mapping[str, int]
     moments: Mapping[str, Moments]
     peaks: Mapping[str, float]
+    prints: NDArray[np.uint64]
 
 
 def write_block(path: str | os.PathLike[str], layout: Layout, block: Block) -> Receipt:
@@ -123,7 +129,16 @@ def receipt_for(layout: Layout, block: Block) -> Receipt:
             )
         moments[name], peaks[name] = Moments.of(x, train), float(peak.max())
     sums = {path: checksum(block.arrays[path]) for path in layout.stored}
-    return Receipt(block.rows.start // layout.block_rows, block.clips, sums, moments, peaks)
+    prints = _prints(block.arrays["audio"])
+    return Receipt(block.rows.start // layout.block_rows, block.clips, sums, moments, peaks, prints)
+
+
+def _prints(audio: NDArray[np.int16]) -> NDArray[np.uint64]:
+    """A number for each row, from samples all over it; two rows that differ have the same one if they agree in all of these."""
+    some = np.ascontiguousarray(audio[:, :: max(1, audio.shape[1] // _PRINTED)])
+    sounds = some.any(axis=1)
+    digests = [hashlib.blake2b(row, digest_size=8).digest() if loud else bytes(8) for row, loud in zip(some, sounds, strict=True)]
+    return np.frombuffer(b"".join(digests), np.uint64)
 
 
 @dataclass(frozen=True)

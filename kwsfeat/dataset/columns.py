@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ from numpy.typing import NDArray
 
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.errors import StoreError
+
+
+class Cut(IntEnum):
+    """What a clip lacks of its recording: the values of ``/cut``."""
+
+    WHOLE = 0
+    CUT = 1  # the recording is longer than the clip
+    LOUDEST_CUT = 2  # and its loudest part is outside
+    UNKNOWN = 3  # from a file of version 2 or older, which did not say
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ try:
 except ImportError:  # Windows, where files are read and not written
     fcntl = None  # type: ignore[assignment]
 
+_NETWORK = frozenset(
+    ("nfs", "nfs3", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "gpfs", "beegfs", "fuse.sshfs", "davfs")
+)
+_OCTAL = re.compile(r"\\([0-7]{3})")  # how a blank is written in /proc/mounts
 _CACHED_BYTES = 1 << 18
 
 
@@ -50,6 +55,19 @@ def open_locked(partial: Path, path: Path, *, lock: bool = True) -> int:
         if partial.exists() and os.path.samestat(os.fstat(fd), os.stat(partial)):
             return fd
         os.close(fd)
+
+
+def network_file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """What kind of network the folder of `path` lies on, such as ``nfs4``; None for a local disk, or where it cannot be told."""
+    try:
+        lines = [line.split() for line in mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]
+    except OSError:  # not on Linux
+        return None
+    folder = path.absolute().parent.resolve()
+    at = [(Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), line[1])), line[2]) for line in lines if len(line) > 2]
+    holding = [(len(point.parts), i, kind) for i, (point, kind) in enumerate(at) if folder.is_relative_to(point)]
+    kind = max(holding, default=(0, 0, ""))[2]  # of mounts at one point, the last
+    return kind if kind in _NETWORK else None
 
 
 def is_locked(file: BinaryIO) -> bool:

@@ -93,7 +93,7 @@ class Layout:
 
 def is_block_array(path: str) -> bool:
     """Whether the dataset at `path` is written, and protected by a checksum, block by block of rows."""
-    return path in ("audio", "length") or path.startswith("features/")
+    return path in ("audio", "length", "cut") or path.startswith("features/")
 
 
 def block_spans(places: Mapping[str, Extent]) -> list[tuple[int, int]]:

@@ -76,6 +76,7 @@ def row_arrays(clip: ClipConfig, configs: Mapping[str, FeatureConfig], dtype: st
     kind = np.dtype({"float32": "<f4", "float16": "<f2"}[dtype])
     arrays: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {
         "length": ((), np.dtype("<i4")),
+        "cut": ((), np.dtype("|u1")),
         "audio": ((clip.n_samples,), np.dtype("<i2")),
     }
     return arrays | {f"features/{name}": (config.shape, kind) for name, config in configs.items()}
@@ -332,6 +333,8 @@ def _places(file: h5py.File, attrs: Mapping[str, Any], features: Mapping[str, tu
     if attrs["format_version"] == 1:
         del kinds["noise"]
     wanted: dict[str, tuple[str, tuple[int, ...]]] = {path: (kind, (n,)) for path, kind in kinds.items()}
+    if attrs["format_version"] > 2:
+        wanted["cut"] = ("|u1", (n,))
     wanted |= {"length": ("<i4", (n,))} | ({"audio": ("<i2", (n, attrs["n_samples"]))} if "audio" in file else {})
     wanted |= {path: ("<f4 <f2", (n, *shape)) for path, shape in features.items()}
     wanted |= {f"checksum/{path}": ("<u4", (n_blocks,)) for path in list(wanted) if is_block_array(path)}

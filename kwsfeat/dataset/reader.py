@@ -18,7 +18,7 @@ from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
-from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.columns import Columns, Cut
 from kwsfeat.dataset.disk import is_locked
 from kwsfeat.dataset.format import block_slices, block_spans, map_rows
 from kwsfeat.dataset.hdf5 import parse
@@ -72,10 +72,12 @@ class Reader:
         self.path = Path(path)
         self._file = _open(self.path)  # once: it stays the same file when another one takes its name
         try:
-            self.seal, sealed = read_seal(self._file.fileno())  # before HDF5 sees it, which may hang on damaged metadata
+            self.seal, sealed, version = read_seal(self._file.fileno())  # before HDF5 sees it, which may hang on damaged metadata
             contents = parse(self._file)
             if block_spans(contents.places) != sealed:
                 raise StoreError("the large arrays do not lie where the first page says")
+            if contents.attrs["format_version"] != version:
+                raise StoreError("the first page says another format version than the file: it was damaged or changed")
         except StoreError as error:
             self._file.close()
             raise StoreError(f"{self.path}: {error}") from None
@@ -116,6 +118,13 @@ class Reader:
         """Real samples of each clip before padding, int32, shape (n_clips,)."""
         length = self.checked("length", slice(0, self.n_clips))
         return self._within("length", length, 0, self.n_samples)
+
+    @cached_property
+    def cut(self) -> NDArray[np.uint8]:
+        """What each clip lacks of its recording, uint8, shape (n_clips,): 0 nothing, 1 a part, 2 the loudest part, too, 3 not known."""
+        if "cut" in self.extents:
+            return self._within("cut", self.checked("cut", slice(0, self.n_clips)), Cut.WHOLE, Cut.UNKNOWN)
+        return np.full(self.n_clips, Cut.UNKNOWN, np.uint8)
 
     @cached_property
     def label(self) -> NDArray[np.int32]:
@@ -316,7 +325,7 @@ class Reader:
         return map_rows(self._file, self.extents[path], rows)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
-        """As :meth:`map` for ``audio``, ``length`` or ``features/<name>``, after comparing the checksums of the blocks it touches.
+        """As :meth:`map` for ``audio``, ``length``, ``cut`` or ``features/<name>``, after comparing the checksums of the blocks it touches.
 
         Raises
         ------

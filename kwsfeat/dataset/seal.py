@@ -16,7 +16,7 @@ from kwsfeat.errors import StoreError
 
 PAGE = 4096
 FORMAT = "kwsfeat"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2 added /noise, 3 /cut
 
 _READ_BYTES = 1 << 22
 
@@ -49,8 +49,9 @@ def ledger_of(fd: int, key: bytes) -> int | None:
         return None
 
 
-def read_seal(fd: int) -> tuple[str, list[tuple[int, int]]]:
-    """The seal of a finished file, if the bytes that it protects are intact, and the (first, end) of those that it leaves to checksums.
+def read_seal(fd: int) -> tuple[str, list[tuple[int, int]], int]:
+    """The seal of a finished file, if the bytes that it protects are intact, the (first, end) of those that it leaves to checksums, and the
+    version of the format, which the seal does not cover.
 
     Two files with the same seal are equal but for their large arrays, and these have the same checksums.
 
@@ -72,7 +73,7 @@ def read_seal(fd: int) -> tuple[str, list[tuple[int, int]]]:
         raise StoreError(_NO_SEAL) from None
     if any(not PAGE <= first <= end <= size for first, end in blocks) or read_bytes(fd, PAGE, 0) != sealed_page(fd, blocks, version):
         raise StoreError("metadata, columns or checksums differ from the seal in the first page: they were damaged or changed")
-    return seal, blocks
+    return seal, blocks, version
 
 
 def check_version(number: object) -> None:

@@ -81,6 +81,8 @@ def _check_content(reader: Reader, problems: list[str]) -> None:
     questions: list[Callable[[], object]] = [reader.columns, lambda: reader.clip]
     if not any("/length" in problem for problem in problems):
         questions.append(lambda: reader.length)
+    if not any("/cut" in problem for problem in problems):
+        questions.append(lambda: reader.cut)
     for name in reader.feature_names:
         questions += [partial(reader.config, name), partial(reader.statistics, name)]
     for question in questions:

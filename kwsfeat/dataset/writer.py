@@ -185,6 +185,11 @@ class Writer:
         """Count a block that :meth:`read` found as written."""
         self._receipts[receipt.index] = receipt
 
+    @property
+    def receipts(self) -> list[Receipt]:
+        """Of the blocks that are in the file, in its order."""
+        return [self._receipts[index] for index in sorted(self._receipts)]
+
     def finish(self, left_out: Mapping[int, str] | None = None) -> None:
         """Complete the file, flush everything to the disk and give it its name.
 

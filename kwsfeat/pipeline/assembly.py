@@ -20,6 +20,8 @@ from kwsfeat.dataset.writer import Writer
 
 Arrays = dict[str, NDArray[Any]]
 
+SAMPLES = ("audio", "length", "cut")  # the arrays that a source fills, in the order of its arguments
+
 
 class Assembly:
     """The blocks of a file that are still to be made, from the planned clip `first_clip` and the block `first_block` on.
@@ -105,7 +107,7 @@ class Assembly:
             if not self._arrays:
                 self._arrays = self._spare.pop() if self._spare else self._writer.new_arrays()
             n, at = min(clips.size, self._size - self._clips.size), self._clips.size
-            for name in ("audio", "length"):
+            for name in SAMPLES:
                 self._arrays[name][at : at + n] = arrays[name][clips[:n] - chunk.start]
             self._clips, clips = np.concatenate([self._clips, clips[:n]]), clips[n:]
             if self._clips.size == self._size:

@@ -30,7 +30,8 @@ from kwsfeat.dataset.seal import FORMAT_VERSION
 from kwsfeat.dataset.writer import Writer, skipped_recordings
 from kwsfeat.errors import AudioError
 from kwsfeat.features.front_end import FrontEnd
-from kwsfeat.pipeline.assembly import Assembly
+from kwsfeat.pipeline.assembly import SAMPLES, Assembly
+from kwsfeat.pipeline.copies import copies_across
 from kwsfeat.pipeline.sources import ClipSource
 
 _AHEAD = 3  # chunks for each thread that may wait for one that takes long to decode
@@ -38,13 +39,17 @@ _AHEAD = 3  # chunks for each thread that may wait for one that takes long to de
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What :func:`build` did: the file, its rows, the rows that an earlier run had finished, (recording, reason) of each skip."""
+    """What :func:`build` did: the file, its rows, the rows that an earlier run had finished, (recording, reason) of each skip.
+
+    `copies` are pairs of recordings that hold the same samples and are in different splits.
+    """
 
     path: Path
     n_clips: int
     n_resumed: int
     skipped: tuple[tuple[str, str], ...]
     seconds: float
+    copies: tuple[tuple[str, str], ...] = ()
 
 
 def build_file(
@@ -123,7 +128,8 @@ def build_file(
             writer.discard()
             raise AudioError(f"none of the {len(skipped)} recordings can be read; the first: {skipped[0][1]}")
         writer.finish(left_out)
-    return BuildReport(writer.path, writer.n_clips - len(left_out), n_resumed, skipped, time.monotonic() - began)
+    copies = copies_across(writer)
+    return BuildReport(writer.path, writer.n_clips - len(left_out), n_resumed, skipped, time.monotonic() - began, copies)
 
 
 def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:
@@ -159,7 +165,7 @@ def _fill(
             if arrays is None:
                 return
             n = chunk.stop - chunk.start
-            bad = source.load(chunk, arrays["audio"][:n], arrays["length"][:n])
+            bad = source.load(chunk, *(arrays[name][:n] for name in SAMPLES))
             if bad and strict:
                 raise AudioError(next(iter(bad.values())))
             assembly.add(index, arrays, bad)
@@ -200,7 +206,7 @@ def _take_up(writer: Writer, source: ClipSource, pool: ThreadPoolExecutor, *, st
         gaps = np.setdiff1d(np.arange(first, receipt.clips[-1]), receipt.clips)
         still = {}
         for clip in map(int, gaps):
-            if unreadable := source.load(slice(clip, clip + 1), arrays["audio"][:1], arrays["length"][:1]):
+            if unreadable := source.load(slice(clip, clip + 1), *(arrays[name][:1] for name in SAMPLES)):
                 still[clip] = unreadable[0]
         if strict and still:
             raise AudioError(next(iter(still.values())))

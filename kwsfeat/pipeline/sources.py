@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import load_clip
+from kwsfeat.audio.faults import CUT, LOUDEST_CUT
 from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
@@ -23,7 +24,7 @@ from kwsfeat.corpus.names.meaning import SILENCE
 from kwsfeat.corpus.same_source import equal_recordings, is_noise_piece
 from kwsfeat.corpus.split_notes import split_notes
 from kwsfeat.corpus.splits import assign_splits, chosen_rule, parse_rule
-from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.columns import Columns, Cut
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import AudioError, CorpusError, StoreError
 
@@ -48,8 +49,8 @@ class ClipSource(Protocol):
     def identity(self) -> bytes:
         """Changes whenever the samples may have changed."""
 
-    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
-        """Fill `audio` (n, n_samples) and `length` (n,); returns the reason for each position that could not be read."""
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
+        """Fill `audio` (n, n_samples), `length` and `cut` (n,); returns the reason for each position that could not be read."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +105,24 @@ class Recordings:
         digest.update("".join([f"{clip.start}:{clip.stop}\n" for clip in self.clips]).encode())
         return digest.digest()
 
-    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
         """Decode the clips of some rows."""
         bad = {}
+        cut[:] = Cut.WHOLE
         for i, clip in enumerate(self.clips[rows]):
             seed = (self.seed, zlib.crc32(os.fsencode(clip.path)), clip.start)
             try:
                 _, length[i] = load_clip(
                     self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, out=audio[i],
-                    remark=partial(self._remark, clip.path),
+                    remark=partial(self._remark, clip.path, cut[i : i + 1]),
                 )  # fmt: skip
             except AudioError as error:
                 self._check_still_there(clip)
                 bad[i] = str(error)
         return bad
 
-    def _remark(self, path: str, text: str) -> None:
+    def _remark(self, path: str, cut: NDArray[np.uint8], text: str) -> None:
+        cut[:] = _CUTS.get(text, cut[0])
         self.remarks.append((path, text))
 
     def _check_still_there(self, clip: Clip) -> None:
@@ -127,6 +130,9 @@ class Recordings:
         folder = os.path.dirname(os.path.join(self.corpus.root, clip.path))
         if folder not in self.missing and not os.path.isdir(folder):
             raise CorpusError(f"{folder} is not there (any more): connect it again and repeat the command, it goes on where it stopped")
+
+
+_CUTS = {CUT: Cut.CUT, LOUDEST_CUT: Cut.LOUDEST_CUT}
 
 
 def _stamp(path: str | os.PathLike[str]) -> bytes:
@@ -202,6 +208,7 @@ def plan_recordings(
     (('no', 'yes'), 8)
     """
     corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level, raw=raw)
+    corpus.piece_s = max(1.0, config.n_samples / config.sr)  # what is shorter than a clip would be told by its zeros
     if strict and corpus.skipped:
         name, reason = corpus.skipped[0]
         raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
@@ -253,8 +260,9 @@ class FromDataset:
         """The seal of the earlier file, which covers the checksums of its arrays."""
         return self.reader.seal.encode()
 
-    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
         """Copy the samples of some rows, if they are what was once written."""
+        cut[:] = self.reader.cut[rows]
         audio[:] = self.reader.checked("audio", rows)
         length[:] = self.reader.checked("length", rows)
         return {}

@@ -83,17 +83,19 @@ class WithVariants:
             digest.update(self._noise.samples.tobytes())
         return digest.digest()
 
-    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32]) -> dict[int, str]:
+    def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
         """Load the clips of some rows and make their variants."""
         first, last = int(self._clip[rows.start]), int(self._clip[rows.stop - 1])
-        y, n = np.zeros((last - first + 1, self._config.n_samples), np.int16), np.zeros(last - first + 1, np.int32)
-        unreadable = self._source.load(slice(first, last + 1), y, n)
+        y = np.zeros((last - first + 1, self._config.n_samples), np.int16)
+        n, lost = np.zeros(len(y), np.int32), np.zeros(len(y), np.uint8)
+        unreadable = self._source.load(slice(first, last + 1), y, n, lost)
         bad: dict[int, str] = {}
         for clip in range(first, last + 1):
             made = self._variants(clip, y[clip - first], int(n[clip - first]), readable=clip - first not in unreadable)
             begin = int(self._first[clip]) - rows.start
             for i in range(max(begin, 0), min(begin + len(made), len(length))):
                 audio[i], length[i] = made[i - begin]
+                cut[i] = lost[clip - first]
                 if clip - first in unreadable:
                     bad[i] = unreadable[clip - first]
         return bad

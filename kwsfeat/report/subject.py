@@ -20,6 +20,7 @@ from kwsfeat.corpus.scan import Scan, measure, scan_corpus
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.pipeline.rows import clips_of
 from kwsfeat.pipeline.sources import Recordings
+from kwsfeat.report.cuts import cut_recordings
 from kwsfeat.report.figures import features_picture
 from kwsfeat.report.html import fact
 from kwsfeat.report.planned import with_splits
@@ -33,8 +34,8 @@ Progress = Callable[[int, int], None]
 class Subject:
     """What a page is about. `about` are facts in HTML; `load` gives a clip's samples and rate; `link` its address, or "".
 
-    Of a file, `skipped` are the recordings that its build left out, and `loud_ends` the clips that begin or end in the middle of
-    sound, as a word does that was cut.
+    Of a file, `skipped` are the recordings that its build left out, `cut` those that are longer than a clip, by remark, and
+    `loud_ends` the clips that begin or end in the middle of sound, as a word does that was cut.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Subject:
     link: Callable[[Clip], str]
     notes: list[str] = field(default_factory=list)
     skipped: tuple[str, ...] = ()
+    cut: dict[str, list[str]] = field(default_factory=dict)
     loud_ends: list[Clip] = field(default_factory=list)
     reduced: list[tuple[str, int, float]] = field(default_factory=list)
     features: list[tuple[str, FeatureConfig, bytes]] = field(default_factory=list)
@@ -118,6 +120,7 @@ def of_file(reader: Reader, limit: int) -> Subject:
         notes,
         features=features,
         skipped=reader.skipped,
+        cut=cut_recordings(reader),
         loud_ends=[clip for clip in full if _has_loud_ends(*load(clip))],
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.labels import class_table, format_class_table
 from kwsfeat.dataset.reader import Reader
+from kwsfeat.report.cuts import cut_counts
 
 
 def summary(reader: Reader) -> dict[str, Any]:
@@ -26,6 +27,7 @@ def summary(reader: Reader) -> dict[str, Any]:
     classes = [{"label": name, "count": n, "percent": round(percent, 2)} for name, (n, percent) in counts.items()]
     classes += [{"label": name, "count": 0, "percent": 0.0} for name in reader.labels if name not in counts]
     splits = Counter(reader.split.tolist())
+    n_cut, n_loudest_cut = cut_counts(reader) or (None, None)
     return {
         "path": str(reader.path),
         "bytes": status.st_size,
@@ -45,6 +47,8 @@ def summary(reader: Reader) -> dict[str, Any]:
         "n_clips_without_speaker": int((reader.speaker == "").sum()),
         "n_augmented": int((reader.variant != 0).sum()),
         "shorter_than_clip": int((reader.length < reader.n_samples).sum()),
+        "cut": n_cut,
+        "loudest_part_cut": n_loudest_cut,
         "features": {name: _feature_summary(reader, name) for name in reader.feature_names},
     }
 
@@ -78,6 +82,12 @@ def format_summary(values: dict[str, Any]) -> str:
         "splits     " + ", ".join(f"{name} {n:,}" for name, n in values["splits"].items()),
         f"speakers   {speakers}",
     ]
+    if values["cut"] is None:
+        lines.append("cut        not known: the file, or the one it was made from, is older than the count")
+    elif values["cut"]:
+        lines.append(
+            f"cut        {values['cut']:,} clips are parts of longer recordings, {values['loudest_part_cut']:,} without the loudest"
+        )
     if values["n_skipped"]:
         lines.append(f"skipped    {values['n_skipped']:,} recordings that could not be read (dataset /skipped lists them)")
     if values["n_augmented"]:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
+from kwsfeat.audio.faults import CUT, LOUDEST_CUT
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.clip import NOISE_FOLDER, Clip
@@ -133,7 +134,7 @@ def _formats(subject: Subject) -> str:
 def anomalies(subject: Subject) -> str:
     """What is wrong with which recordings."""
     scan = subject.scan
-    if not scan.measured and not scan.unreadable and not subject.skipped:
+    if not scan.measured and not scan.unreadable and not subject.skipped and not subject.cut:
         return ""
 
     def named(clip: Clip) -> str:
@@ -149,6 +150,7 @@ def anomalies(subject: Subject) -> str:
     if subject.features:
         kinds = [
             ("Left out by the build, which could not read them", [shown(text) for text in subject.skipped]),
+            *((f"Their recording is {text}", [shown(name) for name in subject.cut.get(text, [])]) for text in (LOUDEST_CUT, CUT)),
             (
                 "Perhaps cut: begins or ends about as loud as its loudest part (build --length, --crop)",
                 [named(clip) for clip in subject.loud_ends],
@@ -170,7 +172,7 @@ def anomalies(subject: Subject) -> str:
         ("Equal to another recording, sample by sample", [" = ".join(map(named, group)) + where(group) for group in scan.duplicates]),
     ]
     if not scan.measured:
-        kinds = kinds[:1]  # nothing is known of the samples
+        kinds = kinds[:3] if subject.features else kinds[:1]  # nothing is known of the samples
     out = ""
     for title, found in kinds:
         if not found:

@@ -11,7 +11,7 @@ from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options
 from kwsfeat.cli.options import overwrite_option
 from kwstrain.cli.progress import TrainingProgress
-from kwstrain.cli.results import evaluation_text
+from kwstrain.cli.results import evaluation_text, note_next
 from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, note_remarks
 
 _SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
@@ -74,6 +74,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
         f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}",
         {"fit": fit_values(result.fit), "evaluation": result.evaluation.to_dict()},
     )
+    note_next(result.evaluation, console)
 
 
 @click.command()
@@ -104,7 +105,7 @@ def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[
     lines += [
         f"best      trial {result.best.number}, validation accuracy {result.best.accuracy:.4f}",
         f"picture   {result.picture}",
-        f"next      kwstrain run {recipe} {data} {settings}",
     ]
     values = {"trials": [asdict(trial) for trial in result.trials], "best": result.best.number, "picture": str(result.picture)}
     console.data("\n".join(lines), values)
+    console.next(f"kwstrain run {recipe} {data} {settings}")

@@ -8,44 +8,106 @@ from typing import TYPE_CHECKING
 import click
 
 from kwsfeat import SPLITS
+from kwsfeat.cli.boundary import SKIPPED
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import check_new, overwrite_option
+from kwsfeat.cli.options import check_new, overwrite_option, threads_option
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation
+    from kwstrain.evaluation.negatives import Negatives
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("path", type=click.Path(path_type=Path), metavar="[OUT.h5]", required=False)
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True)
+@click.option("--split", type=click.Choice(SPLITS), help="[default: test]")
+@click.option(
+    "--negatives",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Recordings without any of the words: how often they are taken for one.",
+)
+@threads_option
 @console_options
-def evaluate(run: Path, path: Path | None, split: str, console: Console) -> None:
+def evaluate(run: Path, path: Path | None, split: str | None, negatives: Path | None, threads: int | None, console: Console) -> int:
     """Accuracy, F1, confusion matrix and the most confident mistakes of RUN on a split of OUT.h5.
 
     Without OUT.h5 it is the file that RUN was trained on. RUN gets SPLIT.json, a picture of the confusion matrix and a page
     with the mistakes to hear and see; their names begin with OUT where that is another file.
+
+    With --negatives it is how often noise, or whatever else lies in DIR, is taken for a word: with the run's threshold and without.
+
+    \b
+    kwstrain evaluate runs/cnn
+    kwstrain evaluate runs/cnn --negatives noise/
+
+    Exit code 3: some of the recordings in DIR could not be read.
     """
     from kwstrain.evaluation.evaluate import evaluate as evaluate_run
     from kwstrain.report.evaluation import save
 
-    evaluation = evaluate_run(run, path, split=split)
+    if negatives is not None:
+        if path is not None or split is not None:
+            raise click.UsageError("--negatives are recordings of their own: leave out OUT.h5 and --split")
+        return _evaluate_negatives(run, negatives, threads, console)
+    evaluation = evaluate_run(run, path, split=split or "test")
     save(evaluation)
     for text in evaluation.remarks:
         console.note(text)
     console.data(evaluation_text(evaluation), evaluation.to_dict())
+    note_next(evaluation, console)
+    return 0
+
+
+def _evaluate_negatives(run: Path, folder: Path, threads: int | None, console: Console) -> int:
+    from kwstrain.evaluation.negatives import evaluate_negatives
+
+    with console.progress("recordings") as progress:
+        found = evaluate_negatives(run, folder, threads=threads, progress=progress)
+    for text in found.unreadable:
+        console.note(f"unreadable: {one_line(text)}")
+    console.data(_negatives_text(folder, found), found.to_dict())
+    return SKIPPED if found.unreadable else 0
+
+
+def _negatives_text(folder: Path, found: Negatives) -> str:
+    """How many clips are taken for a word, for which, and in which recordings the most."""
+    values = found.to_dict()
+    lines = [f"{folder}: {found.n_recordings:,} recordings, {found.n_clips:,} clips"]
+    kinds = {"taken": "taken for a word"}
+    if found.threshold is not None:
+        kinds["above_threshold"] = f"above the run's threshold {found.threshold:.4f}"
+    for name, text in kinds.items():
+        low, high = values[f"interval_{name}"]
+        n = sum(values[name].values())
+        lines.append(f"{text}: {n:,}, {values[f'share_{name}']:.4f} of the clips (95 % interval {low:.4f} to {high:.4f})")
+    if not found.taken:
+        return "\n".join(lines)
+    width = max(len("word"), *(len(one_line(word)) for word in found.taken))
+    lines += ["", f"{'word':{width}}  clips  above threshold"]
+    lines += [f"{one_line(word):{width}}  {n:5d}  {found.above_threshold.get(word, 0):15d}" for word, n in found.taken.items()]
+    lines += ["", "the worst recordings: clips above the threshold, taken for a word, in all; the most certain word"]
+    for one in found.worst:
+        counts = f"{one.n_above_threshold:5d} {one.n_taken:5d} {one.n_clips:5d}"
+        lines.append(f"{counts}  {one_line(one.word):{width}}  {one.probability:.4f}  {one_line(one.path)}")
+    return "\n".join(lines)
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The scores, where everything is, and what to type next."""
+    """The scores, and where everything is."""
     run, split, name = evaluation.bundle.folder, evaluation.split, evaluation.name
     pictures = [run / picture for picture in ("curves.png", f"{name}-confusion.png", f"{name}-mistakes.html")]
     return (
         f"{_scores_text(evaluation)}\n"
         f"\nmodel     {run}\npictures  {', '.join(map(str, pictures))}"
-        f"\nnext      kwstrain predict {run} FILE.wav\n          tensorboard --logdir {run}"
         f"\n\n{split} accuracy {evaluation.scores.accuracy:.4f}"
     )
+
+
+def note_next(evaluation: Evaluation, console: Console) -> None:
+    """What to type after an evaluation."""
+    run = evaluation.bundle.folder
+    console.next(f"kwstrain predict {run} FILE.wav", f"tensorboard --logdir {run}")
 
 
 def _scores_text(evaluation: Evaluation) -> str:

@@ -89,7 +89,8 @@ def fit(
         runs = [str(result.bundle.folder) for result in across.results]
         console.data(_folds_text(across, out), {"runs": runs, **across.to_dict(), "remarks": said})
     else:
-        console.data(f"{fit_text(result)}\nnext      kwstrain evaluate {out}", {**fit_values(result), "remarks": said})
+        console.data(fit_text(result), {**fit_values(result), "remarks": said})
+        console.next(f"kwstrain evaluate {out}")
 
 
 def _base(arch: str | None, start: Path | None) -> TrainConfig:

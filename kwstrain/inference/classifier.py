@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from kwsfeat import AudioError, FrontEnd, check_algorithm, load_clip
+from kwsfeat import AudioError, FrontEnd, as_clip, check_algorithm, load_clip
 from kwstrain import operations
 from kwstrain.data.batches import Batches, Block, plan, take
 from kwstrain.data.clips import Clips, frame_range
@@ -46,6 +47,15 @@ class Prediction:
     probabilities: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
     rejected: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a recording: samples `start` to `stop` (None: its end) at the recording's own rate."""
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
 
 
 class Classifier:
@@ -148,7 +158,8 @@ class Classifier:
         ----------
         clips : path, binary file object or ndarray, shape (n_samples,), or a list of them
             What libsndfile reads, or a mono waveform at the run's sample rate, float in [-1, 1] or int16; each is padded or
-            cropped as the run's features were.
+            cropped as the run's features were; what is cut off is among the `remarks` of the answer, and of an
+            array a warning.
 
         Returns
         -------
@@ -157,7 +168,11 @@ class Classifier:
         """
         if not isinstance(clips, (list, tuple)):
             return self.predict([clips])[0]
-        return [answer for group in groups(clips) for answer in self.predict_group(group, n_clips=len(clips))]
+        answers = [answer for group in groups(clips) for answer in self.predict_group(group, n_clips=len(clips))]
+        arrays = (answer for clip, answer in zip(clips, answers, strict=True) if isinstance(clip, np.ndarray))
+        for text in sorted({text for answer in arrays for text in answer.remarks}):
+            warnings.warn(f"an array is {text}", stacklevel=3)  # once for each line of a program, as Python does
+        return answers
 
     def predict_group(self, clips: Sequence[Any], *, n_clips: int) -> list[Prediction]:
         """:meth:`predict` for one of the :func:`groups` of `n_clips` clips."""
@@ -171,11 +186,11 @@ class Classifier:
         for i in range(len(clips)):
             try:
                 if i in files:
-                    source = clips[i] if hasattr(clips[i], "read") else Path(clips[i])
-                    _, length[i] = load_clip(source, config, out=audio[i], remark=remarks[i].append)
+                    source, start, stop = _opened(clips[i])
+                    _, length[i] = load_clip(source, config, start=start, stop=stop, out=audio[i], remark=remarks[i].append)
                 else:
-                    features[i] = self._front_end.extract(clips[i])
-                    length[i] = min(len(clips[i]), config.n_samples)
+                    y, length[i] = as_clip(clips[i], config, remark=remarks[i].append)
+                    features[i] = self._front_end.extract_batch(y[None], lengths=length[i : i + 1])[0]
             except AudioError as error:
                 audio[i] = 0
                 errors[i] = str(error)
@@ -199,8 +214,16 @@ class Classifier:
         return FrontEnd(self.bundle.feature_config)
 
 
+def _opened(clip: Any) -> tuple[Path | BinaryIO, int, int | None]:
+    if isinstance(clip, Part):
+        return clip.path, clip.start, clip.stop
+    return (clip if hasattr(clip, "read") else Path(clip)), 0, None
+
+
 def _path_of(clip: Any) -> Path:
     """Where a clip came from: ``Path()`` for an array, the name of a file object."""
+    if isinstance(clip, Part):
+        return clip.path
     if isinstance(clip, np.ndarray):
         return Path()
     return Path(str(getattr(clip, "name", ""))) if hasattr(clip, "read") else Path(clip)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from kwsfeat import thread_count
-from kwstrain.inference.classifier import Prediction, groups, load
+from kwstrain.inference.classifier import GROUP, Classifier, Part, Prediction, groups, load
 
-__all__ = ["Prediction", "predict"]
+__all__ = ["Prediction", "predict", "predict_all"]
+
+G = TypeVar("G")
+R = TypeVar("R")
 
 
 def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int | None = None) -> Iterator[Prediction]:
@@ -48,17 +52,34 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     True
     False missing.wav: no such file
     """
-    n_threads = thread_count(threads)
     classify = partial(load(run).predict_group, n_clips=len(paths))
+    for answers in _ahead(classify, groups(paths), threads):
+        yield from answers
+
+
+def predict_all(classifier: Classifier, parts: Iterable[Part], *, threads: int | None = None) -> Iterator[tuple[Part, Prediction]]:
+    """:func:`predict` for parts of recordings, of which nobody needs to know how many there are: each with its answer, in order."""
+
+    def classify(group: list[Part]) -> list[tuple[Part, Prediction]]:
+        return list(zip(group, classifier.predict_group(group, n_clips=GROUP), strict=True))
+
+    iterator = iter(parts)
+    for answers in _ahead(classify, iter(lambda: list(islice(iterator, GROUP)), []), threads):
+        yield from answers
+
+
+def _ahead(classify: Callable[[G], R], given: Iterable[G], threads: int | None) -> Iterator[R]:
+    """What `classify` makes of each of the groups, in order, by threads that stay a little ahead."""
+    n_threads = thread_count(threads)
     with ThreadPoolExecutor(n_threads) as pool:
-        ahead: deque[Future[list[Prediction]]] = deque()
+        ahead: deque[Future[R]] = deque()
         try:
-            for group in groups(paths):
+            for group in given:
                 ahead.append(pool.submit(classify, group))
                 if len(ahead) > 2 * n_threads:
-                    yield from ahead.popleft().result()
+                    yield ahead.popleft().result()
             while ahead:
-                yield from ahead.popleft().result()
+                yield ahead.popleft().result()
         finally:
             for future in ahead:
                 future.cancel()

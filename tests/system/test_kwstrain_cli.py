@@ -71,7 +71,7 @@ def test_fit_reports_progress_result_and_what_comes_next(tones: Path, tmp_path: 
     assert "epoch 1/2  loss" in err
     assert "examples/s" in err
     assert "validation accuracy" in out
-    assert f"kwstrain evaluate {tmp_path / 'run'}" in out
+    assert f"next      kwstrain evaluate {tmp_path / 'run'}" in err
 
 
 def test_the_default_run_folder_is_named_after_file_and_network(tones: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_the_default_run_folder_is_named_after_file_and_network(tones: Path, tmp
 
 def test_evaluate_ends_with_accuracy_and_the_next_step(run: Path, tones: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), str(tones)]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert out.splitlines()[-1].startswith("test accuracy 1.0000")
     assert "95 % interval" in out
     assert "micro F1 1.0000, macro F1 1.0000" in out
@@ -90,7 +90,7 @@ def test_evaluate_ends_with_accuracy_and_the_next_step(run: Path, tones: Path, c
     for picture in ("curves.png", "test-confusion.png", "test-mistakes.html"):
         assert str(run / picture) in out
         assert (run / picture).is_file()
-    assert f"kwstrain predict {run}" in out
+    assert f"next      kwstrain predict {run} FILE.wav\n          tensorboard --logdir {run}" in err
 
 
 def test_evaluate_gives_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

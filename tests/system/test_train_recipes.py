@@ -221,12 +221,13 @@ def test_tune_searches_and_goes_on(toy: Path, tmp_path: Path, capsys: pytest.Cap
         '[train]\narch = "lstm"\nepochs = 1\nbatch = 16\ngradient_histograms = false\n'
         '[search]\n"train.lr" = { low = 1e-4, high = 1e-1, log = true }\n"train.options.units" = [4, 8]\n'
     )
-    arguments = ["tune", str(recipe), str(toy), "--out", str(tmp_path / "tune"), "-q", "--trials"]
-    assert main([*arguments, "1"]) == 0
+    arguments = ["tune", str(recipe), str(toy), "--out", str(tmp_path / "tune"), "--trials"]
+    assert main([*arguments, "1", "-q"]) == 0
     assert main([*arguments, "3"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert "best      trial" in out
-    assert f"kwstrain run {recipe} {toy} -s train.lr=" in out
+    assert f"next      kwstrain run {recipe} {toy} -s train.lr=" in err
+    assert "kwstrain run" not in out  # a table of results and nothing else
     assert sorted(path.name for path in (tmp_path / "tune").glob("trial-*")) == ["trial-0", "trial-1", "trial-2"]
     assert (tmp_path / "tune" / "accuracy-against-time.png").read_bytes().startswith(b"\x89PNG")
     rates = {json.loads((run / "bundle.json").read_text())["train"]["lr"] for run in (tmp_path / "tune").glob("trial-*")}

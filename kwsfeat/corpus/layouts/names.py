@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
@@ -16,7 +17,7 @@ def propose(files: Files) -> Evidence | None:
     flat = [path for path in files.audio if "/" not in path]
     if 2 * len(flat) <= len(files.audio):
         return None
-    labels = Counter(_labels(flat))
+    labels = Counter(labels_in_names(flat))
     if len(labels) < 2 or len(flat) < 2 * len(labels):
         return None
     return Evidence(0.5 + 0.2 * word_likeness(labels), f"names that begin with {len(labels):,} words")
@@ -27,13 +28,14 @@ def read(files: Files) -> Corpus:
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
     corpus.noise = [path for path in files.audio if is_noise(path)]
     paths = [path for path in files.audio if not is_noise(path)]
-    clips = [Clip(path, as_label(label)) for path, label in zip(paths, _labels(paths), strict=True)]
+    clips = [Clip(path, as_label(label)) for path, label in zip(paths, labels_in_names(paths), strict=True)]
     corpus.clips = name_speakers(clips, depth=0)
     corpus.notes += speakers_note(clips, corpus.clips)
     return corpus
 
 
-def _labels(paths: list[str]) -> list[str]:
+def labels_in_names(paths: Sequence[str]) -> list[str]:
+    """The part of each file's name that looks most like a word; where names have different parts, the name without the take's number."""
     columns = [c for c in name_columns(paths) if not any(name.isdigit() for name in c) and 1 < len(set(c)) <= len(c) // 2]
     if columns:
         return max(columns, key=word_likeness)  # the first of equals

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.names.meaning import as_label, is_noise, is_noise_name, name_columns, one_spelling, without_take, word_likeness
+from kwsfeat.corpus.names.meaning import as_label, is_noise, is_noise_name, is_take, name_columns, one_spelling, without_take, word_likeness
 
 
 def propose(files: Files) -> Evidence | None:
     """The outer folders look less like words than the names inside."""
     paths = [path for path in files.audio if "/" in path and not is_noise(path)]
-    if not paths or 2 * len(paths) < len(files.audio) or 2 * sum("_nohash_" in path for path in paths) > len(paths):
+    if 2 * len(paths) < len(files.audio) or 2 * sum("_nohash_" in path for path in paths) > len(paths):
+        return None
+    if all(is_take(path.split("/", 1)[0]) for path in paths):  # or none
         return None
     words = _words_below(paths)
     outer, inner = {path.split("/", 1)[0] for path in paths}, set(words)

@@ -39,6 +39,7 @@ _PERSON = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(session|take|day|week|rec|recording|run|part|batch|clip|sample|file|s|p|m|f|u)?[-_ ]?\d+", re.IGNORECASE)
+_TAKE = re.compile(r"(takes?|rep|reps|repeat|repetition|round|attempt|try|wdh)[-_ ]?\d+", re.IGNORECASE)
 _DATE = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d.*|\d{1,2}[-_.]\d{1,2}[-_.](19|20)?\d\d")
 _CODE = re.compile(r"(?=.*\d)[0-9a-f]{6,}(-[0-9a-f]+)*", re.IGNORECASE)
 _NEGATIVE = re.compile(r"^(not|non) .|\b(neg|negatives?|others?|garbage|filler|without)\b|^(nothing|none|unk)$")
@@ -69,8 +70,24 @@ def is_noise_name(name: str) -> bool:
 
 
 def is_negative(name: str) -> bool:
-    """Whether a label holds what is none of the words: ``other``, ``negatives``, ``not-wake-words``; "no" is a word."""
-    return bool(_NEGATIVE.search(re.sub(r"[\W_]+", " ", name.lower())))
+    """Whether a label holds what is none of the words.
+
+    Parameters
+    ----------
+    name : str
+        Of a class.
+
+    Returns
+    -------
+    bool
+        True for ``silence``, ``noise``, ``unknown``, ``other``, ``negatives``, ``not-wake-words`` and the like; "no" is a word.
+
+    Examples
+    --------
+    >>> [name for name in ("silence", "no", "not-wake-words", "yes") if is_negative(name)]
+    ['silence', 'not-wake-words']
+    """
+    return name in (SILENCE, UNKNOWN) or is_noise_name(name) or bool(_NEGATIVE.search(re.sub(r"[\W_]+", " ", name.lower())))
 
 
 def is_noise(path: str) -> bool:
@@ -87,6 +104,11 @@ def is_in_noise(path: str) -> bool:
 def is_person(name: str) -> bool:
     """Whether a name says that it is one of a person: a first name, or such as ``speaker7`` and ``student_anna``."""
     return name.lower() in _FIRST_NAMES or bool(_PERSON.fullmatch(name))
+
+
+def is_take(name: str) -> bool:
+    """Whether a name counts how often something was said: ``take1``, ``rep_02``."""
+    return bool(_TAKE.fullmatch(name))
 
 
 def is_code(name: str) -> bool:

@@ -47,6 +47,25 @@ def test_folders_like_speakers_with_nothing_but_numbers_inside_are_the_labels(tm
 
 
 @pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("take{n}/{w}-{s}.flac", "{label}-{speaker}"),
+        ("rep_0{n}/{s}_{w}.wav", "{speaker}_{label}"),
+        ("Take {n}/{w}/{s}.wav", ""),
+        ("wrap/take{n}/{w}-{s}_x.wav", "{label}-{speaker}_*"),
+    ],
+)
+def test_takes_are_not_speakers(tmp_path: Path, pattern: str, said: str) -> None:
+    corpus = found(tmp_path, *grid(pattern, s=["eva", "bob", "carol"], w=["open", "shut"], n=TAKES), "noise/a.wav")
+    assert (corpus.layout, corpus.words, len(corpus.clips)) == ("takes", ["open", "shut"], 18)
+    assert speakers_of(corpus) == {"eva", "bob", "carol"}
+    assert any(f"--pattern '{said}'" in note for note in corpus.notes) == bool(said)
+    if said:
+        again = find_corpus(tmp_path / "c", pattern=said)
+        assert [(clip.label, clip.speaker) for clip in again.clips] == [(clip.label, clip.speaker) for clip in corpus.clips]
+
+
+@pytest.mark.parametrize(
     "pattern",
     ["{s}/{w}/{n}.wav", "{s}/{w}_{n}.wav", "{s}/{s}_{w}_{n}.wav", "{s}/{w}{n}.wav", "{s}/rec_{w}_{n}.wav", "wrap/{s}/{w}/{n}.wav"],
 )

@@ -16,6 +16,7 @@ from crafted import reseal
 
 from kwsfeat import FeatureConfig, FrontEnd, Reader
 from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.disk import network_file_system
 from kwsfeat.dataset.format import is_block_array
 from kwsfeat.dataset.statistics import Moments
 from kwsfeat.dataset.writer import Writer
@@ -102,7 +103,7 @@ def test_moments_do_not_cancel_and_do_not_depend_on_the_cuts() -> None:
 def test_h5py_alone_reads_the_file(path: Path) -> None:
     with h5py.File(path) as file:
         assert file.attrs["format"] == "kwsfeat"
-        assert file.attrs["format_version"] == 2
+        assert file.attrs["format_version"] == 3
         assert file.attrs["complete"]
         assert list(file.attrs["labels"]) == ["yes", "no", "é"]
         assert file["features/logmel"].shape == (N_CLIPS, *LOGMEL.shape)
@@ -171,7 +172,7 @@ def test_a_file_that_another_program_changes_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
-    [("format_version", 3, "format version 3, this program reads versions up to 2: update"), ("complete", False, "unfinished")],
+    [("format_version", 4, "format version 4, this program reads versions up to 3: update"), ("complete", False, "unfinished")],
 )
 def test_a_newer_version_or_an_unfinished_file_is_refused(path: Path, tmp_path: Path, attribute: str, value: object, message: str) -> None:
     copy = tmp_path / "copy.h5"
@@ -185,8 +186,8 @@ def test_a_newer_version_or_an_unfinished_file_is_refused(path: Path, tmp_path: 
 
 def test_a_newer_version_is_told_by_the_first_page(path: Path, tmp_path: Path) -> None:
     """Whatever comes after it."""
-    (tmp_path / "new.h5").write_bytes(path.read_bytes().replace(b'"format_version": 2', b'"format_version": 7', 1))
-    with pytest.raises(StoreError, match="format version 7, this program reads versions up to 2"):
+    (tmp_path / "new.h5").write_bytes(path.read_bytes().replace(b'"format_version": 3', b'"format_version": 7', 1))
+    with pytest.raises(StoreError, match="format version 7, this program reads versions up to 3"):
         Reader(tmp_path / "new.h5")
 
 
@@ -316,4 +317,26 @@ def test_every_byte_lies_in_one_place(path: Path) -> None:
     places = sorted(Reader(path).extents.values(), key=lambda place: place.offset)
     assert all(a.end <= b.offset for a, b in pairwise(places))
     assert places[-1].end <= os.path.getsize(path)
-    assert sum(is_block_array(name) for name in Reader(path).extents) == 4
+    assert sum(is_block_array(name) for name in Reader(path).extents) == 5
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/data/words", "nfs4"),
+        ("/data/fast", None),
+        ("/data/fast/x", None),
+        ("/home", None),
+        ("/da", None),
+        ("/my disk/a", "cifs"),
+        ("/", None),
+    ],
+)
+def test_a_network_disk_is_known_by_the_mounts(tmp_path: Path, folder: str, kind: str | None) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda / ext4 rw 0 0\nserver:/x /data nfs4 rw 0 0\n/dev/sdb /data/fast xfs rw 0 0\n//s/y /my\\040disk cifs rw 0 0\n\n"
+        "server:/old /home nfs rw 0 0\n/dev/sdc /home ext4 rw 0 0\n"
+    )
+    assert network_file_system(Path(folder) / "a.h5", mounts) == kind
+    assert network_file_system(Path(folder) / "a.h5", tmp_path / "nowhere") is None

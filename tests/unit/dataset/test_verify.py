@@ -80,7 +80,7 @@ def test_a_flipped_bit_in_the_metadata_is_found(copy: Path) -> None:
         assert missed(copy, 8 * rng.choice(where, 500) + rng.integers(0, 8, 500)) == []
 
 
-@pytest.mark.parametrize("name", ["audio", "length", "features/x", "features/y", "checksum/audio", "label"])
+@pytest.mark.parametrize("name", ["audio", "length", "cut", "features/x", "features/y", "checksum/audio", "label"])
 def test_first_and_last_bit_of_each_array_is_found_and_named(copy: Path, name: str) -> None:
     place = Reader(copy).extents[name]
     for bit in (8 * place.offset, 8 * place.end - 1):

@@ -10,7 +10,8 @@ from toy_features import CONFIG, write_toy
 
 pytest.importorskip("jax")
 
-from kwsfeat import Reader
+from kwsfeat import Reader, Writer
+from kwsfeat.dataset.columns import Columns
 from kwsfeat.pipeline.arrays import write_file
 from kwstrain.data.remarks import remarks
 from kwstrain.evaluation.groups import Group, by_speaker, by_value, groups, levels
@@ -84,3 +85,21 @@ def test_a_split_without_any_clips_is_no_empty_class(tmp_path: Path) -> None:
         assert len(remarks(reader, ["train", "validation", "test"])) == 1
     with Reader(write_toy(tmp_path / "less.h5", n_clips=6)) as reader:
         assert len(remarks(reader, ["train", "validation", "test"])) == 1
+
+
+@pytest.mark.parametrize(
+    ("outside", "cure"), [(1, "--crop loudest, or with --length auto"), (0, "--length auto to keep all of nearly all")]
+)
+def test_cut_recordings_are_named(outside: int, cure: str, tmp_path: Path) -> None:
+    columns = Columns.of([0, 1, 0, 1], ["train"] * 3 + ["test"], variant=[0, 0, 1, 0], source=["a", "b", "b", "c"])
+    with Writer(tmp_path / "cut.h5", columns=columns, labels=["yes", "silence"], configs={"x": CONFIG}) as writer:
+        block = writer.empty_block(0)
+        block.arrays["cut"][:] = [1, 1 + outside, 1 + outside, 0]
+        writer.write(block)
+        writer.finish()
+    with Reader(tmp_path / "cut.h5") as reader:
+        said = remarks(reader, ["train"])
+    assert len(said) == 1
+    assert said[0].startswith("2 clips are parts of longer recordings")
+    assert said[0].endswith(cure)
+    assert ("1 of them without the loudest part" in said[0]) == bool(outside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from builds import CONFIG, CONFIGS, MFCC, plan, run
 from tones import WORDS, tone_clip
 
 from kwsfeat import FeatureConfig, FrontEnd, Reader, load_clip
+from kwsfeat.cli import main
 from kwsfeat.dataset.verify import verify_file
 from kwsfeat.errors import ConfigError, StoreError
 from kwsfeat.pipeline.build import build_file as build
@@ -157,3 +159,31 @@ def test_100_000_clips_in_bounded_memory(tmp_path: Path) -> None:
     command = [sys.executable, "-c", textwrap.dedent(MEMORY), tmp_path / "list.csv", tmp_path / "a.h5"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
     assert int(done.stdout) < 400
+
+
+@pytest.mark.parametrize("audio", [[], ["--no-audio"]])
+def test_copies_in_several_splits_are_said(audio: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the corpus itself parts them, by lists or by the names of speakers; of other formats, too; silence is nobody's copy."""
+    rng = np.random.default_rng(0)
+    for k, word in enumerate(("yes", "no")):
+        (tmp_path / "c" / word).mkdir(parents=True)
+        for i in range(4):
+            soundfile.write(tmp_path / "c" / word / f"{i}.wav", 0.1 * rng.standard_normal(12000 + i), 16000, subtype="PCM_16")
+            soundfile.write(tmp_path / "c" / word / f"zero{i}.wav", np.zeros(100 + i + k), 16000)
+    shutil.copy(tmp_path / "c" / "yes" / "0.wav", tmp_path / "c" / "yes" / "copy.wav")
+    y, sr = soundfile.read(tmp_path / "c" / "no" / "1.wav", dtype="int16")
+    soundfile.write(tmp_path / "c" / "no" / "again.flac", y, sr)
+    (tmp_path / "c" / "testing_list.txt").write_text("yes/copy.wav\nno/again.flac\nyes/zero1.wav\nno/2.wav\n")
+    (tmp_path / "c" / "validation_list.txt").write_text("yes/3.wav\nno/3.wav\n")
+    arguments = ["build", str(tmp_path / "c"), str(tmp_path / "a.h5"), "--json", *audio]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    pairs = {tuple(sorted(pair)) for pair in json.loads(out)["copies_across_splits"]}
+    assert pairs == {("yes/0.wav", "yes/copy.wav"), ("no/1.wav", "no/again.flac")}
+    assert "2 recordings are copies of others in another split, the score will be too good: " in err
+    assert main([*arguments, "--overwrite", "--split", "stratified:50/25/25"]) == 0
+    assert json.loads(capsys.readouterr().out)["copies_across_splits"] in (
+        [],
+        [["no/1.wav", "no/again.flac"]],
+        [["no/again.flac", "no/1.wav"]],
+    )

@@ -220,7 +220,7 @@ SPAWNED = """
     def write_blocks(path, layout, source, blocks):
         receipts = []
         for block in blocks:
-            assert not source.load(block.rows, block.arrays["audio"], block.arrays["length"])
+            assert not source.load(block.rows, *(block.arrays[name] for name in ("audio", "length", "cut")))
             for name, config in CONFIGS.items():
                 x = FrontEnd(config).extract_batch(block.arrays["audio"], lengths=block.arrays["length"], seed=block.rows.start)
                 block.arrays[f"features/{name}"][:] = x

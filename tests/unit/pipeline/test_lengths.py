@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,7 @@ def test_what_the_user_chose_stays(options: list[str], tmp_path: Path, capsys: p
 
 def test_a_toml_file_and_a_preset_of_its_own_crop_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = write_words(tmp_path / "c", [2.0] * 3)
-    (tmp_path / "mine.toml").write_text('preset = "logmel"\n')
+    (tmp_path / "mine.toml").write_text('preset = "logmel"\ncrop = "center"\n')
     assert build(corpus, tmp_path / "a.h5", capsys, "-f", str(tmp_path / "mine.toml"))[0].config().crop == "center"
     assert build(corpus, tmp_path / "b.h5", capsys, "-f", "logspec8k")[0].config().crop == "random"
 
@@ -136,11 +137,75 @@ def test_new_features_of_a_file_take_its_clips(tmp_path: Path, capsys: pytest.Ca
     assert build(tmp_path / "c.h5", tmp_path / "d.h5", capsys, "-f", "mfcc75")[0].clip == loud.clip
 
 
-@pytest.mark.parametrize(("options", "is_said"), [(["--length", "1.5"], True), (["--length", "1"], False), ([], False)])
-def test_silence_that_ends_before_its_clip_is_said(
-    options: list[str], is_said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("options", "seconds"), [(["--length", "1.5"], 1.5), (["--length", "auto"], 1.5), (["--length", "0.5"], 0.5), ([], 1)]
+)
+def test_silence_is_as_long_as_its_clip(options: list[str], seconds: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Recorded or synthesised: zeros at the end would tell it from the words."""
     corpus = write_words(tmp_path / "c", [1.5] * 3)
-    _, said = build(corpus, tmp_path / "a.h5", capsys, "--silence-share", "0.5", *options)
-    assert ("the pieces of silence last 1 s, and the rest of a clip of 1.5 s is zeros" in said) == is_said
-    assert "pieces of silence last" not in build(corpus, tmp_path / "b.h5", capsys, *options)[1]
+    (corpus / "noise").mkdir()
+    for i in range(2):
+        soundfile.write(corpus / "noise" / f"{i}.wav", 0.01 * np.random.default_rng(i).standard_normal(round(3.2 * 8000)), 8000)
+    reader, _ = build(corpus, tmp_path / "a.h5", capsys, "--silence-share", "2", *options)
+    silence = np.flatnonzero(reader.label == reader.labels.index("silence"))
+    full = reader.length[silence] == round(16000 * seconds)
+    piece = max(1.0, seconds)
+    short = round((3.2 - 3.2 // piece * piece) * 16000)  # the end of each file
+    assert len(silence) == 12
+    assert (~full).sum() == (2 if short < seconds * 16000 else 0)
+    assert set(reader.length[silence[~full]].tolist()) <= {short}
+    assert set(np.diff(np.unique(reader.start[silence]))[:1].tolist()) <= set(range(1, round(piece * 8000) + 1))
+    shutil.rmtree(corpus / "noise")
+    reader, _ = build(corpus, tmp_path / "b.h5", capsys, "--silence-share", "0.5", *options)
+    made = reader.label == reader.labels.index("silence")
+    assert made.sum() == 3
+    assert set(reader.length[made].tolist()) == {round(16000 * seconds)}
+    assert all(np.abs(y[-100:]).max() > 0 for y in reader.audio[made])
+
+
+@pytest.mark.parametrize(
+    ("text", "crop"),
+    [("n_mels = 20", "loudest"), ('preset = "mfcc"', "loudest"), ('crop = "center"', "center"), ("n_samples_ms = 1000", "center")],
+)
+def test_features_of_a_file_keep_the_loudest_part_too(text: str, crop: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    corpus = write_words(tmp_path / "c", [1.5] * 3)
+    reader, said = build(corpus, tmp_path / "a.h5", capsys, "--features", str(tmp_path / "mine.toml"))
+    assert reader.clip.crop == crop
+    assert ("the loudest 1 s of each are kept" in said) == (crop == "loudest")
+    assert set(reader.cut.tolist()) == ({1} if crop == "loudest" else {2})
+    again, _ = build(tmp_path / "a.h5", tmp_path / "b.h5", capsys, "--features", str(tmp_path / "mine.toml"))
+    assert again.clip == reader.clip
+
+
+def test_what_is_cut_is_counted_in_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By build, after an interruption too, by info, by a file that is built from it, and for its augmented copies."""
+    corpus = write_words(tmp_path / "c", [0.8, 1.0, 1.5, 0.9, 0.7])
+    y = np.r_[0.3 * np.ones(8000), 0.01 * np.ones(10000)]
+    soundfile.write(corpus / "yes" / "00000008_nohash_0.wav", np.r_[np.zeros(2000), y], 16000)  # loud in the middle
+    reader, said = build(corpus, tmp_path / "a.h5", capsys, "--augment", "nine", "--split", "stratified:60/20/20")
+    middle, outside = "yes/00000008_nohash_0.wav", {"yes/00000002_nohash_0.wav", "no/00000002_nohash_0.wav"}
+    for source, cut in zip(reader.source.tolist(), reader.cut.tolist(), strict=True):
+        assert cut == (1 if source == middle else 2 if source in outside else 0)
+    assert reader.cut.dtype == np.uint8
+    assert "2 recordings: longer than a clip, and its loudest part was cut off" in said
+    assert f"1 recordings: longer than a clip: the rest was cut off; --length auto makes clips that nearly all fit into  ({middle})" in said
+    assert main(["info", str(tmp_path / "a.h5")]) == 0
+    assert "cut        3 clips are parts of longer recordings, 2 without the loudest" in capsys.readouterr().out
+    assert main(["info", str(tmp_path / "a.h5"), "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert (values["cut"], values["loudest_part_cut"]) == (3, 2)
+
+    build(corpus, tmp_path / "plain.h5", capsys)
+    again, said = build(tmp_path / "plain.h5", tmp_path / "b.h5", capsys, "--features", "mfcc")
+    np.testing.assert_array_equal(again.cut, Reader(tmp_path / "plain.h5").cut)
+    assert "2 recordings: longer than a clip, and its loudest part was cut off" in said
+
+
+def test_a_file_of_an_older_version_does_not_know_what_was_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = Path(__file__).parents[2] / "golden" / "words.h5"
+    again, said = build(golden, tmp_path / "again.h5", capsys)
+    assert set(Reader(golden).cut.tolist()) == set(again.cut.tolist()) == {3}
+    assert "cut" not in said
+    assert main(["info", str(tmp_path / "again.h5")]) == 0
+    assert "cut        not known" in capsys.readouterr().out

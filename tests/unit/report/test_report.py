@@ -155,6 +155,8 @@ def test_what_a_build_cut_and_skipped_stands_in_the_page_of_its_file(tmp_path: P
     page = Page(write_report(tmp_path / "a.h5", tmp_path / "a.html"))
     assert "1 · Left out by the build, which could not read them no/broken.wav:" in page.text
     assert re.search(r"2 · Perhaps cut: [^·]*?no/cut.wav yes/cut.wav", page.text)
+    assert re.search(r"2 · Their recording is longer than a clip, and its loudest part was cut off no/cut.wav yes/cut.wav", page.text)
+    assert "Their recording is longer than a clip: the rest was cut off: none" in page.text
     assert "Cannot be used" not in page.text
     page = Page(write_report(tmp_path / "c", tmp_path / "c.html"))
     assert re.search(r"2 · Longer than 1 s, and the loudest second is not the middle one [^·]* 1.50 s", page.text)
@@ -163,6 +165,7 @@ def test_what_a_build_cut_and_skipped_stands_in_the_page_of_its_file(tmp_path: P
     assert main(["build", str(tmp_path / "c"), str(tmp_path / "b.h5"), "-q", "--no-audio"]) == 3
     page = Page(write_report(tmp_path / "b.h5", tmp_path / "b.html"))
     assert "no/broken.wav" in page.text
+    assert "2 · Their recording is longer than a clip, and its loudest" in page.text  # without audio, too
     assert "Clipped" not in page.text
 
 
