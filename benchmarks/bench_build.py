@@ -41,7 +41,7 @@ def is_benchmark(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def table() -> Iterator[list[str]]:
     """Lines of the report."""
-    rows = ["| work | clips | threads | s | us a clip | clips/s |", "|---|---|---|---|---|---|"]
+    rows = ["| work | clips | threads | s | us per clip | clips/s |", "|---|---|---|---|---|---|"]
     yield rows
     print("\n\n" + "\n".join(rows) + "\n")
 

@@ -143,7 +143,7 @@ def test_system_a(benchmark, table, clips):
         return db / np.abs(db).sum(axis=1, keepdims=True)
 
     engines = {"kwsfeat": ours(c, clips), "librosa": mel}
-    run(benchmark, table, "system A mel 2048/214/75, dB, rows normalised", engines, {"librosa": 12.0}, {"kwsfeat"})
+    run(benchmark, table, "deep CNN, mel 2048/214/75, dB, rows normalised", engines, {"librosa": 12.0}, {"kwsfeat"})
 
 
 def test_system_a_mfcc(benchmark, table, clips):
@@ -152,7 +152,7 @@ def test_system_a_mfcc(benchmark, table, clips):
         "kwsfeat": ours(c, clips),
         "librosa": lambda: librosa.feature.mfcc(S=librosa.power_to_db(librosa_mel(clips[0], c)), n_mfcc=75),
     }
-    run(benchmark, table, "system A MFCC 75", engines, {"librosa": 12.0}, {"kwsfeat"})
+    run(benchmark, table, "deep CNN, MFCC 75", engines, {"librosa": 12.0}, {"kwsfeat"})
 
 
 def test_system_c(benchmark, table, clips):
@@ -160,7 +160,7 @@ def test_system_c(benchmark, table, clips):
         return np.log(scipy.signal.spectrogram(clips[0], SR, window="hann", nperseg=320, noverlap=160, detrend=False)[2] + 1e-10)
 
     engines = {"kwsfeat": ours(preset("logspec16k"), clips), "scipy": scipy_logspec}
-    run(benchmark, table, "system C log-spectrogram 320/160, 99 x 161", engines, {"scipy": 9.0}, {"kwsfeat"})
+    run(benchmark, table, "light CNN, log-spectrogram 320/160, 99 x 161", engines, {"scipy": 9.0}, {"kwsfeat"})
 
 
 def test_kaldi(benchmark, table, clips):

@@ -78,7 +78,7 @@ def test_distance_to_the_machine(benchmark, lines):
     gbytes = 2 * big.nbytes / peak["copy"] / 1e9
     lines += [
         f"measured peak, one thread: {gflops:.0f} GFLOP/s of multiply-adds in {LANES} lanes, {gbytes:.1f} GB/s of copied memory", "",
-        "| preset | us a clip | GFLOP/s | share of peak | GB/s in and out | share of copy |", "|---|---|---|---|---|---|",
+        "| preset | us per clip | GFLOP/s | share of peak | GB/s in and out | share of copy |", "|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name in ("logmel", "mfcc", "whisper", "mel75", "logspec16k", "logmel64", "kaldi"):
         c = preset(name)
@@ -97,7 +97,7 @@ def test_no_cliffs(benchmark, lines):
     benchmark(lambda: FrontEnd(FeatureConfig(**sizes[0])))
     if not benchmark.enabled:
         return
-    lines += ["", "| n_fft | hop | bands | frames | us a clip | ns a frame | ns a frame and n log2 n |", "|---|---|---|---|---|---|---|"]
+    lines += ["", "| n_fft | hop | bands | frames | us per clip | ns per frame | ns per frame and n log2 n |", "|---|---|---|---|---|---|---|"]
     for change in sizes:
         c = FeatureConfig(**change)
         t = seconds_of(c)
@@ -148,7 +148,7 @@ def test_a_machine_with_avx2(benchmark, lines, tmp_path: Path):
     for worker in workers:
         worker.stdin.close()
         worker.wait()
-    lines += ["", f"| preset | us a clip, {LANES} lanes | us a clip, AVX2 | ratio, at most 1.4 |", "|---|---|---|---|"]
+    lines += ["", f"| preset | us per clip, {LANES} lanes | us per clip, AVX2 | ratio, at most 1.4 |", "|---|---|---|---|"]
     for name, (here, avx2) in zip(names, 1e6 * best.T, strict=True):
         lines.append(f"| {name} | {here:.1f} | {avx2:.1f} | {avx2 / here:.2f} {'met' if avx2 <= 1.4 * here else 'MISSED'} |")
 

@@ -11,7 +11,7 @@ WORKS = {
     "MFCC 40 -> 13": "MFCC",
     "Whisper log-mel 400/160/80": "Whisper log-mel",
     "Kaldi fbank 40": "Kaldi fbank",
-    "system C log-spectrogram 320/160, 99 x 161": "log-spectrogram",
+    "light CNN, log-spectrogram 320/160, 99 x 161": "log-spectrogram",
     "Butterworth order 35": "low-pass, order 35",
 }
 OURS, THEIRS = "#1f6f8b", "#b8b8b8"

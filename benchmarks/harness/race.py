@@ -25,7 +25,7 @@ class Table:
             self.lines.append((work, engine, 1e6 * t, t / ours, wanted.get(engine)))
 
     def __str__(self) -> str:
-        rows = ["| work | engine | us a clip | clips/s | ratio | at least |", "|---|---|---|---|---|---|"]
+        rows = ["| work | engine | us per clip | clips/s | ratio | at least |", "|---|---|---|---|---|---|"]
         for work, engine, us, ratio, wanted in self.lines:
             asked = "" if wanted is None else f"{wanted:g} {'met' if ratio >= wanted else 'MISSED'}"
             rows.append(f"| {work} | {engine} | {us:,.1f} | {1e6 / us:,.0f} | {ratio:.1f} | {asked} |")

@@ -65,7 +65,7 @@ def librosa_features(name: str, y: np.ndarray, c: FeatureConfig) -> np.ndarray:
 
 
 # What a whole clip is summed into has no single level. mel75: rows divided by their norm, largest value 0.02. The MFCC sum up to 75
-# dB values, those of system A down into the stop band of its low-pass.
+# dB values, those of the deep CNN down into the stop band of its low-pass.
 TOLERANCE = {"mel75": 1e-6, "mfcc": 1e-3, "mfcc75": 1e-3, "mfcc75-power": 1e-3}
 
 

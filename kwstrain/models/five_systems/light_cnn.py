@@ -1,4 +1,4 @@
-"""The Light CNN on log-spectrograms (systems B and C): five small convolutions, two Dense 128."""
+"""The Light CNN on log-spectrograms (at 16 and at 8 kHz): five small convolutions, two Dense 128."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ SPEC = ModelSpec(
     name="cnn",
     network=LightCNN,
     options=LightCNNOptions(),
-    published=(Published(input_shape=(99, 161), n_classes=12, source="Light CNN on log-spectrograms (systems B, C)"),),
+    published=(Published(input_shape=(99, 161), n_classes=12, source="Light CNN on log-spectrograms, at 16 and at 8 kHz"),),
     training={"schedule": "cosine", "lr": 2e-3, "epochs": 20, "batch": 32},
 )

@@ -198,7 +198,7 @@ def test_float64_is_rounded_and_other_layouts_are_copied():
 
 
 def test_padding_stays_silent_behind_the_low_pass():
-    """System A filters the recording and then pads it: the filter's ringing must not reach the padding."""
+    """The deep CNN's front end filters the recording and then pads it: the filter's ringing must not reach the padding."""
     config = preset("mel75")
     front_end = FrontEnd(config)
     short = noise_clip(9000, 5)
