@@ -1,4 +1,4 @@
-"""The trainer: examples a second of whole training runs, how long the step waits for input, clips a second of prediction.
+"""The trainer: examples a second of whole training runs, how long the step waits for input, clips per second of prediction.
 
     TORCH_PYTHON=/path/to/python pytest benchmarks/bench_train.py --benchmark-enable -s
 

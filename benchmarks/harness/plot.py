@@ -1,4 +1,4 @@
-"""The picture of the README: clips a second by library, one panel a feature."""
+"""The picture of the README: clips per second by library, one panel a feature."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OURS, THEIRS = "#1f6f8b", "#b8b8b8"
 
 
 def plot(table: Table, path: Path) -> None:
-    """Bars of clips a second on one thread; `path` is a PNG file."""
+    """Bars of clips per second on one thread; `path` is a PNG file."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -37,6 +37,6 @@ def plot(table: Table, path: Path) -> None:
         axis.set_xticks([])
         axis.spines[["top", "right", "bottom"]].set_visible(False)
         axis.tick_params(axis="y", length=0)
-    figure.suptitle("One-second clips a second, one thread, float32, 16 kHz", x=0.01, ha="left", fontsize=12)
+    figure.suptitle("One-second clips per second, one thread, float32, 16 kHz", x=0.01, ha="left", fontsize=12)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -61,7 +61,7 @@ def predict(
     from kwstrain.inference.predict import predict as predict_clips
 
     if table is not None and (top or every):
-        raise click.UsageError("--csv holds one label a recording: leave out --top and --all")
+        raise click.UsageError("--csv holds one label per recording: leave out --top and --all")
     if top and every:
         raise click.UsageError("--all are all classes: leave out --top")
     labels = Bundle.load(run).labels

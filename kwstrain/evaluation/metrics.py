@@ -32,7 +32,7 @@ class Scores:
 
     @property
     def micro_f1(self) -> float:
-        """F1 of all decisions together: with one label a clip this is the accuracy."""
+        """F1 of all decisions together: with one label per clip this is the accuracy."""
         hits = np.trace(self.confusion)
         wrong = self.n_clips - hits  # each wrong clip is one false positive and one false negative
         return float(2 * hits / max(1, 2 * hits + 2 * wrong))

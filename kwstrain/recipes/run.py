@@ -1,4 +1,4 @@
-"""Recipes: one TOML a system, from recordings to an evaluated run."""
+"""Recipes: one TOML per system, from recordings to an evaluated run."""
 
 from __future__ import annotations
 

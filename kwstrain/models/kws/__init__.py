@@ -1,1 +1,1 @@
-"""The networks of the keyword-spotting literature, one file a family."""
+"""The networks of the keyword-spotting literature, one file per family."""
