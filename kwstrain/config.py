@@ -141,7 +141,7 @@ def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
     Raises
     ------
     ConfigError
-        For a name that is no field, with the fields and the network's options that are near; or a wrong value.
+        For a name that is not a field, with the fields and the network's options that are near; or a wrong value.
     """
     values = {name: value for name, value in changes.items() if not name.startswith("options.")}
     options = {name.removeprefix("options."): value for name, value in changes.items() if name.startswith("options.")}

@@ -136,7 +136,7 @@ def receipt_for(layout: Layout, block: Block) -> Receipt:
 def _prints(audio: NDArray[np.int16]) -> NDArray[np.uint64]:
     """A number for each row, from samples all over it; two rows that differ have the same one if they agree in all of these."""
     some = np.ascontiguousarray(audio[:, :: max(1, audio.shape[1] // _PRINTED)])
-    sounds = some.any(axis=1)
+    sounds = np.asarray(some.any(axis=1))
     digests = [hashlib.blake2b(row, digest_size=8).digest() if loud else bytes(8) for row, loud in zip(some, sounds, strict=True)]
     return np.frombuffer(b"".join(digests), np.uint64)
 
