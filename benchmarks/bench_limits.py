@@ -97,7 +97,11 @@ def test_no_cliffs(benchmark, lines):
     benchmark(lambda: FrontEnd(FeatureConfig(**sizes[0])))
     if not benchmark.enabled:
         return
-    lines += ["", "| n_fft | hop | bands | frames | us per clip | ns per frame | ns per frame and n log2 n |", "|---|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| n_fft | hop | bands | frames | us per clip | ns per frame | ns per frame and n log2 n |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for change in sizes:
         c = FeatureConfig(**change)
         t = seconds_of(c)

@@ -53,7 +53,9 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
 @click.option(
     "--unknown-share", type=click.FloatRange(min=0), help="At most this many unknown clips, as a share of the clips of the words."
 )
-@click.option("--silence-share", type=click.FloatRange(min=0), help="This many silence clips, as a share of the clips of the words.")
+@click.option(
+    "--silence-share", type=click.FloatRange(min=0), help="This many silence clips, as a share of the clips of the words; 0 is none."
+)
 @click.option("--split", metavar="RULE", help="auto, given, speaker-hash, stratified:80/10/10, by-speaker:80/20, folds.  [default: auto]")
 @click.option("--folds", type=click.IntRange(min=2), metavar="N", help="Cross-validation in N parts: --split folds.  [default: 5]")
 @click.option("--fold", type=click.IntRange(min=0), metavar="K", help="Which of the folds is the test part.  [default: 0]")
@@ -264,7 +266,7 @@ def _planned(source: Path, configs: dict[str, FeatureConfig], corpus_options: di
     chosen = {name: value for name, value in corpus_options.items() if value is not None}
     if "folds" in chosen or "fold" in chosen:
         chosen.setdefault("split", "folds")
-    return plan_recordings(source, common_clip(configs), **chosen, seed=seed, strict=strict)
+    return plan_recordings(source, common_clip(configs), **chosen, synthesise=True, seed=seed, strict=strict)
 
 
 def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:

@@ -96,7 +96,7 @@ def scan(source: Path, labels: str | None, limit: int | None, threads: int | Non
     from kwsfeat.report.shortcuts import format_shortcuts, shortcuts
     from kwsfeat.threads import thread_count
 
-    rows = plan_recordings(source, ClipConfig(), labels=labels or "all", **layout)
+    rows = plan_recordings(source, ClipConfig(), labels=labels or "all", synthesise=True, **layout)
     classes = class_table(clip.label or "(unlabelled)" for clip in rows.clips)
     console.note(f"{source}: layout {rows.corpus.layout}")
     for note in (*rows.corpus.notes, *rows.split_notes):

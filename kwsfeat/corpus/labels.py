@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from kwsfeat.corpus.clip import Clip, Corpus, clip_hash
+from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus, clip_hash
 from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN, is_negative
 from kwsfeat.corpus.silence import cut_silence
 from kwsfeat.errors import CorpusError, unknown_name
 
 _SYNTHETIC_SHARE = 0.1  # of the clips of the words
+_SYNTHETIC_FEWEST = 10  # or as many as a word has
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SCHEMES = {
@@ -29,6 +30,7 @@ def apply_labels(
     unknown: str | None = None,
     unknown_share: float | None = None,
     silence_share: float | None = None,
+    synthesise: bool = False,
     seed: int = 0,
 ) -> tuple[list[Clip], tuple[str, ...]]:
     """Give every clip its final label, leave out what no class wants, and cut the noise files into silence.
@@ -49,6 +51,9 @@ def apply_labels(
         into pieces of ``corpus.piece_s``, the last short one kept, and what the corpus itself labels silence. With more asked
         for than that, pieces from random places follow; without noise files the silence is synthesised, also where `scheme`
         names the class.
+    synthesise : bool
+        Also where nothing asks for silence: in a corpus of words only, all of them classes, that has no parts of its own. One
+        that has is a benchmark, whose classes stay.
     seed : int
         Decides which unknown clips and which pieces of noise are taken.
 
@@ -93,7 +98,10 @@ def apply_labels(
     if not clips:
         raise CorpusError(f"no recordings of {', '.join(words)}: the corpus has {_listed(corpus.words)}")
     n_words = sum(clip.label in chosen for clip in clips)
-    silence = _silence(corpus, n_words, silence_share, names_silence, seed)
+    wants_silence = names_silence or (synthesise and scheme == "all" and _are_words_only(corpus, words))
+    silence = _silence(corpus, n_words, silence_share, seed, n_synthetic=_n_synthetic(n_words, len(words)) if wants_silence else 0)
+
+    made_unasked = not (names_silence or silence_share) and any(clip.path.startswith(SYNTHETIC_SILENCE) for clip in silence)
 
     labels = list(words)
     if silence or names_silence:
@@ -105,29 +113,40 @@ def apply_labels(
         if set(corpus.words) <= {*chosen, SILENCE}:
             cure = "--silence-share 0.5 adds silence, and recordings of other words in unknown/ the class that matters"
         corpus.notes.append(f"one class only, {labels[0]!r}, which nothing can be told from: {cure}")
-    elif not any(map(is_negative, labels)):
-        corpus.notes.append(_words_only(corpus, words))
+    elif (labels == words or made_unasked) and not any(map(is_negative, words)):
+        corpus.notes.append(_words_only(corpus, words, has_silence=bool(silence)))
     return clips + silence, tuple(labels)
 
 
-def _words_only(corpus: Corpus, words: Sequence[str]) -> str:
-    """What a file that holds words and nothing else will not do, and the options that cure it."""
+def _are_words_only(corpus: Corpus, words: Sequence[str]) -> bool:
+    return len(words) > 1 and not any(map(is_negative, corpus.words)) and not any(clip.split for clip in corpus.clips)
+
+
+def _n_synthetic(n_clips: int, n_words: int) -> int:
+    return round(max(_SYNTHETIC_SHARE * n_clips, min(_SYNTHETIC_FEWEST, n_clips / n_words)))
+
+
+def _words_only(corpus: Corpus, words: Sequence[str], *, has_silence: bool) -> str:
+    """What a file that holds words, and perhaps silence, but nothing else will not do, and the options that cure it."""
     n_others = len(set(corpus.words) - {*words, SILENCE, UNKNOWN})
     others = (
         f"--unknown other makes a class of the {n_others:,} other words"
         if n_others
         else "recordings of other words in unknown/ become a class"
     )
-    return f"every sound will be one of your {len(words):,} words: --silence-share 0.1 adds silence, {others}"
+    cures = others if has_silence else f"--silence-share 0.1 adds silence, {others}"
+    return f"every sound will be one of your {len(words):,} words: {cures}"
 
 
-def _silence(corpus: Corpus, n_words: int, share: float | None, is_named: bool, seed: int) -> list[Clip]:
-    """What the corpus labels silence, and pieces of its noise files."""
+def _silence(corpus: Corpus, n_words: int, share: float | None, seed: int, *, n_synthetic: int) -> list[Clip]:
+    """What the corpus labels silence, and pieces of its noise files; `n_synthetic` clips where it has neither and no share is asked for."""
     own = [clip for clip in corpus.clips if clip.label == SILENCE]
     wanted = None if share is None else round(share * n_words)
-    if wanted is None and is_named and not own and not corpus.noise:
-        wanted = round(_SYNTHETIC_SHARE * n_words)
-        corpus.notes.append(f"no recordings of noise: {wanted:,} clips of silence are synthesised, --silence-share says how many")
+    if wanted is None and n_synthetic and not own and not corpus.noise:
+        wanted = n_synthetic
+        corpus.notes.append(
+            f"no recordings of noise: {wanted:,} clips of silence are synthesised, --silence-share says how many, 0 leaves the class out"
+        )
     if wanted is not None and len(own) > wanted:
         return [clip for _, clip in sorted((clip_hash(seed, clip), clip) for clip in own)[:wanted]]
     return own + cut_silence(corpus, None if wanted is None else wanted - len(own), seed)

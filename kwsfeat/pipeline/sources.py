@@ -155,6 +155,7 @@ def plan_recordings(
     unknown: str | None = None,
     unknown_share: float | None = None,
     silence_share: float | None = None,
+    synthesise: bool = False,
     split: str = "auto",
     folds: int = 5,
     fold: int = 0,
@@ -177,6 +178,9 @@ def plan_recordings(
         What becomes of other words.
     unknown_share, silence_share : float, >= 0, optional
         How many unknown and silence clips there are at most, in proportion to the clips of the words.
+    synthesise : bool
+        Whether a corpus of words only gets silence without being asked, as ``kwsfeat build`` does; see
+        :func:`~kwsfeat.corpus.labels.apply_labels`.
     split : str
         A rule, see :func:`~kwsfeat.corpus.splits.assign_splits`.
     folds, fold : int
@@ -213,7 +217,7 @@ def plan_recordings(
         name, reason = corpus.skipped[0]
         raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
     clips, names = apply_labels(
-        corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, seed=seed
+        corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, synthesise=synthesise, seed=seed
     )  # fmt: skip
     decided = parse_rule(chosen_rule(clips, split))[0] == "speaker-hash" or all(clip.split for clip in clips if not is_noise_piece(clip))
     same = {} if decided else equal_recordings(corpus.root, [clip.path for clip in clips if not is_noise_piece(clip)])

@@ -66,7 +66,7 @@ def write_report(
         with Reader(source) as reader:
             page = _page(of_file(reader, limit), progress)
     else:
-        rows = plan_recordings(source, ClipConfig(), layout=layout, pattern=pattern, label_level=label_level, raw=raw)
+        rows = plan_recordings(source, ClipConfig(), layout=layout, pattern=pattern, label_level=label_level, raw=raw, synthesise=True)
         page = _page(of_corpus(rows, output, limit, threads, progress), progress)
     part = output.with_name(output.name + ".part")
     part.write_text(page, encoding="utf-8", errors="surrogateescape")

@@ -8,6 +8,8 @@ import numpy as np
 
 from kwsfeat import Reader, cut_counts, is_negative
 
+SYNTHETIC = "synthetic-silence/"  # as kwsfeat build calls silence that is not recorded
+
 
 def remarks(reader: Reader, splits: Sequence[str]) -> list[str]:
     """A sentence for each thing that the user of a network should know of the file's classes; only `splits` that hold clips count."""
@@ -17,10 +19,13 @@ def remarks(reader: Reader, splits: Sequence[str]) -> list[str]:
         count = np.bincount(label[label >= 0], minlength=len(reader.labels))
         if count.any() and (empty := [name for name, n in zip(reader.labels, count, strict=True) if n == 0]):
             said.append(f"the {split} split has no clips of {', '.join(empty)}")
-    if not any(map(is_negative, reader.labels)) and not reader.noise.any():
+    words = [label for label in reader.labels if not is_negative(label)]
+    silence = reader.label == reader.labels.index("silence") if "silence" in reader.labels else np.zeros(reader.n_clips, bool)
+    made = bool(silence.any()) and all(source.startswith(SYNTHETIC) for source in reader.source[silence].tolist())
+    if len(words) + made == len(reader.labels) and not reader.noise.any():
         said.append(
-            f"there are words only: every sound will be one of your {len(reader.labels)} words; "
-            "build with --silence-share and --unknown to tell others from them"
+            f"there are words only{', and silence that was made' if made else ''}: every sound will be one of your {len(words)} words; "
+            f"build with {'' if made else '--silence-share and '}--unknown to tell others from them"
         )
     n_cut, n_loudest = cut_counts(reader) or (0, 0)
     if n_loudest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +249,28 @@ def test_a_class_of_what_is_no_word_is_not_missed(label: str) -> None:
 
 def test_the_word_no_is_a_word() -> None:
     assert not any(map(is_negative, ("no", "notice", "not", "another", "brother", "nonsense")))
+
+
+def test_words_alone_get_silence_where_the_build_wants_it() -> None:
+    corpus = corpus_of(yes=40, no=80)
+    clips, labels = apply_labels(corpus, synthesise=True)
+    assert labels == ("no", "yes", "silence")
+    assert counts(clips) == {"yes": 40, "no": 80, "silence": 12}
+    assert any(
+        "12 clips of silence are synthesised, --silence-share says how many, 0 leaves the class out" in note for note in corpus.notes
+    )
+    assert any(note.startswith("every sound will be one of your 2 words: recordings of other words in unknown/") for note in corpus.notes)
+    assert counts(apply_labels(corpus_of(yes=4, no=6), synthesise=True)[0])["silence"] == 5
+    assert counts(apply_labels(corpus_of(yes=20, no=30), synthesise=True)[0])["silence"] == 10
+    published = corpus_of(yes=4, no=6)
+    published.clips = [replace(clip, split="train") for clip in published.clips]
+    without = [
+        apply_labels(corpus_of(yes=4, no=6), synthesise=True, silence_share=0),
+        apply_labels(corpus_of(yes=4, no=6), "yes,no", synthesise=True),
+        apply_labels(corpus_of(**dict.fromkeys(DIGITS, 1)), "digits", synthesise=True),
+        apply_labels(corpus_of(yes=4), synthesise=True),
+        apply_labels(corpus_of(yes=4, no=6, other=3), synthesise=True),
+        apply_labels(published, synthesise=True),
+    ]
+    assert not any("silence" in labels for _, labels in without)
+    assert apply_labels(corpus_of(yes=4, no=6, unknown=3), synthesise=True)[1] == ("no", "yes", "unknown")
