@@ -98,8 +98,10 @@ def apply_labels(
     if not clips:
         raise CorpusError(f"no recordings of {', '.join(words)}: the corpus has {_listed(corpus.words)}")
     n_words = sum(clip.label in chosen for clip in clips)
-    wants_silence = names_silence or (synthesise and scheme == "all" and _are_words_only(corpus, words))
-    silence = _silence(corpus, n_words, silence_share, seed, n_synthetic=_n_synthetic(n_words, len(words)) if wants_silence else 0)
+    n_synthetic = round(_SYNTHETIC_SHARE * n_words) if names_silence else 0
+    if synthesise and scheme == "all" and _are_words_only(corpus, words):
+        n_synthetic = round(max(_SYNTHETIC_SHARE * n_words, min(_SYNTHETIC_FEWEST, n_words / len(words))))
+    silence = _silence(corpus, n_words, silence_share, seed, n_synthetic=n_synthetic)
 
     made_unasked = not (names_silence or silence_share) and any(clip.path.startswith(SYNTHETIC_SILENCE) for clip in silence)
 
@@ -120,10 +122,6 @@ def apply_labels(
 
 def _are_words_only(corpus: Corpus, words: Sequence[str]) -> bool:
     return len(words) > 1 and not any(map(is_negative, corpus.words)) and not any(clip.split for clip in corpus.clips)
-
-
-def _n_synthetic(n_clips: int, n_words: int) -> int:
-    return round(max(_SYNTHETIC_SHARE * n_clips, min(_SYNTHETIC_FEWEST, n_clips / n_words)))
 
 
 def _words_only(corpus: Corpus, words: Sequence[str], *, has_silence: bool) -> str:

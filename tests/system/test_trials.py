@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 from tones import tone_clip
 
 from kwsfeat import Reader
@@ -45,12 +46,22 @@ def build(capsys: Capture, root: Path, *options: str, code: int = 0) -> tuple[Re
     return Reader(output), lines
 
 
+def recorded(file: Reader) -> NDArray[np.bool_]:
+    """The rows that are not silence that was made."""
+    return ~np.char.startswith(file.source, "synthetic-silence/")
+
+
 def classes(file: Reader) -> dict[str, int]:
-    return {label: int((file.label == i).sum()) for i, label in enumerate(file.labels)}
+    """The recordings of each class; words alone have a class silence that was made."""
+    counts = {label: int((file.label[recorded(file)] == i).sum()) for i, label in enumerate(file.labels)}
+    if counts.get("silence") == 0:
+        assert (file.label[~recorded(file)] == file.labels.index("silence")).sum() >= 5
+        del counts["silence"]
+    return counts
 
 
 def speakers_by_split(file: Reader) -> list[set[str]]:
-    return [set(file.speaker[file.rows(split)].tolist()) for split in ("train", "validation", "test")]
+    return [set(file.speaker[(file.split == split) & recorded(file)].tolist()) for split in ("train", "validation", "test")]
 
 
 def line_with(lines: list[str], *words: str) -> str:
@@ -92,7 +103,9 @@ def test_one_class_called_audio(tmp_path: Path, capsys: Capture) -> None:
     file, lines = build(capsys, root)
     with file:
         assert classes(file) == dict.fromkeys(WORDS, 10)
-        assert [len(file.rows(split)) for split in ("train", "validation", "test")] == [24, 3, 3]
+        assert [int((recorded(file) & (file.split == split)).sum()) for split in ("train", "validation", "test")] == [24, 3, 3]
+        assert file.labels == (*sorted(WORDS), "silence")
+    assert line_with(lines, "10 clips of silence are synthesised", "--silence-share says how many, 0 leaves the class out")
     assert line_with(lines, "speakers unknown", "the score will be too good", "--pattern '{label}/{speaker}/*'")
     assert line_with(said(capsys, "scan", str(root)), "total", "30", "100.00 %")
 
@@ -142,7 +155,7 @@ def test_speakers_in_train_and_test(pattern: str, tmp_path: Path, capsys: Captur
         parts = speakers_by_split(file)
         assert [len(part) for part in parts] == [8, 1, 1]
         assert set.union(*parts) == set(people)
-        assert all(set(file.label[file.rows(split)]) == {0, 1, 2} for split in ("train", "validation", "test"))
+        assert all(set(file.label[file.rows(split)]) >= {0, 1, 2} for split in ("train", "validation", "test"))
     assert line_with(lines, "10 speakers read from the names")
     assert line_with(lines, "split by-speaker")
     file, lines = build(capsys, root, "--split", "stratified")
@@ -156,13 +169,13 @@ def test_half_of_the_audio_cut_away(tmp_path: Path, capsys: Capture) -> None:
     root = corpus(tmp_path / "c", paths, late=True)
     file, lines = build(capsys, root, "--crop", "center")
     with file:
-        cut = np.square(file.audio, dtype=np.float64).sum(axis=1)  # the middle second: half of the word
+        cut = np.square(file.audio[recorded(file)], dtype=np.float64).sum(axis=1)  # the middle second: half of the word
     assert line_with(lines, "30 recordings: longer than a clip, and its loudest part was cut off: --crop loudest keeps it")
     assert line_with(said(capsys, "scan", str(root)), "the loudest second is not the middle one", "build --crop loudest", ": 30")
     file, lines = build(capsys, root)
     assert line_with(lines, "most recordings are longer than a clip of 1 s: the loudest 1 s of each are kept", "--length auto")
     with file:
-        whole = np.square(file.audio, dtype=np.float64).sum(axis=1)
+        whole = np.square(file.audio[recorded(file)], dtype=np.float64).sum(axis=1)
         assert (whole > 1.25 * cut).all()
         assert classes(file) == dict.fromkeys(WORDS, 10)
     assert not any("loudest part was cut off" in line for line in lines)

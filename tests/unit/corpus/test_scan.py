@@ -134,7 +134,7 @@ def test_the_splits_are_those_of_the_build(tmp_path: Path, capsys: pytest.Captur
             y = 0.1 * rng.standard_normal(16000)
             for name in (f"{i}a", f"{i}b"):
                 soundfile.write(tmp_path / "c" / word / f"{name}.wav", y, 16000, subtype="PCM_16")
-    for options in ([], ["--labels", "yes,no"]):
+    for options, cure in (([], "recordings of other words"), (["--labels", "yes,no"], "--silence-share 0.1")):
         assert main(["build", str(tmp_path / "c"), str(tmp_path / "a.h5"), "--overwrite", *options]) == 0
         capsys.readouterr()
         assert main(["scan", str(tmp_path / "c"), "--json", *options]) == 0
@@ -147,7 +147,7 @@ def test_the_splits_are_those_of_the_build(tmp_path: Path, capsys: pytest.Captur
         assert len(values["duplicates"]) == 60
         assert not any(one["across_splits"] for one in values["duplicates"])
         assert values["n_measured"] == 120
-        assert f"every sound will be one of your {len(file.labels)} words: --silence-share 0.1" in printed.err
+        assert f"every sound will be one of your {3 - len(options) // 2} words: {cure}" in printed.err
         assert "split stratified" in printed.err
 
 
@@ -159,7 +159,7 @@ def test_shortcuts_and_lengths_are_said_with_what_cures_them(tmp_path: Path, cap
             soundfile.write(tmp_path / word / f"{i}.{kind}", level * rng.standard_normal(24000 + 100 * i), 16000, subtype="PCM_16")
     assert main(["scan", str(tmp_path)]) == 0
     text = capsys.readouterr().out
-    assert "a build makes 36 clips of 3 classes, split stratified: train" in text
+    assert "a build makes 46 clips of 4 classes, split stratified: train" in text  # ten of them silence
     assert "100 % of the recordings are longer than a clip of 1 s" in text
     assert "build --length auto makes clips of 1.6 s" in text
     assert "record and convert all labels alike): 1" in text
@@ -192,8 +192,8 @@ def test_an_end_of_line_in_a_label_breaks_no_row(tmp_path: Path, capsys: pytest.
     assert main(["build", str(tmp_path / "list.csv"), str(tmp_path / "a.h5"), "--quiet"]) == 0
     capsys.readouterr()
     assert main(["info", str(tmp_path / "a.h5")]) == 0
-    table = capsys.readouterr().out.splitlines()[-3:]
-    assert sorted(line.split()[0] for line in table) == ["one", "total", r"two\nlines"]
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert sorted(line.split()[0] for line in table) == ["one", "silence", "total", r"two\nlines"]
 
 
 def test_a_loudest_second_that_a_build_cuts_off_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
