@@ -54,7 +54,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trimmed(recordings: Path) -> Path:
     (recordings.parent / "small.toml").write_text(TOML)
     path = recordings.parent / "trimmed.h5"
-    assert build_command(recordings, path, recordings.parent, "--trim", "30", "--split", "stratified:50/25/25") == 0
+    assert build_command(recordings, path, recordings.parent, "--trim", "30", "--split", "stratified:50/25/25", "--silence-share", "0") == 0
     return path
 
 
