@@ -20,6 +20,8 @@ import numpy as np
 
 from kwsfeat.errors import KwsError
 
+_HANGS_S = 600  # a child that waits for something that never comes
+
 
 def seeds(n: int) -> Iterator[int]:
     """The first `n` seeds, and more until the time that the environment grants is over."""
@@ -42,8 +44,9 @@ def outcome(call: Callable[[], object], *, seconds: int = 20, megabytes: int = 5
         most = pages * resource.getpagesize() + megabytes * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # of its own time, whatever else the machine does
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(seconds)
+        signal.alarm(_HANGS_S)
         os._exit(_judged(call))
     os.close(theirs)
     said = b""
