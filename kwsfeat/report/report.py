@@ -59,6 +59,8 @@ def write_report(
     source, output = Path(source), Path(output)
     if output.is_dir():
         raise CorpusError(f"{output}: is a folder: give the name of an .html file")
+    if output.exists() and source.exists() and output.samefile(source):
+        raise CorpusError(f"{output}: is what the page is about: give the page another name")
     if not output.parent.is_dir():
         raise CorpusError(f"{output.parent}: no such folder: make it, or write the page elsewhere")
     check_matplotlib()

@@ -39,6 +39,8 @@ class RunFolder:
                 raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
             if not (self.out / "bundle.json").is_file():
                 raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
+            if Path(bundle.data).resolve().is_relative_to(self.out.resolve()):
+                raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
             self.out.rename(self._replaced)
         self.out.mkdir(parents=True, exist_ok=True)
         try:

@@ -204,6 +204,15 @@ def test_a_replaced_run_comes_back_when_the_new_one_comes_to_nothing(run: Path, 
     assert (run / "weights.npz").read_bytes() != before["weights.npz"]
 
 
+def test_a_file_in_the_run_that_is_replaced_stays(run: Path, toy: Path) -> None:
+    inside = run / "toy.h5"
+    shutil.copy(toy, inside)
+    before = content(run)
+    with pytest.raises(StoreError, match=r"holds .*toy\.h5, which is to be trained on: choose another --out"):
+        fit(inside, QUICK, run, overwrite=True)
+    assert content(run) == before
+
+
 def test_one_path_from_features_to_logits(good: Path, toy: Path) -> None:
     """The same logits from a split and from arrays of any number of clips; a run without its statistics in the weights is read too."""
     classifier = load(good)

@@ -298,6 +298,10 @@ def test_a_folder_is_not_a_page(tiny_corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"gone: no such folder"):
         write_report(tiny_corpus, tmp_path / "gone" / "report.html")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "words.csv").write_text("path,label\n")
+    with pytest.raises(CorpusError, match="is what the page is about"):
+        write_report(tmp_path / "words.csv", tmp_path / "words.csv")
+    assert (tmp_path / "words.csv").read_text() == "path,label\n"
 
 
 def test_show_draws_one_recording(
