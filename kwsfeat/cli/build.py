@@ -167,7 +167,7 @@ def build(
     if isinstance(rows, Recordings):
         remarks |= group_remarks((name, text) for name, text in rows.remarks if text not in _CURES)
     for text, names in remarks.items():
-        console.note(f"{len(names):,} recordings: {text}{_CURES.get(text, '')}  ({listed(names)})")
+        console.note(f"{len(names):,} recording{'s' if len(names) > 1 else ''}: {text}{_CURES.get(text, '')}  ({listed(names)})")
     if report.copies:
         n = len(report.copies)
         console.note(

@@ -65,7 +65,10 @@ def find_corpus(
         corpus.raw = headerless
         return corpus
     if not source.is_dir() and not is_archive(source):
-        raise CorpusError(f"{source}: is neither a folder nor a .tar.gz, .zip, .7z, .csv, .tsv or .jsonl file")
+        raise CorpusError(
+            f"{source}: is neither a folder nor a .tar.gz, .zip, .7z, .csv, .tsv or .jsonl file: a list of recordings is a "
+            ".csv with the columns path and label"
+        )
     unpacked = None if source.is_dir() else tempfile.TemporaryDirectory(prefix="kwsfeat-")
     if unpacked:
         unpack(source, Path(unpacked.name))

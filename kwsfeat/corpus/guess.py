@@ -68,7 +68,7 @@ def best_layout(files: Files) -> Corpus:
     second = next((p for p in others if p.corpus.words and (best.doubts or p.score > best.score - _NEAR)), None)
     cure = "--label-level N or --pattern '{label}/*' say it otherwise"
     if second:
-        cure = f"or is it {second}? Then --layout {second.layout.name}"
+        cure = f"or is it {second}? Then --layout {second.layout.name}; {cure}"
     if wrong := [doubt.text for doubt in best.doubts if doubt.is_error]:
         level = len(files.root.relative_to(files.top).parts) + 2
         raise CorpusError(
@@ -96,6 +96,8 @@ def wrapper(files: Files) -> str | None:
         return None
     if all(NAME.match(path.rsplit("/", 1)[-1]) for path in inside):
         return top
+    if top.lower() in _PACKING and len(inside) == len(paths) and LAYOUTS["names"].propose(files.inside(top)) is not None:
+        return top  # clips/yes-anna.wav
     deep = sum(path.count("/") > 1 for path in inside)
     empty = [folder for folder in files.folders if "/" not in folder and folder != top and not is_noise(f"{folder}/")]
     is_packing = top.lower() in _PACKING or top.lower() in SPLIT_NAMES or not empty

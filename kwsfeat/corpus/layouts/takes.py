@@ -9,14 +9,16 @@ from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
 from kwsfeat.corpus.layouts.names import labels_in_names
-from kwsfeat.corpus.names.meaning import as_label, is_noise, is_take, name_columns, one_spelling, stem_of
+from kwsfeat.corpus.names.meaning import as_label, is_noise, is_session, is_take, name_columns, one_spelling, stem_of
 from kwsfeat.corpus.names.speakers import name_speakers, speakers_note
 
 
 def propose(files: Files) -> Evidence | None:
-    """All outermost folders are numbered takes."""
+    """All outermost folders are numbered takes, or numbered sessions inside of which names tell the speakers."""
     takes = {path.split("/", 1)[0] for path in files.audio if "/" in path and not is_noise(path)}
-    if not takes or not all(map(is_take, takes)) or 2 * sum("/" not in path for path in files.audio) > len(files.audio):
+    if not takes or 2 * sum("/" not in path for path in files.audio) > len(files.audio):
+        return None
+    if not all(map(is_take, takes)) and not (all(map(is_session, takes)) and any(clip.speaker for clip in read(files).clips)):
         return None
     return Evidence(0.8, f"{len(takes):,} folders of takes")
 

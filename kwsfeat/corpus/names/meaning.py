@@ -40,6 +40,7 @@ _PERSON = re.compile(
 )
 _NUMBERED = re.compile(r"(session|take|day|week|rec|recording|run|part|batch|clip|sample|file|s|p|m|f|u)?[-_ ]?\d+", re.IGNORECASE)
 _TAKE = re.compile(r"(takes?|rep|reps|repeat|repetition|round|attempt|try|wdh)[-_ ]?\d+", re.IGNORECASE)
+_SESSION = re.compile(r"(session|day|week|batch|part|run)[-_ ]?\d+", re.IGNORECASE)
 _DATE = re.compile(r"(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d.*|\d{1,2}[-_.]\d{1,2}[-_.](19|20)?\d\d")
 _CODE = re.compile(r"(?=.*\d)[0-9a-f]{6,}(-[0-9a-f]+)*", re.IGNORECASE)
 _NEGATIVE = re.compile(r"^(not|non) .|\b(neg|negatives?|others?|garbage|filler|without)\b|^(nothing|none|unk)$")
@@ -109,6 +110,11 @@ def is_person(name: str) -> bool:
 def is_take(name: str) -> bool:
     """Whether a name counts how often something was said: ``take1``, ``rep_02``."""
     return bool(_TAKE.fullmatch(name))
+
+
+def is_session(name: str) -> bool:
+    """Whether a name counts when something was said, by one speaker or by several: ``session1``, ``day_02``."""
+    return bool(_SESSION.fullmatch(name))
 
 
 def is_code(name: str) -> bool:

@@ -52,6 +52,7 @@ def test_folders_like_speakers_with_nothing_but_numbers_inside_are_the_labels(tm
         ("take{n}/{w}-{s}.flac", "{label}-{speaker}"),
         ("rep_0{n}/{s}_{w}.wav", "{speaker}_{label}"),
         ("Take {n}/{w}/{s}.wav", ""),
+        ("session{n}/{w}_{s}.wav", "{label}_{speaker}"),
         ("wrap/take{n}/{w}-{s}_x.wav", "{label}-{speaker}_*"),
     ],
 )
@@ -63,6 +64,13 @@ def test_takes_are_not_speakers(tmp_path: Path, pattern: str, said: str) -> None
     if said:
         again = find_corpus(tmp_path / "c", pattern=said)
         assert [(clip.label, clip.speaker) for clip in again.clips] == [(clip.label, clip.speaker) for clip in corpus.clips]
+
+
+@pytest.mark.parametrize("folder", ["clips", "wav", "Audio"])
+def test_one_folder_of_names_is_packing(tmp_path: Path, folder: str) -> None:
+    corpus = found(tmp_path, *grid("{f}/{w}-{n}-{s}.wav", f=[folder], s=["spk0", "spk1"], w=["open", "shut"], n=TAKES))
+    assert (corpus.layout, corpus.words) == ("names", ["open", "shut"])
+    assert speakers_of(corpus) == {"spk0", "spk1"}
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_what_is_cut_is_counted_in_the_file(tmp_path: Path, capsys: pytest.Captu
         assert cut == (1 if source == middle else 2 if source in outside else 0)
     assert reader.cut.dtype == np.uint8
     assert "2 recordings: longer than a clip, and its loudest part was cut off" in said
-    assert f"1 recordings: longer than a clip: the rest was cut off; --length auto makes clips that nearly all fit into  ({middle})" in said
+    assert f"1 recording: longer than a clip: the rest was cut off; --length auto makes clips that nearly all fit into  ({middle})" in said
     assert main(["info", str(tmp_path / "a.h5")]) == 0
     assert "cut        3 clips are parts of longer recordings, 2 without the loudest" in capsys.readouterr().out
     assert main(["info", str(tmp_path / "a.h5"), "--json"]) == 0
