@@ -35,8 +35,8 @@ def cut_counts(reader: Reader) -> tuple[int, int] | None:
     Examples
     --------
     >>> from kwsfeat import Reader
-    >>> cut_counts(Reader("words.h5"))
-    (0, 0)
+    >>> cut_counts(Reader("words.h5")) is None  # version 0.1.0 wrote it
+    True
     """
     clips = dict(zip(zip(reader.source.tolist(), reader.start.tolist(), strict=True), reader.cut.tolist(), strict=True))
     counts = Counter(clips.values())
