@@ -107,7 +107,7 @@ def test_one_class_called_audio(tmp_path: Path, capsys: Capture) -> None:
         assert file.labels == (*sorted(WORDS), "silence")
     assert line_with(lines, "10 clips of silence are synthesised", "--silence-share says how many, 0 leaves the class out")
     assert line_with(lines, "speakers unknown", "the score will be too good", "--pattern '{label}/{speaker}/*'")
-    assert line_with(said(capsys, "scan", str(root)), "total", "30", "100.00 %")
+    assert line_with(said(capsys, "scan", str(root)), "total", "40", "100.00 %")
 
 
 def test_one_class_that_is_one(tmp_path: Path, capsys: Capture) -> None:

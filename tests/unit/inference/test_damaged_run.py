@@ -24,8 +24,8 @@ from kwstrain.evaluation import compare
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier, load
 from kwstrain.io import load_arrays, save_arrays
-from kwstrain.training.folder import checkpoint
 from kwstrain.training.fit import DivergedError, Tick, fit
+from kwstrain.training.folder import checkpoint
 
 QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 4, "hidden": 4}, gradient_histograms=False)
 
