@@ -51,7 +51,9 @@ def test_twelve_classes() -> None:
     clips, labels = apply_labels(corpus, "commands12")
     assert labels == ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "silence", "unknown")
     assert counts(clips) == {**dict.fromkeys(COMMANDS, 3), "unknown": 6, "silence": 3}
-    assert corpus.notes == ["no recordings of noise: 3 clips of silence are synthesised, --silence-share says how many, 0 leaves the class out"]
+    assert corpus.notes == [
+        "no recordings of noise: 3 clips of silence are synthesised, --silence-share says how many, 0 leaves the class out"
+    ]
     dropped = apply_labels(corpus, "commands12", unknown="drop", silence_share=0)[0]
     assert counts(dropped) == dict.fromkeys(COMMANDS, 3)
 
