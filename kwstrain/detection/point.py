@@ -129,7 +129,9 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     if point is None:
         recognizer = Recognizer(run, sr=sr)
         return recognizer, OperatingPoint.default(recognizer)
-    recognizer = Recognizer(run, sr=sr, mode=point.mode, hop_ms=1000 * point.hop_s)
+    # A stream has the hop of its network: how many frames are computed at once changes no row.
+    hop = {"hop_ms": 1000 * point.hop_s} if point.mode == "windowed" else {}
+    recognizer = Recognizer(run, sr=sr, mode=point.mode, **hop)
     if abs(recognizer.hop_s - point.hop_s) > 0.05 * point.hop_s:
         raise ConfigError(
             f"{run} was calibrated with a frame every {1000 * point.hop_s:.1f} ms, and now has one every "

@@ -5,14 +5,14 @@ from __future__ import annotations
 import html
 import json
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kwsfeat import AudioError, as_float32, read_blocks
+from kwsfeat import AudioError, Event, Outcome, as_float32, read_blocks
 from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.detection.score import Score
 from kwstrain.io import write_atomic
@@ -47,7 +47,11 @@ def save(given: Score, folder: Path, *, progress: Callable[[int, int], None] = l
         "Misses": ("recording", "said at", "word", "SNR", "level"),
         "Taken for another word": ("recording", "heard at", "taken for", "score", "said"),
     }
-    excerpts = {"False accepts": _false_accepts(given), "Misses": _misses(given), "Taken for another word": _confusions(given)}
+    excerpts = {
+        "False accepts": _events(given, lambda outcome: outcome.false_accepts),
+        "Misses": _misses(given),
+        "Taken for another word": _events(given, lambda outcome: ((event, one.word) for event, one in outcome.confusions)),
+    }
     total, done = sum(min(MOST, len(rows)) for rows in excerpts.values()), 0
     parts = []
     for k, (title, rows) in enumerate(excerpts.items()):
@@ -74,26 +78,18 @@ def _figures(given: Score, folder: Path) -> Iterator[Figure]:
         yield figure
 
 
-def _false_accepts(given: Score) -> list[Excerpt]:
+def _events(given: Score, chosen: Callable[[Outcome], Iterable[tuple[Event, str]]]) -> list[Excerpt]:
+    """What was heard before events, each with a word about it."""
     return [
         Excerpt(
-            stream.name, event.time_s - BEFORE_S, event.time_s + AFTER_S,
-            (f"{event.time_s:.2f} s", event.word, f"{event.score:.3f}", source),
+            stream.name,
+            event.time_s - BEFORE_S,
+            event.time_s + AFTER_S,
+            (f"{event.time_s:.2f} s", event.word, f"{event.score:.3f}", about),
         )
         for stream, outcome in zip(given.heard.streams, given.outcomes, strict=True)
-        for event, source in outcome.false_accepts
-    ]  # fmt: skip
-
-
-def _confusions(given: Score) -> list[Excerpt]:
-    return [
-        Excerpt(
-            stream.name, event.time_s - BEFORE_S, event.time_s + AFTER_S,
-            (f"{event.time_s:.2f} s", event.word, f"{event.score:.3f}", one.word),
-        )
-        for stream, outcome in zip(given.heard.streams, given.outcomes, strict=True)
-        for event, one in outcome.confusions
-    ]  # fmt: skip
+        for event, about in chosen(outcome)
+    ]
 
 
 def _misses(given: Score) -> list[Excerpt]:

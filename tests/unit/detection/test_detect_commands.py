@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tone_recognizer import SR, tones
 
-from kwsfeat import KwsError, StoreError, binomial_interval, poisson_interval
+from kwsfeat import FeatureConfig, KwsError, StoreError, binomial_interval, poisson_interval
 
 pytest.importorskip("jax")
 
+from kwstrain import Recognizer
 from kwstrain.cli import main
+from kwstrain.detection.detect import detect
 from kwstrain.detection.point import OperatingPoint, listener
 from kwstrain.detection.posteriors import PosteriorStore
 
@@ -195,6 +197,34 @@ def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: 
     soundfile.write(other / "a.wav", tones(40, ("yes", 2, 0.8)), SR)
     assert main(["score", str(run), str(other)]) == 0
     assert "1 of 2 recordings are those" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_streams_is_detected_as_its_recognizer_hears_it(tmp_path: Path) -> None:
+    """Recordings of two rates in blocks, against all posteriors at once; stored with its own hop, and not with that of windows."""
+    from random_runs import write_run
+
+    config = FeatureConfig(sr=SR, n_samples=2800, n_fft=256, win_length=200, hop_length=80, n_mels=10, framing="none")
+    run = write_run(tmp_path / "run", "ds-cnn-tiny", config, causal=True, filters=12, blocks=2).folder
+    for name, sr in (("a.wav", SR), ("b.wav", 16000)):
+        y = 0.1 * np.random.default_rng(sr).standard_normal(20 * sr)
+        soundfile.write(tmp_path / name, np.repeat(np.tile([1, 0.01], 10), sr) * y, sr)
+    recognizer, point = listener(run)
+    assert (recognizer.mode, point.hop_s, point.smoothing_frames) == ("stream", 0.02, 12)
+    point = point.with_thresholds(0.4, recognizer.labels)
+    point.save(run)
+    recognizer, point = listener(run)
+    found = list(detect(recognizer, point, [tmp_path / "a.wav", tmp_path / "b.wav"]))
+    for one in found:
+        y, sr = soundfile.read(one.path, dtype="int16")
+        alone = Recognizer(run, sr=sr, mode="stream")
+        rows, times = alone.feed(y), alone.frame_times
+        last = alone.finish()
+        detector = point.detector(alone.labels)
+        events = [*detector.feed(rows, times), *detector.feed(last, alone.frame_times)]
+        assert one.seconds == pytest.approx(20)
+        assert list(one.events) == events
+    assert any(one.events for one in found)
 
 
 @pytest.mark.parametrize(
