@@ -12,6 +12,7 @@ from typing import Literal
 from kwsfeat.config.algorithm import algorithm_version
 from kwsfeat.config.base import config_class
 from kwsfeat.config.clip import ClipConfig
+from kwsfeat.config.micro import check_micro
 from kwsfeat.config.option import option
 from kwsfeat.design.mel import MelNorm, MelScale, TriangleDomain, mel_filterbank
 from kwsfeat.design.windows import Window
@@ -51,7 +52,11 @@ class FeatureConfig(ClipConfig):
         0.0, "Standard deviation of seeded Gaussian noise, in scaled units; 0 is off.", at_least=0, group="Conditioning"
     )
 
-    output: Literal["waveform", "spectrum", "mel", "mfcc"] = option("mel", "How far the signal goes.", group="Frames", formerly="kind")
+    output: Literal["waveform", "spectrum", "mel", "mfcc", "micro"] = option(
+        "mel", "How far the signal goes. micro is the integer arithmetic of microcontrollers, of which only the lengths, the number of "
+        "bands and their range can be chosen: start from the preset micro-frontend.",
+        group="Frames", formerly="kind",
+    )
     n_fft: int = option(
         512, "Length of the FFT; its prime factors are 2, 3 and 5.", unit="points", at_least=4, at_most=_LONGEST_FFT, group="Frames"
     )
@@ -151,6 +156,8 @@ class FeatureConfig(ClipConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_rules(self)
+        if self.output == "micro":
+            check_micro(self)
         if self.output != "waveform":
             _check_frames(self)
         if self.output in ("mel", "mfcc"):
@@ -194,7 +201,7 @@ class FeatureConfig(ClipConfig):
         """Values of one frame."""
         if self.output == "waveform":
             return 1
-        base = {"spectrum": self.n_fft // 2 + 1, "mel": self.n_mels, "mfcc": self.n_mfcc}[self.output]
+        base = {"spectrum": self.n_fft // 2 + 1, "mel": self.n_mels, "mfcc": self.n_mfcc, "micro": self.n_mels}[self.output]
         extra = 1 if self.energy != "none" and self.output != "mfcc" else 0
         return (base + extra) * (1 + self.deltas)
 

@@ -28,6 +28,10 @@ _MLPERF_TINY = FeatureConfig(
     fmax_hz=4000.0, mel_scale="htk", triangle_domain="mel", mel_norm="none", log="ln", log_floor=0.0, log_offset=1e-6,
     output="mfcc", n_mfcc=10, dct_norm="htk",
 )  # fmt: skip
+_MICRO = FeatureConfig(
+    output="micro", win_length=480, fmin_hz=125.0, fmax_hz=7500.0, window="hann-offset", window_align="left", framing="none",
+    spectrum="magnitude", mel_scale="htk", triangle_domain="mel", mel_norm="none",
+)  # fmt: skip
 
 # name -> (config, what it is)
 PRESETS: dict[str, tuple[FeatureConfig, str]] = {
@@ -99,6 +103,7 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
         ),
         "python_speech_features: mfcc(appendEnergy=False), all other defaults",
     ),
+    "micro-frontend": (_MICRO, "TFLM's integer micro front end, as microWakeWord and ESPHome run it: 40 bands, 30/10 ms, 16 bits"),
 }  # fmt: skip
 
 

@@ -174,6 +174,8 @@ def _write_attributes(file: h5py.File, described: Description) -> None:
 def _units(config: FeatureConfig) -> str:
     if config.output == "waveform":
         return "full scale"
+    if config.output == "micro":
+        return "2.5 ln"
     scale = {"none": config.spectrum, "ln": f"ln {config.spectrum}", "log10": f"log10 {config.spectrum}", "db": "dB", "pcen": "PCEN"}[
         config.log
     ]

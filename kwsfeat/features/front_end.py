@@ -13,6 +13,7 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.design.butterworth import butter_sos
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.features.filtering import sosfilt_clips
+from kwsfeat.features.micro import Micro
 from kwsfeat.features.plan import make_plan
 from kwsfeat.features.pool import run_parts
 from kwsfeat.kernels._jit import LANES
@@ -58,14 +59,19 @@ class FrontEnd:
     def __init__(self, config: FeatureConfig) -> None:
         self.config = config
         self.shape = config.shape
+        self._sos = butter_sos(config.lowpass_order, config.lowpass_hz, sr=config.sr) if config.lowpass_hz else None
+        self._memories: list[_Memory] = []
+        if config.output == "micro":
+            self._micro: Micro | None = Micro(config)
+            self._usual = self._of_length(config.n_samples)
+            return
+        self._micro = None
         plan = make_plan(config)
         integers = plan.settings._replace(scale=plan.settings.scale / 32768.0)
         self._plan = plan
         self._handles = {np.dtype(np.float32): plan_handle(plan), np.dtype(np.int16): plan_handle(plan._replace(settings=integers))}
-        self._sos = butter_sos(config.lowpass_order, config.lowpass_hz, sr=config.sr) if config.lowpass_hz else None
         self._usual = self._of_length(config.n_samples)
         self._kept_rows = max(self._usual.block * self._usual.n_rows, rows_in(plan, _KEPT_BYTES))
-        self._memories: list[_Memory] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FrontEnd, (self.config,)
@@ -197,13 +203,15 @@ class FrontEnd:
         else:  # several parts per thread, so that an unlucky one does not hold up the end; of whole blocks
             step = length.block * max(1, min(-(-n_clips // (length.block * threads * 4)), 64))
             run_parts(work, [slice(i, i + step) for i in range(0, n_clips, step)], threads)
-        if n_clips and not peaks.max() <= LOUDEST and clips.dtype == np.float32:
+        if clips.dtype == np.float32 and n_clips and not peaks.max() <= LOUDEST:
             for i in np.flatnonzero(~(peaks <= LOUDEST)):
                 check_peak(float(peaks[i]), f"clip {i} of {n_clips}" if n_clips > 1 else "the clip", check_finite=check_finite)
         return out
 
     def _of_length(self, n_samples: int) -> _Length:
         n_frames = checked_frames(self.config, n_samples)
+        if self._micro is not None:
+            return _Length(n_frames, n_frames, 1)
         n_rows = n_frames + self._plan.settings.overlap
         return _Length(n_frames, n_rows, clips_at_once(self._plan, n_rows))
 
@@ -217,6 +225,11 @@ class FrontEnd:
         drawn: tuple[tuple[int, ...], NDArray[np.integer]] | None,
     ) -> None:
         """One thread's part: dither and low-pass where there are any, LANES clips at a time, then the kernel."""
+        if self._micro is not None:
+            if clips.dtype == np.float32:
+                np.maximum(clips.max(axis=1), -clips.min(axis=1), out=peaks)
+            self._micro.extract(clips, out)
+            return
         try:
             memory = self._memories.pop()
         except IndexError:

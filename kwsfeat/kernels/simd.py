@@ -303,12 +303,19 @@ def log(typingctx, value):
     return vec(vec), codegen
 
 
+def transposed(builder, rows):
+    """LANES vectors transposed: log2(LANES) rounds of a perfect shuffle; no value is loaded or stored alone."""
+    half = LANES // 2
+    low = [k // 2 + (LANES if k % 2 else 0) for k in range(LANES)]
+    high = [half + k for k in low]
+    for _ in range(LANES.bit_length() - 1):
+        rows = [_shuffle(builder, rows[i // 2], rows[i // 2 + half], high if i % 2 else low) for i in range(LANES)]
+    return rows
+
+
 @intrinsic
 def transpose_block(typingctx, source, index, stride, out, out_index, out_stride):
-    """LANES rows of LANES values, `stride` apart, become LANES columns: out[out_index + j * out_stride + i] = row i, value j.
-
-    log2(LANES) rounds of a perfect shuffle; no value is loaded or stored alone.
-    """
+    """LANES rows of LANES values, `stride` apart, become LANES columns: out[out_index + j * out_stride + i] = row i, value j."""
 
     def codegen(context, builder, sig, args):
         source_, index_, stride_, out_, out_index_, out_stride_ = args
@@ -316,12 +323,7 @@ def transpose_block(typingctx, source, index, stride, out, out_index, out_stride
         for _ in range(LANES):
             rows.append(_read(context, builder, sig.args[0], source_, index_))
             index_ = builder.add(index_, stride_)
-        half = LANES // 2
-        low = [k // 2 + (LANES if k % 2 else 0) for k in range(LANES)]
-        high = [half + k for k in low]
-        for _ in range(LANES.bit_length() - 1):
-            rows = [_shuffle(builder, rows[i // 2], rows[i // 2 + half], high if i % 2 else low) for i in range(LANES)]
-        for row in rows:
+        for row in transposed(builder, rows):
             _write(context, builder, sig.args[3], out_, out_index_, row)
             out_index_ = builder.add(out_index_, out_stride_)
         return context.get_dummy_value()
@@ -329,7 +331,7 @@ def transpose_block(typingctx, source, index, stride, out, out_index, out_stride
     return types.void(source, types.intp, types.intp, out, types.intp, types.intp), codegen
 
 
-_ON_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+ON_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 _FLUSH_TO_ZERO = 0x8040  # bits FTZ and DAZ of x86's control register
 
 
@@ -341,7 +343,7 @@ def flush_denormals(typingctx):
     """
 
     def codegen(context, builder, sig, args):
-        if not _ON_X86:
+        if not ON_X86:
             return ir.Constant(_I32, 0)
         slot = cgutils.alloca_once(builder, _I32)
         _control_register(builder, "st", slot)
@@ -358,7 +360,7 @@ def restore_denormals(typingctx, before):
     """Undo `flush_denormals`."""
 
     def codegen(context, builder, sig, args):
-        if _ON_X86:
+        if ON_X86:
             slot = cgutils.alloca_once(builder, _I32)
             builder.store(args[0], slot)
             _control_register(builder, "ld", slot)

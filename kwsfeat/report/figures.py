@@ -93,7 +93,7 @@ def features_axes(axes: Axes, features: NDArray[Any], config: FeatureConfig, sec
     limits: dict[str, Any] = {"cmap": "magma"}
     if config.output == "spectrum":
         title, ylabel, bottom, top = "spectrogram", "Hz", 0.0, config.sr / 2
-    elif config.output == "mel":
+    elif config.output in ("mel", "micro"):
         title, ylabel = f"mel spectrogram, {config.n_mels} bands", "Hz"
         top_hz = config.fmax_hz or config.sr / 2
         low, high = hz_to_mel(np.array([config.fmin_hz, top_hz]), config.mel_scale)

@@ -15,6 +15,11 @@ from kwsfeat.kernels.spectrum import postprocess as post
 f32 = np.float32
 
 
+def looks_beyond(config: FeatureConfig) -> bool:
+    """Whether a frame of these features depends on others."""
+    return config.output not in ("waveform", "micro") and (config.log == "pcen" or config.deltas > 0)
+
+
 class Context:
     """PCEN, deltas and the affine map of frames in order.
 
@@ -24,14 +29,13 @@ class Context:
     Parameters
     ----------
     config : FeatureConfig
-        One that streams.
+        One that streams, and :func:`looks_beyond` a frame.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
         plan = make_plan(config)
         self._plan, self._s = plan, plan.settings
         s = plan.settings
-        self.needed = s.pcen or s.n_deltas > 0
         half = s.delta_width // 2
         self.ahead = 0 if not s.n_deltas else half * (s.n_deltas if s.htk_deltas else 1)
         """Frames after one that its deltas wait for."""
@@ -66,7 +70,7 @@ class Context:
         else:
             out[:] = x
             self.n_out += n
-        if s.affine and self.needed and n:
+        if s.affine and n:
             pieces.affine(out, self._plan.mean, self._plan.gain, f32(s.post_add), f32(s.post_factor), f32(s.post_low), f32(s.post_high))
         return n
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.errors import AudioError, ConfigError
 from kwsfeat.features.front_end import Seed
 from kwsfeat.stream.conditioning import Conditioning
-from kwsfeat.stream.context import Context
+from kwsfeat.stream.context import Context, looks_beyond
 from kwsfeat.stream.frames import Frames
+from kwsfeat.stream.micro import MicroFrames
 from kwsfeat.stream.resampler import Resampler
 from kwsfeat.stream.streamable import check_streams
 
@@ -57,8 +59,8 @@ class StreamFrontEnd:
         check_streams(config, self.sr)
         self._seed = seed
         self._resampler = Resampler(self.sr, config.sr) if self.sr != config.sr else None
-        self._context = Context(config)
-        self._frames = Frames(config, affine=not self._context.needed)
+        self._context = Context(config) if looks_beyond(config) else None
+        self._frames = MicroFrames(config) if config.output == "micro" else Frames(config, affine=self._context is None)
         self._conditioning = Conditioning(config, seed, self._frames.at_once)
         self._finished = False
 
@@ -70,13 +72,14 @@ class StreamFrontEnd:
     @property
     def latency(self) -> float:
         """Seconds of signal after which the first frame is there; frame t is there ``t * hop_s`` later, at the latest."""
-        samples = self._frames.first_after + self._context.ahead * self._frames.hop
+        ahead = 0 if self._context is None else self._context.ahead
+        samples = self._frames.first_after + ahead * self._frames.hop
         return samples / self.config.sr + (0.0 if self._resampler is None else self._resampler.lag_s)
 
     @property
     def n_frames(self) -> int:
         """Frames given since the beginning."""
-        return self._context.n_out
+        return self._frames.n_frames if self._context is None else self._context.n_out
 
     def push(self, samples: ArrayLike) -> NDArray[np.float32]:
         """The frames that these samples complete.
@@ -126,7 +129,8 @@ class StreamFrontEnd:
             self._resampler.reset()
         self._conditioning.reset()
         self._frames.reset()
-        self._context.reset()
+        if self._context is not None:
+            self._context.reset()
         self._finished = False
 
     def state(self) -> dict[str, Any]:
@@ -146,7 +150,7 @@ class StreamFrontEnd:
             "resampler": None if self._resampler is None else self._resampler.state(),
             "conditioning": self._conditioning.state(),
             "frames": self._frames.state(),
-            "context": self._context.state(),
+            "context": None if self._context is None else self._context.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -180,7 +184,8 @@ class StreamFrontEnd:
             self._resampler.restore(state["resampler"])
         self._conditioning.restore(state["conditioning"])
         self._frames.restore(state["frames"], finished=self._finished)
-        self._context.restore(state["context"], n_in=self._frames.n_frames, finished=self._finished)
+        if self._context is not None:
+            self._context.restore(state["context"], n_in=self._frames.n_frames, finished=self._finished)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (self.config, self.sr, self._seed, self.state())
@@ -190,16 +195,26 @@ class StreamFrontEnd:
         frames, context = self._frames, self._context
         n_samples = frames.n_samples + y.size
         n_in = frames.in_all(n_samples) if last else frames.ready(n_samples)
-        out = np.empty((context.ready(n_in, last=last) - context.n_out, self.config.n_features), np.float32)
+        n_out = n_in if context is None else context.ready(n_in, last=last)
+        out = np.empty((n_out - self.n_frames, self.config.n_features), np.float32)
         at = 0
-        for start in range(0, y.size, frames.at_once):
-            for block in frames.push(self._conditioning.push(y[start : start + frames.at_once])):
+        for block in self._blocks(y, last=last):
+            if context is None:
+                out[at : at + len(block)] = block
+                at += len(block)
+            else:
                 at += context.push(block, out[at:])
-        if last:
-            for block in frames.finish():
-                at += context.push(block, out[at:])
+        if last and context is not None:
             context.push(frames.none, out[at:], last=True)
         return out
+
+    def _blocks(self, y: Samples, *, last: bool) -> Iterator[NDArray[np.float32]]:
+        """The same frames, before what looks beyond them."""
+        frames = self._frames
+        for start in range(0, y.size, frames.at_once):
+            yield from frames.push(self._conditioning.push(y[start : start + frames.at_once]))
+        if last:
+            yield from frames.finish()
 
 
 def _restored(config: FeatureConfig, sr: int, seed: Seed, state: dict[str, Any]) -> StreamFrontEnd:

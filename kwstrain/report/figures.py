@@ -130,5 +130,5 @@ def draw_features(axes: Any, features: NDArray[np.float32], config: FeatureConfi
             limits = {"cmap": "coolwarm", "vmin": -widest, "vmax": widest}
         extent = (0.0, n_frames * config.hop_length / config.sr, -0.5, n_features - 0.5)
         axes.imshow(features.T, origin="lower", aspect="auto", interpolation="nearest", extent=extent, **limits)
-        axes.set(ylabel={"mfcc": "coefficient", "mel": "mel band"}.get(config.output, "bin"))
+        axes.set(ylabel={"mfcc": "coefficient", "mel": "mel band", "micro": "mel band"}.get(config.output, "bin"))
     axes.set(xlabel="s", xlim=(0, config.n_samples / config.sr))
