@@ -54,6 +54,7 @@ def test_made_signals(name):
     np.testing.assert_array_equal(FrontEnd(MICRO).extract_recording(y), theirs(y))
 
 
+@pytest.mark.slow
 def test_real_clips(kws_data):
     """1,000 words, each alone; and the same as one signal, in pieces of any size."""
     paths = list_recordings(kws_data / "speech_commands")
