@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import naive_micro
 import numpy as np
 import scipy.fft
 import scipy.signal
+from twins import naive_micro
 
 from kwsfeat import FeatureConfig
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import naive_micro
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import noise_clip
+from twins import naive_micro
 
 from kwsfeat import AudioError, ConfigError, FeatureConfig, FrontEnd, Reader, StreamFrontEnd, preset
 from kwsfeat.design.micro import micro_bands, micro_gain, micro_log, micro_turns, micro_window
