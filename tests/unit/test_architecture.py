@@ -19,6 +19,7 @@ ORDER = {
     "kwsfeat": [
         "errors",
         "renamed",
+        "moved",
         "threads",
         "kernels",
         "design",
