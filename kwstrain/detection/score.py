@@ -157,6 +157,11 @@ class Score:
         """Of all words in all hours."""
         return FalseAccepts("all", sum(len(one.false_accepts) for one in self.outcomes), sum(one.total_hours for one in self.outcomes))
 
+    @cached_property
+    def bootstrap_per_hour(self) -> list[float] | None:
+        """The interval of false accepts an hour over recordings that are drawn anew; None with fewer than two."""
+        return bootstrap([len(one.false_accepts) for one in self.outcomes], [one.total_hours for one in self.outcomes])
+
     @property
     def certificate(self) -> tuple[bool, str]:
         """Whether the target of false accepts an hour is shown to be kept, and the sentence that says so."""
@@ -224,10 +229,7 @@ class Score:
                 **self.misses.to_dict(),
                 "bootstrap": bootstrap([len(one.misses) for one in self.outcomes], said),
             },
-            "false_accepts": {
-                **self.false_accepts.to_dict(),
-                "bootstrap": bootstrap([len(one.false_accepts) for one in self.outcomes], [one.total_hours for one in self.outcomes]),
-            },
+            "false_accepts": {**self.false_accepts.to_dict(), "bootstrap": self.bootstrap_per_hour},
             "certified": self.certificate[0],
             "certificate": self.certificate[1],
             "misses_by_word": _dicts(self.misses_by_word()),

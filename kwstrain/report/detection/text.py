@@ -27,7 +27,11 @@ def score_text(given: Score) -> str:
         )
     if false.hours:
         low, high = false.interval
-        lines.append(f"false accepts {false.n} in {false.hours:.2f} h: {false.per_hour:.2f}/h (95 % interval {low:.2f} to {high:.2f})")
+        clustered = given.bootstrap_per_hour
+        drawn = f"; over recordings drawn anew {clustered[0]:.2f} to {clustered[1]:.2f}" if clustered else ""
+        lines.append(
+            f"false accepts {false.n} in {false.hours:.2f} h: {false.per_hour:.2f}/h (95 % interval {low:.2f} to {high:.2f}{drawn})"
+        )
     lines.append(given.certificate[1])
     lines += _words_table(given)
     lines += _table("source", given.false_accepts_by_source())

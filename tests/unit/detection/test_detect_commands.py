@@ -56,6 +56,7 @@ def test_thresholds_on_the_command_line(run: Path, streams: Path, capsys: pytest
     assert "did you mean yes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_labels_pictures_and_json(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (streams / "sub").mkdir()
     shutil.copy(streams / "a.wav", streams / "sub" / "a.wav")
@@ -88,6 +89,7 @@ def test_recordings_that_cannot_be_read_are_listed(run: Path, streams: Path, cap
     assert main(["detect", str(run), str(streams / "missing.wav")]) == 3
 
 
+@pytest.mark.slow
 def test_a_score_is_what_can_be_counted_by_hand(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", str(run), str(streams), "--out", str(tmp_path / "report"), "--json", "--tolerance", "0.7"]) == 0
     out, err = capsys.readouterr()
@@ -128,6 +130,7 @@ class Page(HTMLParser):
         self.text += data
 
 
+@pytest.mark.slow
 def test_every_error_can_be_heard(run: Path, streams: Path, tmp_path: Path) -> None:
     """The excerpt of the false accept holds its tone; names are text, not HTML."""
     (streams / "a.wav").rename(streams / "<b>a&.wav")
@@ -302,7 +305,7 @@ def test_a_damaged_operating_point_is_refused(run: Path, changed: dict[str, obje
         OperatingPoint.load(run)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(sizes=st.lists(st.integers(0, 50), max_size=6), cut=st.integers(0, 100))
 def test_stored_posteriors_come_back(sizes: list[int], cut: int) -> None:
     store = PosteriorStore([2, 0])

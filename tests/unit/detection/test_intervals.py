@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from kwsfeat import ConfigError, binomial_interval, bootstrap_interval, certificate, poisson_interval, rate_bound
 
 
+@settings(max_examples=40)
 @given(n=st.integers(0, 400), hours=st.floats(0.01, 1000), confidence=st.sampled_from([0.5, 0.9, 0.95, 0.999]))
 def test_rates_are_garwoods(n: int, hours: float, confidence: float) -> None:
     a = 1 - confidence
@@ -19,6 +20,7 @@ def test_rates_are_garwoods(n: int, hours: float, confidence: float) -> None:
     assert poisson_interval(n, hours, confidence=confidence) == pytest.approx((low, high), rel=1e-9)
 
 
+@settings(max_examples=40)
 @given(total=st.integers(0, 400), share=st.floats(0, 1), confidence=st.sampled_from([0.5, 0.95, 0.999]))
 def test_shares_are_cloppers_and_pearsons(total: int, share: float, confidence: float) -> None:
     n = round(share * total)
