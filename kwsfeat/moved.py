@@ -31,7 +31,7 @@ MOVED = {
     "kwsfeat.synth": "kwsfeat.corpus.acquire.synth",
     "kwsfeat.windows": "kwsfeat.design.windows",
     "kwsfeat.writer": "kwsfeat.dataset.writer",
-    "kwstrain.bundle": "kwstrain.inference.bundle",
+    "kwstrain.bundle": "kwstrain.inference.bundle, kwstrain.io",
     "kwstrain.checkpoint": "kwstrain.training.folder.checkpoint",
     "kwstrain.compare": "kwstrain.evaluation.compare",
     "kwstrain.metrics": "kwstrain.evaluation.metrics",
@@ -51,7 +51,8 @@ class _Moved(MetaPathFinder, Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         warnings.warn(f"{spec.name} is {MOVED[spec.name]} now", DeprecationWarning, stacklevel=2)
         module = ModuleType(spec.name)
-        module.__dict__.update({name: value for name, value in vars(import_module(MOVED[spec.name])).items() if not name.startswith("__")})
+        for part in map(import_module, MOVED[spec.name].split(", ")):
+            module.__dict__.update({name: value for name, value in vars(part).items() if not name.startswith("__")})
         return module
 
     def exec_module(self, module: ModuleType) -> None:
