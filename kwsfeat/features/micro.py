@@ -19,10 +19,12 @@ def micro_plan(config: FeatureConfig) -> MicroPlan:
     """The tables of a config with output ``micro``."""
     c = config
     bands = micro.micro_bands(c.n_mels, c.fmin_hz, c.fmax_hz or c.sr / 2, sr=c.sr, n_fft=c.n_fft)
+    window = _filled(micro.micro_window(c.win_length), 2 * LANES)
     gain, log = micro.micro_gain(_CORRECTION_BITS), micro.micro_log()
     return MicroPlan(
         hop=c.hop_length,
-        window=_filled(micro.micro_window(c.win_length), 2 * LANES),
+        window=_packed(window[::2] << 4, window[1::2] << 4),
+        window_whole=_packed(*(-(half >= 1 << (micro.WEIGHT_BITS - 1)).astype(np.int32) for half in (window[::2], window[1::2]))),
         order=_order(),
         turns=_turns(*micro.micro_turns(HALF)),
         real_turns=_turns(*micro.micro_turns(HALF, 0.5, np.pi)),
@@ -97,4 +99,6 @@ class Micro:
 
 def sixteen_bits(y: Samples) -> NDArray[np.int16]:
     """float32 samples rounded to 16 bits and clipped; what is not a number, for which there are no bits, is silence."""
-    return np.clip(np.rint(np.nan_to_num(y, nan=0.0) * np.float32(32768.0)), -32768, 32767).astype(np.int16)
+    scaled = np.rint(y * np.float32(32768.0))
+    scaled[np.isnan(scaled)] = 0.0
+    return np.clip(scaled, -32768, 32767, out=scaled).astype(np.int16)

@@ -19,7 +19,7 @@ def micro_extract(clips, out, noise, plan, scratch):
 
     noise (n_clips, n_lanes) int32: each band's, in 2**-10, before the first frame, and after the last when it returns.
     """
-    n_frames, n_bands, hop, length = out.shape[1], out.shape[2], plan.hop, plan.window.size
+    n_frames, n_bands, hop, length = out.shape[1], out.shape[2], plan.hop, 2 * plan.window.size
     n_lanes = noise.shape[1]
     flat_noise, flat_out = noise.reshape(-1), out.reshape(-1)
     for c in range(clips.shape[0]):

@@ -18,7 +18,8 @@ class MicroPlan(NamedTuple):
     """Tables; read-only and shared by all threads."""
 
     hop: int
-    window: Ints  # in 2**-12; zeros after it, up to a multiple of 2 LANES
+    window: Ints  # coefficients in 2**-16 as pairs of int16, which wrap; zeros after them, up to a multiple of LANES pairs
+    window_whole: Ints  # pairs of -1 for coefficients of a half and more, else 0: 1 more than what wrapped
     order: Ints  # (HALF,) where the FFT wants complex point k
     turns: Ints  # (HALF * 2,) exp(-2 pi i k / HALF) in 2**-15: the pairs (cos, -sin) and (sin, cos)
     real_turns: Ints  # (HALF * 2,) exp(-pi i (k / HALF + 1 / 2))
@@ -36,7 +37,7 @@ class MicroScratch(NamedTuple):
     """Memory of one thread; build with :func:`micro_scratch`."""
 
     samples: NDArray[np.int16]  # of LANES frames at the end of a signal
-    frames: Ints  # (window.size / 2 * LANES,)
+    frames: Ints  # (window.size * LANES,)
     points: Ints  # (HALF * LANES,)
     energy: Ints  # ((HALF + 1) * LANES,)
     levels: Ints  # (n_lanes * LANES,): band by band
@@ -48,8 +49,8 @@ def micro_scratch(plan: MicroPlan) -> MicroScratch:
     """Memory for `plan`."""
     n_lanes = plan.smoothing.size
     return MicroScratch(
-        samples=np.zeros((LANES - 1) * plan.hop + plan.window.size, np.int16),
-        frames=np.zeros(plan.window.size // 2 * LANES, np.int32),
+        samples=np.zeros((LANES - 1) * plan.hop + 2 * plan.window.size, np.int16),
+        frames=np.zeros(plan.window.size * LANES, np.int32),
         points=np.zeros(HALF * LANES, np.int32),
         energy=np.zeros((HALF + 1) * LANES, np.int32),
         levels=np.zeros(n_lanes * LANES, np.int32),

@@ -14,6 +14,7 @@ from kwsfeat.kernels.simd_int import (
     store_ints,
     swapped,
     transpose_ints,
+    upper_product,
     wrapped,
 )
 
@@ -24,16 +25,13 @@ def windowed_frames(y, start, plan, scratch):
 
     y : int16, of which LANES frames and up to 2 LANES - 1 samples more are there.
     """
-    n = plan.window.size // 2
+    n = plan.window.size
     for k in range(0, n, LANES):
         transpose_ints(y, start + 2 * k, plan.hop, scratch.frames, k * LANES, LANES)
-    sixteen, bits = splat_int(16), splat_int(12)
-    loudest, zero = as_pairs(splat_int(0)), as_pairs(splat_int(0))
+    sixteen, loudest, zero = splat_int(16), as_pairs(splat_int(0)), as_pairs(splat_int(0))
     for k in range(n):
-        x = load_ints(scratch.frames, k * LANES)
-        first = (wrapped(x) * splat_int(at(plan.window, 2 * k))) >> bits
-        second = ((x >> sixteen) * splat_int(at(plan.window, 2 * k + 1))) >> bits
-        v = halves(as_pairs(first), as_pairs(second << sixteen))
+        x = as_pairs(load_ints(scratch.frames, k * LANES))
+        v = upper_product(x, as_pairs(splat_int(at(plan.window, k)))) + (x & as_pairs(splat_int(at(plan.window_whole, k))))
         loudest = larger(loudest, larger(v, zero - v))
         store_ints(scratch.frames, k * LANES, as_ints(v))
     shift = leading_zeros(wrapped(as_ints(larger(loudest, swapped(loudest))))) - splat_int(17)
