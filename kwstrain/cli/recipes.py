@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,36 +15,55 @@ from kwstrain.cli.progress import TrainingProgress
 from kwstrain.cli.results import evaluation_text, note_next
 from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, note_remarks
 
+if TYPE_CHECKING:
+    from kwstrain.models import ModelRow
+
 _SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
 
 
 @click.command()
 @console_options
 def recipes(console: Console) -> None:
-    """List the recipes: one for each training of the five systems."""
+    """List the recipes, from recordings to an evaluated run, and how each network is trained where no recipe says it."""
+    from kwstrain.models import specs
     from kwstrain.recipes import run as library
 
     loaded = [library.load(name) for name in library.names()]
-    width = max(len(one.name) for one in loaded)
-    console.data(
-        "\n".join(f"{one.name:{width}}  {one.about}" for one in loaded),
-        {one.name: {"about": one.about, "build": one.build, "train": one.train.to_dict()} for one in loaded},
-    )
+    width = max(len(name) for name in [*(one.name for one in loaded), *specs()])
+    lines = [f"{one.name:{width}}  {one.about}" for one in loaded]
+    lines += ["", "kwstrain fit --arch NAME trains, where nothing else is given, with"]
+    lines += [f"{one.name:{width}}  {', '.join(f'{k}={v}' for k, v in one.training.items()) or '-'}" for one in specs().values()]
+    values = {one.name: {"about": one.about, "build": one.build, "train": one.train.to_dict()} for one in loaded}
+    console.data("\n".join(lines), {**values, "networks": {one.name: dict(one.training) for one in specs().values()}})
 
 
 @click.command()
 @console_options
 def models(console: Console) -> None:
-    """List the networks: input shape, number of parameters, and the system that each comes from."""
-    from kwstrain.models import table
+    """List the networks: input, parameters, what a second of audio costs, how much of it they see, where they come from.
 
-    rows = table()
-    width = max(len(row.name) for row in rows)
-    lines = [f"{'network':{width}}  {'input':>11}  {'total':>11}  {'trainable':>11}  {'fixed':>8}  source"]
-    for row in rows:
-        shape = " x ".join(map(str, row.input_shape))
-        lines.append(f"{row.name:{width}}  {shape:>11}  {row.total:11,}  {row.trainable:11,}  {row.non_trainable:8,}  {row.source}")
-    console.data("\n".join(lines), [asdict(row) for row in rows])
+    The receptive field is what a frame of the network's output sees, and the look-ahead how much of that comes later; - is a
+    network that sees its whole input at once. All three are counted in the operations of the network.
+    """
+    from kwstrain.models import table
+    from kwstrain.streaming.find import streams
+
+    rows = [(row, streams(row.name.split()[0])) for row in table()]
+    head = ("network", "input", "total", "trainable", "fixed", "MMAC/s", "sees ms", "ahead ms", "streams")
+    cells = [head, *(_row_cells(row, can) for row, can in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:]), source])
+        for (first, *others), source in zip(cells, ["source", *(row.source for row, _ in rows)], strict=True)
+    ]
+    console.data("\n".join(lines), [{**asdict(row), "streams": can} for row, can in rows])
+
+
+def _row_cells(row: ModelRow, streams: str) -> tuple[str, ...]:
+    """A line of ``models``, but for the source."""
+    times = [f"{value:,.0f}" if value is not None else "-" for value in (row.receptive_field_ms, row.look_ahead_ms)]
+    counts = [f"{n:,}" for n in (row.total, row.trainable, row.non_trainable)]
+    return row.name, " x ".join(map(str, row.input_shape)), *counts, f"{row.multiply_adds_per_s / 1e6:,.2f}", *times, streams
 
 
 @click.command()
@@ -61,6 +81,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
     \b
     kwstrain run logspec-cnn speech_commands/ --out runs/c
     kwstrain run mel-lstm fsdd/ -s epochs=5 -s options.units=64
+    kwstrain run v2-12 speech_commands_v2/ -s arch=bcresnet-2
     """
     from kwstrain.recipes import run as library
 
@@ -71,8 +92,8 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
         result = library.run(chosen, data, out, overwrite=overwrite, on_build=progress.build, on_tick=progress)
     note_remarks(result.file, console)
     console.data(
-        f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}",
-        {"fit": fit_values(result.fit), "evaluation": result.evaluation.to_dict()},
+        f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}" + (f" on {result.protocol}" if result.protocol else ""),
+        {"fit": fit_values(result.fit), "evaluation": result.evaluation.to_dict(), "protocol": result.protocol},
     )
     note_next(result.evaluation, console)
 

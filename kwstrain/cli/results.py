@@ -143,17 +143,21 @@ def _scores_text(evaluation: Evaluation) -> str:
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Also write the table as CSV.")
 @click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE.html", help="Also write a self-contained page with curves.")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE.png", help="Also draw accuracy against size, cost and time.")
 @overwrite_option
 @console_options
-def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overwrite: bool, console: Console) -> None:
+def compare(
+    runs: tuple[Path, ...], table: Path | None, page: Path | None, picture: Path | None, overwrite: bool, console: Console
+) -> None:  # fmt: skip
     """Put runs side by side: file, classes and clips, parameters, accuracy, loss and seconds, at the best epoch and after the first.
 
     Whatever makes their accuracies not comparable is said on stderr and on the page: other files, classes or numbers of clips.
     """
     from kwstrain.evaluation import compare as comparison
-    from kwstrain.report.comparison import as_html
+    from kwstrain.report.comparison import accuracy_figure, as_html
+    from kwstrain.report.figures import png
 
-    for path in (table, page):
+    for path in (table, page, picture):
         if path is not None:
             check_new(path, overwrite=overwrite)
     rows = [comparison.row(run) for run in runs]
@@ -164,3 +168,5 @@ def compare(runs: tuple[Path, ...], table: Path | None, page: Path | None, overw
         table.write_text(comparison.as_csv(rows))
     if page is not None:
         page.write_text(as_html(rows))
+    if picture is not None:
+        picture.write_bytes(png(accuracy_figure(rows)))

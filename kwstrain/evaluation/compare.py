@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from flax import nnx
 
 from kwsfeat import StoreError
 from kwstrain.inference.bundle import Bundle
 from kwstrain.io import read_json
+from kwstrain.models import create
+from kwstrain.models.cost import cost
 
 # Column of the CSV -> title in the tables.
 _DATA = {
@@ -29,6 +32,7 @@ _COMPLEXITY = {
     "total": "parameters",
     "trainable": "trainable",
     "non_trainable": "fixed",
+    "multiply_adds_per_s": "MAC/s",
 }
 _RESULTS = {
     "train_accuracy": "train acc",
@@ -95,6 +99,7 @@ def _row(bundle: Bundle, summary: dict[str, Any], records: list[dict[str, Any]])
         "features": bundle.feature_name,
         "input": " x ".join(map(str, bundle.feature_config.shape)),
         **bundle.parameters,
+        "multiply_adds_per_s": _multiply_adds_per_s(bundle),
         **{name: _known(best[name]) for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss")},
         "test_accuracy": test.get("accuracy"),
         "epochs": len(records),
@@ -102,6 +107,14 @@ def _row(bundle: Bundle, summary: dict[str, Any], records: list[dict[str, Any]])
         **{f"first_{name}": _known(first[name]) for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss", "seconds")},
     }
     return Row(values, records, bundle.labels, summary)
+
+
+def _multiply_adds_per_s(bundle: Bundle) -> int:
+    """Of a second of audio."""
+    features, config = bundle.feature_config, bundle.config
+    shape, options = features.shape, {"dtype": config.dtype, **config.options}
+    model = nnx.eval_shape(lambda: create(config.arch, input_shape=shape, n_classes=len(bundle.labels), **options))
+    return round(cost(model, shape).multiply_adds * features.sr / features.n_samples)
 
 
 def _known(value: float) -> float | None:

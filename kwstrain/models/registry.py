@@ -20,12 +20,17 @@ from kwstrain.models.options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """An input and number of classes for which somebody gives the network's number of parameters, and who does."""
+    """An input and number of classes for which somebody gives the network's number of parameters, and who does.
+
+    `hop_ms` is the time from one frame to the next, and `note` what tells this input from another that is listed.
+    """
 
     input_shape: tuple[int, int]
     n_classes: int
     source: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    hop_ms: float = 10.0
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

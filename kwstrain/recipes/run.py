@@ -24,8 +24,9 @@ from kwsfeat import (
     thread_count,
     unknown_name,
 )
-from kwstrain.config import TrainConfig, changed
+from kwstrain.config import DEFAULT_ARCH, TrainConfig, changed, defaults
 from kwstrain.evaluation.evaluate import Evaluation, evaluate
+from kwstrain.recipes.protocol import protocol
 from kwstrain.report.evaluation import save
 from kwstrain.training.fit import FitResult, Tick, fit
 
@@ -34,18 +35,24 @@ BUILD_FIELDS = {
     "seed",
 }  # fmt: skip
 _CLIP = {one.name for one in fields(ClipConfig)}  # what [build] says of clips belongs to the feature configuration
-_PARTS = {"about", "build", "train", "search"}
+_PARTS = {"about", "protocol", "training", "build", "train", "search"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`build`: options of ``kwsfeat build``. `search`: what ``kwstrain tune`` varies, by the full name of a field."""
+    """`build`: options of ``kwsfeat build``. `search`: what ``kwstrain tune`` varies, by the full name of a field.
+
+    `protocol` says what its figures are measured on. `chosen` are the fields of `train` that stand in a recipe which otherwise trains
+    as suits its network, whichever that is; None where a recipe stands for itself.
+    """
 
     name: str
     about: str
     build: dict[str, Any]
     train: TrainConfig
     search: dict[str, Any]
+    protocol: str = ""
+    chosen: dict[str, Any] | None = None
 
     @property
     def training(self) -> TrainConfig:
@@ -76,7 +83,10 @@ class Recipe:
                 raise unknown_name("field of [build]", field, sorted(BUILD_FIELDS))
             else:
                 train[name.removeprefix("train.")] = value
-        return replace(self, build=build, train=changed(self.train, train))
+        if self.chosen is None:
+            return replace(self, build=build, train=changed(self.train, train))
+        chosen = {**self.chosen, **train}
+        return replace(self, build=build, train=_suited(chosen), chosen=chosen)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class RunResult:
     file: Path
     fit: FitResult
     evaluation: Evaluation
+    protocol: str = ""
 
 
 def names() -> list[str]:
@@ -118,8 +129,19 @@ def load(name: str | os.PathLike[str]) -> Recipe:
         raise ConfigError(f"recipe {name} has an unknown part {sorted(unknown)[0]!r}: it may have {', '.join(sorted(_PARTS))}")
     if unknown := values.get("build", {}).keys() - BUILD_FIELDS:
         raise ConfigError(f"recipe {name}: build has no field {sorted(unknown)[0]!r}: it may have {', '.join(sorted(BUILD_FIELDS))}")
-    train = TrainConfig.from_partial(values.get("train", {}))
-    return Recipe(Path(name).stem, values.get("about", ""), values.get("build", {}), train, values.get("search", {}))
+    chosen = values.get("train", {})
+    if (training := values.get("training", "recipe")) not in ("recipe", "network"):
+        raise ConfigError(f"recipe {name}: training={training!r} must be recipe, or network: as suits the network, but for [train]")
+    own = training == "recipe"
+    return Recipe(
+        Path(name).stem, values.get("about", ""), values.get("build", {}), TrainConfig.from_partial(chosen) if own else _suited(chosen),
+        values.get("search", {}), values.get("protocol", ""), None if own else chosen,
+    )  # fmt: skip
+
+
+def _suited(chosen: Mapping[str, Any]) -> TrainConfig:
+    """The training that suits the network that `chosen` names, with what else it chooses."""
+    return changed(defaults(str(chosen.get("arch", DEFAULT_ARCH))), chosen)
 
 
 def run(
@@ -159,7 +181,8 @@ def run(
         split = "test" if len(reader.rows("test")) else "validation"
     evaluation = evaluate(out, split=split)
     save(evaluation)
-    return RunResult(file, result, evaluation)
+    said = protocol(recipe.protocol, file, split, seed=recipe.build.get("seed", 0)) if recipe.protocol else ""
+    return RunResult(file, result, evaluation, said)
 
 
 def build(

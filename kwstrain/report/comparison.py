@@ -10,9 +10,12 @@ from matplotlib.figure import Figure
 from kwstrain.evaluation.compare import TABLES, Row, cells, differences
 from kwstrain.report import figures as report
 
+# Column of a run -> what it is on an axis.
+_AGAINST = {"total": "parameters", "multiply_adds_per_s": "multiply-adds for a second of audio", "seconds": "training time (s)"}
+
 
 def as_html(rows: list[Row]) -> str:
-    """A page that needs nothing else: the tables, the curves, accuracy against parameters and seconds, confusion matrices."""
+    """A page that needs nothing else: the tables, accuracy against size, cost and time, the curves, the confusion matrices."""
     tables = "".join(f"<h2>{title}</h2>{_html_table(rows, columns)}" for title, columns in TABLES.items())
     matrices = "".join(
         f"<h3>{html.escape(one.values['run'])}, {html.escape(one.summary['split'])} split</h3>"
@@ -22,34 +25,32 @@ def as_html(rows: list[Row]) -> str:
     warnings = "".join(f"<p><strong>{html.escape(text)}</strong></p>" for text in differences(rows))
     return report.page(
         "Comparison of runs",
-        f"{warnings}{tables}<h2>Accuracy against parameters and time</h2>"
-        f"<p>On the validation clips; on the test clips for a run without any.</p>{report.image(_scatter(rows))}"
+        f"{warnings}{tables}<h2>Accuracy against parameters, multiply-adds and time</h2>"
+        f"<p>On the test clips; on the validation clips for a run that was not evaluated on any.</p>{report.image(accuracy_figure(rows))}"
         f"<h2>Curves</h2>{report.image(_curves(rows))}<h2>Confusion matrices</h2>{matrices}",
     )
 
 
 def _accuracy(one: Row) -> float:
-    """On the validation clips; without any on the test clips, or as a last resort on the training clips."""
-    known = [one.values[name] for name in ("val_accuracy", "test_accuracy", "train_accuracy") if one.values[name] is not None]
+    """On the test clips where the run was evaluated on them, else on the validation clips, or as a last resort on the training clips."""
+    known = [one.values[name] for name in ("test_accuracy", "val_accuracy", "train_accuracy") if one.values[name] is not None]
     return float(known[0])
 
 
-def _scatter(rows: list[Row]) -> Figure:
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2, sharey=True), ("total", "seconds"), strict=True):
+def accuracy_figure(rows: list[Row]) -> Figure:
+    """Accuracy of each run against its parameters, the multiply-adds of a second of audio, and the time of its training."""
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    for axes, (name, title) in zip(figure.subplots(1, len(_AGAINST), sharey=True), _AGAINST.items(), strict=True):
         for one in rows:
-            axes.scatter(one.values[name], _accuracy(one))
-            point = (one.values[name], _accuracy(one))
-            title = report.shown(one.values["run"])
-            axes.annotate(title, point, xytext=(5, 4), textcoords="offset points", fontsize=9, parse_math=False)
+            point = (one.values[name], 100 * _accuracy(one))
+            axes.scatter(*point)
+            title_of_run = report.shown(one.values["run"])
+            axes.annotate(title_of_run, point, xytext=(5, 4), textcoords="offset points", fontsize=8, parse_math=False)
         span = [one.values[name] for one in rows]
-        axes.set(
-            xscale="log" if max(span) > 10 * min(span) else "linear",
-            xlabel="parameters" if name == "total" else "training time (s)",
-            ylabel="accuracy",
-        )
-        axes.margins(x=0.2)
+        axes.set(xscale="log" if min(span) > 0 and max(span) > 10 * min(span) else "linear", xlabel=title)
+        axes.margins(x=0.2, y=0.1)
         axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("accuracy (%)")
     return figure
 
 

@@ -38,6 +38,16 @@ def check_streams(arch: str, options: Mapping[str, Any]) -> Any:
     return chosen
 
 
+def streams(arch: str) -> str:
+    """``yes``, ``no``, or the option with which the network `arch` can run on a stream."""
+    form = _forms().get(arch)
+    if form is None:
+        return "no"
+    if not form.obstacle(form.OPTIONS[arch]):
+        return "yes"
+    return "causal=true" if not form.obstacle(form.OPTIONS[arch].changed({"causal": True}, of=arch)) else "no"
+
+
 def streaming_program(
     arch: str, options: Mapping[str, Any], arrays: Arrays, input_shape: tuple[int, int], *, where: str = "the weights"
 ) -> Program:

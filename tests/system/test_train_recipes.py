@@ -68,8 +68,11 @@ SYSTEMS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+COMMANDS = ("v1-12", "v2-12", "v2-35")
+
+
 def test_there_is_a_recipe_for_each_training_of_the_systems() -> None:
-    assert recipes.names() == sorted(SYSTEMS)
+    assert recipes.names() == sorted([*SYSTEMS, *COMMANDS])
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
@@ -275,7 +278,10 @@ def test_tune_without_a_search_space_says_how_to_add_one(toy: Path, tmp_path: Pa
 def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kwstrain.models.table", cache(table))  # shapes of the large networks take seconds
     assert main(["recipes"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == recipes.names()
+    of_recipes, of_networks = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in of_recipes.splitlines()] == recipes.names()
+    assert [line.split()[0] for line in of_networks.splitlines()[1:]] == networks()
+    assert "augment=bcresnet" in of_networks
     assert main(["recipes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["vgg-160"]["train"]["steps"] == 9000
     assert main(["models"]) == 0

@@ -55,5 +55,5 @@ SPEC = ModelSpec(
     name="cnn-deep",
     network=DeepCNN,
     options=DeepCNNOptions(),
-    published=(Published(input_shape=(75, 75), n_classes=11, source="deep CNN on mel spectrograms"),),
+    published=(Published(input_shape=(75, 75), n_classes=11, hop_ms=13.375, source="deep CNN on mel spectrograms"),),
 )

@@ -49,5 +49,5 @@ SPEC = ModelSpec(
     name="vgg-160",
     network=ImageCNN,
     options=ImageCNNOptions(),
-    published=(Published(input_shape=(160, 160), n_classes=12, source="VGG-like CNN on spectrogram images"),),
+    published=(Published(input_shape=(160, 160), n_classes=12, hop_ms=6.25, source="VGG-like CNN on spectrogram images"),),
 )

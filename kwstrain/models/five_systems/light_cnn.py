@@ -55,6 +55,9 @@ SPEC = ModelSpec(
     name="cnn",
     network=LightCNN,
     options=LightCNNOptions(),
-    published=(Published(input_shape=(99, 161), n_classes=12, source="Light CNN on log-spectrograms, at 16 and at 8 kHz"),),
+    published=(
+        Published(input_shape=(99, 161), n_classes=12, source="Light CNN on log-spectrograms"),
+        Published(input_shape=(99, 81), n_classes=12, source="Light CNN on log-spectrograms at 8 kHz", note="(8 kHz)"),
+    ),
     training={"schedule": "cosine", "lr": 2e-3, "epochs": 20, "batch": 32},
 )

@@ -45,6 +45,6 @@ SPEC = ModelSpec(
     name="lstm-raw",
     network=RawLSTM,
     options=RawLSTMOptions(),
-    published=(Published(input_shape=(17640, 1), n_classes=10, source="LSTM on the waveform"),),
+    published=(Published(input_shape=(17640, 1), n_classes=10, hop_ms=1 / 22.05, source="LSTM on the waveform"),),
     sequential=True,
 )

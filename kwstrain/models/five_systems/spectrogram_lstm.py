@@ -58,7 +58,7 @@ SPEC = ModelSpec(
     name="lstm",
     network=SpectrogramLSTM,
     options=SpectrogramLSTMOptions(),
-    published=(Published(input_shape=(35, 64), n_classes=10, source="LSTM on log-mel spectrograms"),),
+    published=(Published(input_shape=(35, 64), n_classes=10, hop_ms=512 / 22.05, source="LSTM on log-mel spectrograms"),),
     training={"schedule": "cosine", "lr": 3e-3, "epochs": 40, "clip_norm": 1.0},
     sequential=True,
 )

@@ -149,6 +149,6 @@ SPEC = ModelSpec(
     options=TransferOptions(),
     published=(
         Published(input_shape=(99, 161), n_classes=12, source="Inception V3 on log-spectrograms"),
-        Published(input_shape=(75, 75), n_classes=11, source="Inception V3 on mel spectrograms", options={"head": "A"}),
+        Published(input_shape=(75, 75), n_classes=11, hop_ms=13.375, source="Inception V3 on mel spectrograms", options={"head": "A"}),
     ),
 )

@@ -85,6 +85,6 @@ SPEC = ModelSpec(
     options=TransferOptions(),
     published=(
         Published(input_shape=(99, 161), n_classes=12, source="ResNet50 on log-spectrograms"),
-        Published(input_shape=(75, 75), n_classes=11, source="ResNet50 on mel spectrograms", options={"head": "A"}),
+        Published(input_shape=(75, 75), n_classes=11, hop_ms=13.375, source="ResNet50 on mel spectrograms", options={"head": "A"}),
     ),
 )

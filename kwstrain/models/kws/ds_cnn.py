@@ -67,7 +67,7 @@ SPECS = tuple(
         name=name,
         network=DSCNN,
         options=options,
-        published=(Published(input_shape=(49, 10), n_classes=12, source=_MLPERF if options.full else _PAPER),),
+        published=(Published(input_shape=(49, 10), n_classes=12, hop_ms=20.0, source=_MLPERF if options.full else _PAPER),),
         training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
     )
     for name, options in OPTIONS.items()
