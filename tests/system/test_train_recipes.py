@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -285,7 +286,11 @@ def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str], monke
     assert main(["recipes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["vgg-160"]["train"]["steps"] == 9000
     assert main(["models"]) == 0
-    assert "723,968      723,454       514" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert re.search(r"^cnn +99 x 161 +723,968 +723,454 +514 +20.28 +- +- +no ", listed, re.MULTILINE)
+    assert re.search(r"^cnn \(8 kHz\) +99 x 81 +314,368 +313,854 +514 ", listed, re.MULTILINE)
+    assert re.search(r"^bcresnet-1 +101 x 40 .* 1,170 +580 +causal=true ", listed, re.MULTILINE)
+    assert re.search(r"^mixednet +194 x 40 .* 1,550 +0 +yes ", listed, re.MULTILINE)
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["resnet50"]["total"] == 75_182_988
