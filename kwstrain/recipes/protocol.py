@@ -7,9 +7,9 @@ import os
 import numpy as np
 
 from kwsfeat import Reader
-from kwstrain.data.remarks import NEGATIVES
+from kwstrain.data.streams import NO_WORDS
 
-_SILENCE, _UNKNOWN = NEGATIVES
+_SILENCE, _UNKNOWN = NO_WORDS
 
 
 def protocol(said: str, file: str | os.PathLike[str], split: str, *, seed: int) -> str:
@@ -17,7 +17,7 @@ def protocol(said: str, file: str | os.PathLike[str], split: str, *, seed: int) 
     with Reader(file) as reader:
         rows = reader.rows(split)
         label = np.array(reader.labels)[reader.label[rows[reader.label[rows] >= 0]]]
-        words = [name for name in reader.labels if name not in NEGATIVES]
+        words = [name for name in reader.labels if name not in NO_WORDS]
         parts = [f"{int(np.isin(label, words).sum())} clips of {len(words)} words ({', '.join(words)})"]
         if _SILENCE in reader.labels:
             parts.append(f"{int((label == _SILENCE).sum())} of silence")
