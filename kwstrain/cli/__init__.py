@@ -10,6 +10,7 @@ from kwsfeat import __version__
 from kwsfeat.cli.boundary import failed, run_command
 from kwstrain.cli.compiled import kept_compiled
 from kwstrain.cli.detection import calibrate, detect, score
+from kwstrain.cli.listening import listen, serve
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (fit, evaluate, predict, run, recipes, models, compare, tune, detect, score, calibrate):
+for command in (fit, evaluate, predict, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve):
     cli.add_command(command)
 
 

@@ -61,7 +61,7 @@ def detect(
     if as_csv and console.as_json:
         raise click.UsageError("--csv and --json exclude each other")
     paths = [path for one in inputs for path in (list_recordings(one) if one.is_dir() else [one])]
-    recognizer, point = _listener(run, thresholds, console)
+    recognizer, point = listener_of(run, thresholds, console)
     written = _outputs(paths, {".txt": audacity, ".png": plot}, overwrite=overwrite)
     failed, rows, remarks = 0, [], []
     with _seconds(replace(console, quiet=console.quiet or sys.stdout.isatty())) as progress:
@@ -115,7 +115,7 @@ def score(
 
     if out is not None:
         check_new(out / "score.json", overwrite=overwrite)
-    recognizer, point = _listener(run, thresholds, console)
+    recognizer, point = listener_of(run, thresholds, console)
     point = point if tolerance is None else replace(point, tolerance_s=tolerance)
     heard = _hear(recognizer, point.detector(recognizer.labels).words, streams, no_words, console)
     if target is None:
@@ -179,7 +179,8 @@ def calibrate(
     )
 
 
-def _listener(run: Path, thresholds: Sequence[str], console: Console) -> tuple[Recognizer, OperatingPoint]:
+def listener_of(run: Path, thresholds: Sequence[str], console: Console, *, sr: int | None = None) -> tuple[Recognizer, OperatingPoint]:
+    """The recogniser of a run and its operating point, with the thresholds of the command line, which are checked."""
     from kwstrain.detection.point import listener
 
     chosen: dict[str, float] = {}
@@ -189,7 +190,7 @@ def _listener(run: Path, thresholds: Sequence[str], console: Console) -> tuple[R
             chosen[word] = float(number)
         except ValueError:
             raise click.BadParameter(f"{text!r} is neither a number nor WORD=NUMBER.", param_hint="--threshold") from None
-    recognizer, point = listener(run)
+    recognizer, point = listener(run, sr=sr)
     with wrong_usage():
         if "" in chosen:
             point = point.with_thresholds(chosen.pop(""), recognizer.labels)

@@ -47,6 +47,7 @@ ORDER = {
         "inference",
         "evaluation",
         "detection",
+        "listening",
         "report",
         "training",
         "recipes",

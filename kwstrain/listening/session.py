@@ -1,0 +1,95 @@
+"""One stream that is listened to: recogniser, detector, and what gaps do to their time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kwsfeat import Event, as_float32
+from kwstrain.detection.point import OperatingPoint
+from kwstrain.inference.recognizer import Recognizer
+
+SILENCE_DB = -120.0  # the level that stands for no signal at all
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a piece of the stream brought.
+
+    Parameters
+    ----------
+    events : list of Event
+        Their times are seconds of audio since the stream began, gaps included.
+    level_db : float, dB re full scale
+        Root mean square of the piece; -120 for silence and for no samples.
+    """
+
+    events: list[Event]
+    level_db: float
+
+
+class Session:
+    """Feeds a stream to a recogniser and a detector, piece by piece. No clock is asked: all times are those of the audio.
+
+    Parameters
+    ----------
+    recognizer, point
+        As :func:`~kwstrain.detection.point.listener` gives both. The recogniser belongs to the session from now on.
+    sr : int, Hz
+        Rate of what is fed.
+    """
+
+    def __init__(self, recognizer: Recognizer, point: OperatingPoint, *, sr: int) -> None:
+        self.recognizer, self.sr = recognizer, sr
+        self.detector = point.detector(recognizer.labels)
+        self.posteriors = np.zeros(len(recognizer.labels), np.float32)  # the newest
+        self._began_s = 0.0  # where in the stream the recogniser began anew
+        self._samples = 0  # fed since then
+        recognizer.reset()
+
+    @property
+    def heard_s(self) -> float:
+        """Seconds of audio since the stream began, gaps included."""
+        return self._began_s + self._samples / self.sr
+
+    def feed(self, samples: ArrayLike) -> Heard:
+        """Listen to the next samples.
+
+        Parameters
+        ----------
+        samples : array_like, shape (n,)
+            Mono, float in [-1, 1] or int16; n may be 0.
+
+        Raises
+        ------
+        AudioError
+            If they are not that, or not numbers. None of them was taken then.
+        """
+        y = as_float32(samples, "this piece", check_finite=False)
+        rows = self.recognizer.feed(y, self.sr)
+        self._samples += len(y)
+        return Heard(self._events(rows), _level_db(y))
+
+    def finish(self) -> list[Event]:
+        """The events that wait for samples that will not come."""
+        return self._events(self.recognizer.finish())
+
+    def gap(self, seconds: float) -> None:
+        """So much audio was lost: what comes next is a new beginning, later in the same time."""
+        self._began_s, self._samples = self.heard_s + max(0.0, seconds), 0
+        self.recognizer.reset()
+        self.detector.reset()
+
+    def _events(self, rows: NDArray[np.float32]) -> list[Event]:
+        if len(rows):
+            self.posteriors = rows[-1]
+        events = self.detector.feed(rows, self.recognizer.frame_times)
+        began_s = self._began_s
+        return [replace(event, start_s=event.start_s + began_s, time_s=event.time_s + began_s) for event in events]
+
+
+def _level_db(y: NDArray[np.float32]) -> float:
+    power = float(np.mean(np.square(y, dtype=np.float64))) if len(y) else 0.0
+    return max(SILENCE_DB, 10 * np.log10(power)) if power > 0 else SILENCE_DB

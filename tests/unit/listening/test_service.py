@@ -1,0 +1,125 @@
+"""The Wyoming service as a client meets it, over a real socket on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tone_recognizer import ToneRecognizer, tones
+
+from kwsfeat import ConfigError
+
+pytest.importorskip("jax")
+pytest.importorskip("wyoming")
+
+from kwstrain.detection import point
+from kwstrain.listening.service import handler, served, server
+
+SR = 16000
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(point, "Recognizer", ToneRecognizer)
+    (tmp_path / "wake").mkdir()
+    (tmp_path / "wake" / "bundle.json").write_text("{}")
+    return tmp_path / "wake"
+
+
+def serving(run: Path, tmp_path: Path, talk) -> list[str]:
+    """Run `talk(address)` beside a service; what the service said."""
+    said: list[str] = []
+
+    async def both() -> None:
+        uri = f"unix://{tmp_path}/kws.sock"
+        task = asyncio.create_task(server(uri).run(handler(served([run]), said.append)))
+        while not (tmp_path / "kws.sock").exists():
+            await asyncio.sleep(0.01)
+        try:
+            await asyncio.wait_for(talk(uri), timeout=120)
+        finally:
+            task.cancel()
+
+    asyncio.run(both())
+    return said
+
+
+async def stream(client, y: np.ndarray, *, channels: int = 1, width: int = 2, rate: int = SR) -> list[tuple[str, int]]:
+    """Send a recording; the words that were detected in it, with their times in ms, or nothing where it was said that there are none."""
+    from wyoming.audio import AudioChunk, AudioStart, AudioStop
+    from wyoming.wake import Detection, NotDetected
+
+    samples = np.repeat(np.round(y * 32767).astype("<i2"), channels)
+    await client.write_event(AudioStart(rate=rate, width=width, channels=channels).event())
+    for k in range(0, len(samples), 1024 * channels):
+        await client.write_event(
+            AudioChunk(rate=rate, width=width, channels=channels, audio=samples[k : k + 1024 * channels].tobytes()).event()
+        )
+    await client.write_event(AudioStop().event())
+    found = []
+    while (event := await client.read_event()) is not None:
+        if NotDetected.is_type(event.type):
+            assert found == []
+            return found
+        if Detection.is_type(event.type):
+            detection = Detection.from_event(event)
+            found.append((detection.name, detection.timestamp))
+            if detection.timestamp > 1000 * (len(y) / rate - 2):  # the last word stands in the last two seconds
+                return found
+    return found
+
+
+def test_words_are_described_and_detected_with_the_time_of_the_audio(run, tmp_path):
+    from wyoming.client import AsyncClient
+    from wyoming.info import Describe, Info
+    from wyoming.wake import Detect
+
+    async def talk(uri: str) -> None:
+        async with AsyncClient.from_uri(uri) as client:
+            await client.write_event(Describe().event())
+            info = Info.from_event(await client.read_event())
+            assert [model.name for model in info.wake[0].models] == ["yes", "no"]
+            y = tones(6, ("yes", 1, 0.9), ("no", 4.5, 0.9), sr=SR)
+            assert await stream(client, y) == [("yes", 1200), ("no", 4700)]
+            assert await stream(client, y, channels=2) == [("yes", 1200), ("no", 4700)]
+            assert await stream(client, np.zeros(3 * SR)) == []
+            await client.write_event(Detect(names=["no"]).event())
+            assert await stream(client, y) == [("no", 4700)]
+
+    assert serving(run, tmp_path, talk) == []
+
+
+@pytest.mark.slow
+def test_a_hundred_detections_in_one_session_beside_another_client_that_misbehaves(run, tmp_path):
+    from wyoming.client import AsyncClient
+
+    said_at = [1 + 2.5 * k for k in range(100)]
+    y = tones(250, *(("yes", at, 0.9) for at in said_at), sr=SR)
+
+    async def talk(uri: str) -> None:
+        async with AsyncClient.from_uri(uri) as client, AsyncClient.from_uri(uri) as other, AsyncClient.from_uri(uri) as bad:
+
+            async def misbehave() -> None:
+                assert await stream(bad, y[:SR], width=4) == []  # disconnected
+
+            long, short, _ = await asyncio.gather(stream(client, y), stream(other, tones(3, ("no", 1.5, 0.9), sr=SR)), misbehave())
+            assert [word for word, _ in long] == ["yes"] * 100
+            assert np.abs(np.array([at for _, at in long]) / 1000 - 0.2 - said_at).max() < 0.11
+            assert short == [("no", 1700)]
+
+    assert serving(run, tmp_path, talk) == [
+        "a client is disconnected: audio of 32 bits and 1 channels is not understood: send 16-bit samples"
+    ]
+
+
+def test_addresses_and_words_that_cannot_be_served(run, tmp_path):
+    for uri in ("tcp://127.0.0.1", "http://x:1", "nonsense"):
+        with pytest.raises(ConfigError, match="is no address"):
+            server(uri)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "bundle.json").write_text("{}")
+    with pytest.raises(ConfigError, match="both detect 'yes'"):
+        served([run, other])
