@@ -95,6 +95,10 @@ from .features.spectral import (
     spectrogram as spectrogram,
     stft as stft,
 )
+from .features.tables import (
+    FrontEndTables as FrontEndTables,
+    front_end_tables as front_end_tables,
+)
 from .pipeline.build import build_file as build_file
 from .pipeline.fresh import FreshFeatures as FreshFeatures
 from .pipeline.rows import folds_of_rows as folds_of_rows

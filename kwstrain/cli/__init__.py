@@ -10,6 +10,7 @@ from kwsfeat import __version__
 from kwsfeat.cli.boundary import failed, run_command
 from kwstrain.cli.compiled import kept_compiled
 from kwstrain.cli.detection import calibrate, detect, score
+from kwstrain.cli.export import check, export
 from kwstrain.cli.listening import listen, serve
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
@@ -29,6 +30,7 @@ def cli() -> None:
     kwstrain fit out.h5 --arch cnn --out runs/cnn     train on out.h5
     kwstrain evaluate runs/cnn                        accuracy on its test split
     kwstrain predict runs/cnn clip.wav                path, label, probability
+    kwstrain export runs/cnn words.onnx --to onnx     for other runtimes
     kwstrain run logspec-cnn recordings/              build, train, evaluate as published
     kwstrain detect runs/cnn evening.flac             which words are heard when, in hours of audio
 
@@ -36,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (fit, evaluate, predict, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve):
+for command in (fit, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve):
     cli.add_command(command)
 
 

@@ -46,6 +46,8 @@ def predict(
     The label is - where the probability is below the run's threshold: likely none of its words. --no-reject, --top, --all and
     --csv name the best class nevertheless.
 
+    RUN is a run folder, or an ONNX file that kwstrain export wrote.
+
     `-` takes from stdin the names of recordings, one a line, or one recording itself. With --top N or --all a line goes on with
     label and probability of the next best classes.
 
@@ -57,14 +59,14 @@ def predict(
     kwstrain predict runs/cnn a.wav --top 3
     kwstrain predict runs/cnn test/audio --csv submission.csv --on-error silence
     """
-    from kwstrain.inference.bundle import Bundle
+    from kwstrain.inference.predict import opened
     from kwstrain.inference.predict import predict as predict_clips
 
     if table is not None and (top or every):
         raise click.UsageError("--csv holds one label per recording: leave out --top and --all")
     if top and every:
         raise click.UsageError("--all are all classes: leave out --top")
-    labels = Bundle.load(run).labels
+    labels = opened(run).labels
     if on_error is not None and on_error not in labels:
         raise unknown_name(f"label of {run}", on_error, labels)
     if table is not None:

@@ -14,7 +14,8 @@ from typing import Any
 from kwsfeat import AudioError, clip_parts, is_negative, list_recordings
 from kwstrain.evaluation.metrics import wilson_interval
 from kwstrain.inference.bundle import Bundle
-from kwstrain.inference.classifier import Classifier, Part, Prediction
+from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.group import Part, Prediction
 from kwstrain.inference.predict import predict_all
 
 WORST = 10

@@ -7,9 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 import jax
@@ -17,45 +15,19 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from kwsfeat import AudioError, FrontEnd, as_clip, check_algorithm, load_clip
+from kwsfeat import AudioError, FrontEnd, as_clip, check_algorithm
 from kwstrain import operations
 from kwstrain.data.batches import Batches, Block, plan, take
 from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.source import Source, source
 from kwstrain.devices import per_device, replicated
 from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.group import Group, Prediction
 from kwstrain.inference.probabilities import probabilities
 from kwstrain.models import Network, spec
 
 GROUP = 64  # most clips of one compiled call on arrays
 _IN_CACHE = 4  # clips whose convolution maps a CPU keeps near: three times as fast as all of a group at once
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The most probable class of one recording; `error` says why there is none, and `label` is then empty.
-
-    `path` is ``Path()`` for a waveform that came as an array. `probabilities` are those of all classes, in the order of the run's
-    labels. `remarks` say what of the recording was lost or guessed. `rejected` is True where `probability` is below the run's
-    threshold, so that the recording is likely none of its classes.
-    """
-
-    path: Path
-    label: str = ""
-    probability: float = 0.0
-    error: str = ""
-    probabilities: tuple[float, ...] = ()
-    remarks: tuple[str, ...] = ()
-    rejected: bool = False
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of a recording: samples `start` to `stop` (None: its end) at the recording's own rate."""
-
-    path: Path
-    start: int = 0
-    stop: int | None = None
 
 
 class Classifier:
@@ -177,56 +149,24 @@ class Classifier:
     def predict_group(self, clips: Sequence[Any], *, n_clips: int) -> list[Prediction]:
         """:meth:`predict` for one of the :func:`groups` of `n_clips` clips."""
         config = self.bundle.feature_config
+        group = Group.read(clips, config)
         features = np.zeros((len(clips), *config.shape), np.float32)
-        length = np.ones(len(clips), np.int32)
-        errors: dict[int, str] = {}
-        remarks: list[list[str]] = [[] for _ in clips]
-        audio = np.zeros((len(clips), config.n_samples), np.int16)
-        files = [i for i, clip in enumerate(clips) if not isinstance(clip, np.ndarray)]
-        for i in range(len(clips)):
+        for i, clip in group.arrays.items():
             try:
-                if i in files:
-                    source, start, stop = _opened(clips[i])
-                    _, length[i] = load_clip(source, config, start=start, stop=stop, out=audio[i], remark=remarks[i].append)
-                else:
-                    y, length[i] = as_clip(clips[i], config, remark=remarks[i].append)
-                    features[i] = self._front_end.extract_batch(y[None], lengths=length[i : i + 1])[0]
+                y, group.length[i] = as_clip(clip, config, remark=group.remarks.setdefault(i, []).append)
+                features[i] = self._front_end.extract_batch(y[None], lengths=group.length[i : i + 1])[0]
             except AudioError as error:
-                audio[i] = 0
-                errors[i] = str(error)
-        if files:
+                group.errors[i] = str(error)
+        if files := group.files:
             rows = np.zeros(len(files), np.int64)  # each by itself, as an array is: its dither does not depend on the others
-            features[files] = self._front_end.extract_batch(audio[files], lengths=length[files], rows=rows)
-        given = probabilities(self._group_logits(features, length, self._n_rows(n_clips)), self.bundle.config.loss)
-        return [
-            Prediction(path, error=errors[i]) if i in errors else self._answer(path, given[i], tuple(remarks[i]))
-            for i, path in enumerate(map(_path_of, clips))
-        ]
-
-    def _answer(self, path: Path, given: NDArray[np.float64], remarks: tuple[str, ...]) -> Prediction:
-        best = int(given.argmax())
-        rejected = given[best] < (self.bundle.threshold or 0.0)
-        return Prediction(path, self.labels[best], float(given[best]), "", tuple(given.tolist()), remarks, bool(rejected))
+            features[files] = self._front_end.extract_batch(group.audio[files], lengths=group.length[files], rows=rows)
+        given = probabilities(self._group_logits(features, group.length, self._n_rows(n_clips)), self.bundle.config.loss)
+        return group.answers(given, self.labels, self.bundle.threshold)
 
     @cached_property
     def _front_end(self) -> FrontEnd:
         check_algorithm(self.bundle.feature_config, self.bundle.algorithm, where=str(self.bundle.folder))
         return FrontEnd(self.bundle.feature_config)
-
-
-def _opened(clip: Any) -> tuple[Path | BinaryIO, int, int | None]:
-    if isinstance(clip, Part):
-        return clip.path, clip.start, clip.stop
-    return (clip if hasattr(clip, "read") else Path(clip)), 0, None
-
-
-def _path_of(clip: Any) -> Path:
-    """Where a clip came from: ``Path()`` for an array, the name of a file object."""
-    if isinstance(clip, Part):
-        return clip.path
-    if isinstance(clip, np.ndarray):
-        return Path()
-    return Path(str(getattr(clip, "name", ""))) if hasattr(clip, "read") else Path(clip)
 
 
 def groups(clips: Sequence[Any]) -> Iterator[Sequence[Any]]:

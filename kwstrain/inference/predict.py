@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from kwsfeat import thread_count
-from kwstrain.inference.classifier import GROUP, Classifier, Part, Prediction, groups, load
+from kwstrain.inference.classifier import GROUP, Classifier, groups, load
+from kwstrain.inference.exported import ExportedClassifier, is_exported
+from kwstrain.inference.group import Part, Prediction
 
 __all__ = ["Prediction", "predict", "predict_all"]
 
@@ -28,7 +30,7 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     Parameters
     ----------
     run : path
-        A run folder.
+        A run folder, or an ONNX file that ``kwstrain export`` wrote.
     paths : sequence of path or binary file object
         Anything that libsndfile reads. One that cannot be read gives a Prediction with `error`.
     threads : int >= 1, optional
@@ -42,7 +44,7 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     Raises
     ------
     StoreError
-        If `run` is not a complete run folder.
+        If `run` is neither a complete run folder nor an exported file.
 
     Examples
     --------
@@ -52,7 +54,7 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     True
     False missing.wav: no such file
     """
-    classify = partial(load(run).predict_group, n_clips=len(paths))
+    classify = partial(opened(run).predict_group, n_clips=len(paths))
     for answers in _ahead(classify, groups(paths), threads):
         yield from answers
 
@@ -83,3 +85,8 @@ def _ahead(classify: Callable[[G], R], given: Iterable[G], threads: int | None) 
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def opened(run: str | Path) -> Classifier | ExportedClassifier:
+    """What classifies: a run folder, or an exported file."""
+    return ExportedClassifier(run) if is_exported(run) else load(run)

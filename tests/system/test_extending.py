@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from tones import WORDS, tone_clip
@@ -49,8 +50,13 @@ def run(folder: Path, package: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_page_has_a_network_a_layout_and_a_transform() -> None:
-    assert sorted(FILES) == ["kwsfeat/augment/transforms/toy.py", "kwsfeat/corpus/layouts/toy.py", "kwstrain/models/kws/toy.py"]
+def test_the_page_has_a_network_a_layout_a_transform_and_a_target() -> None:
+    assert sorted(FILES) == [
+        "kwsfeat/augment/transforms/toy.py",
+        "kwsfeat/corpus/layouts/toy.py",
+        "kwstrain/export/targets/toy.py",
+        "kwstrain/models/kws/toy.py",
+    ]
 
 
 def test_layout_transform_and_network_are_found_and_work(copy: Path) -> None:
@@ -72,6 +78,10 @@ def test_layout_transform_and_network_are_found_and_work(copy: Path) -> None:
     assert (bundle["train"]["arch"], bundle["train"]["options"]) == ("toy", {"hidden": 64})
     predicted = run(copy, "kwstrain", "predict", "run", f"recordings/{WORDS[1]}@voice3-19.wav").split("\t")
     assert predicted[1] == WORDS[1]
+    exported = json.loads(run(copy, "kwstrain", "export", "run", "words.npz", "--to", "npz", "--json"))
+    with np.load(copy / "words.npz") as arrays:
+        assert json.loads(bytes(arrays["labels"])) == sorted(WORDS)
+        assert exported["arrays"] == sorted(name for name in arrays.files if "/" in name)
 
 
 def test_an_unknown_name_is_answered_with_the_new_one(copy: Path) -> None:

@@ -13,12 +13,8 @@ import kwsfeat.cli
 import kwstrain.cli
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *(page for folder in ("docs", "docs/reference", "examples", "benchmarks") for page in (ROOT / folder).glob("*.md")),
-    ]
-)
+FOLDERS = ("docs", "docs/export", "docs/reference", "examples", "benchmarks")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))])
 COMMANDS: dict[str, click.Group] = {"kwsfeat": kwsfeat.cli.cli, "kwstrain": kwstrain.cli.cli}
 
 

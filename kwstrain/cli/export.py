@@ -1,0 +1,73 @@
+"""Commands about other runtimes: ``export``, ``check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kwsfeat.cli.console import Console, console_options, one_line
+from kwsfeat.cli.options import overwrite_option
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream.")
+@click.option("--license", "license_", metavar="TEXT", help="Of the weights, to stand in the file.  [default: not stated]")
+@overwrite_option
+@console_options
+def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool, console: Console) -> None:
+    """Write RUN as a file for another runtime, with the front end inside: samples in, probabilities out.
+
+    \b
+    onnx         clips of the length that was trained on; onnxruntime, in any language
+    onnx-int8    the same with weights of 8 bits, calibrated on the training clips
+    onnx-stream  pieces of a signal and states in, probabilities and states out
+
+    \b
+    kwstrain export runs/cnn words.onnx --to onnx
+    kwstrain predict words.onnx clip.wav
+    kwstrain check words.onnx
+    """
+    from kwstrain.export.export import NO_LICENSE
+    from kwstrain.export.export import export as export_run
+
+    said = export_run(run, to, out, license=license_ or NO_LICENSE, overwrite=overwrite, note=console.note)
+    console.data(_lines(said), said)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@console_options
+def check(path: Path, console: Console) -> None:
+    """What an exported FILE takes and gives, what it is made of, what it was trained on, and where it does not run.
+
+    \b
+    kwstrain check words.onnx
+    """
+    from kwstrain.export.check import check as check_file
+
+    said = check_file(path).to_dict()
+    console.data(_lines(said), said)
+
+
+def _lines(values: dict[str, Any]) -> str:
+    """A name and its value on each line."""
+    width = max(map(len, values))
+    return "\n".join(f"{name:{width}}  {one_line(_text(value))}" for name, value in values.items() if value not in ({}, [], "", None))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
+    return (
+        f"{value:,}"
+        if isinstance(value, int) and not isinstance(value, bool)
+        else f"{value:.4g}"
+        if isinstance(value, float)
+        else str(value)
+    )

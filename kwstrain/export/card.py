@@ -1,0 +1,61 @@
+"""What travels with every export: labels, features, thresholds; a licence, and a card of the data and of how well it did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kwsfeat import Reader, StoreError
+from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.description import Description, Kind
+from kwstrain.io import read_json
+
+
+def describe(bundle: Bundle, kind: Kind, *, license: str, latency_s: float) -> Description:
+    """All that the file says of itself."""
+    return Description(
+        kind=kind,
+        labels=bundle.labels,
+        features=bundle.feature_config,
+        algorithm=bundle.algorithm,
+        arch=bundle.config.arch,
+        threshold=bundle.threshold,
+        operating_point=_json(bundle.folder / "detector.json"),
+        latency_s=latency_s,
+        license=license,
+        card=card(bundle),
+    )
+
+
+def card(bundle: Bundle) -> dict[str, Any]:
+    """The network, its data and its scores, as far as the run folder and its file still tell."""
+    summary = _json(bundle.folder / "summary.json")
+    scores = {split: _json(bundle.folder / f"{split}.json").get("accuracy") for split in ("validation", "test")}
+    best = summary.get("best")
+    if scores["validation"] is None and isinstance(best, dict):
+        scores["validation"] = best.get("val_accuracy")
+    return {
+        "network": bundle.config.arch,
+        "parameters": bundle.parameters,
+        "options": bundle.config.options,
+        "accuracy": {split: value for split, value in scores.items() if value is not None},
+        "data": _data(bundle),
+    }
+
+
+def _data(bundle: Bundle) -> dict[str, Any]:
+    """The file that was trained on: its name, not where it lay."""
+    named = {"file": Path(bundle.data).name}
+    try:
+        with Reader(bundle.data) as reader:
+            counts = {label: int((reader.label == i).sum()) for i, label in enumerate(reader.labels)}
+            return {**named, "seal": reader.seal, "clips": counts, "speakers": len(set(reader.speaker.tolist()) - {""})}
+    except (StoreError, OSError):
+        return named
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return {}

@@ -1,0 +1,114 @@
+"""Check: what an exported file is. A module in ``kwstrain/export/checks/`` that defines ``CHECK`` reads one kind of file."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from kwsfeat import StoreError
+from kwstrain.inference.description import Description
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What is to be said of a file.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    format : str
+        What it is.
+    bytes : int
+        Its size.
+    inputs, outputs, states : dict
+        Name -> type and shape, in words. States are inputs and outputs of a stream: zeros at its beginning.
+    ops : dict
+        Operation -> how often it occurs.
+    not_on : dict
+        Where it does not run -> why.
+    about : dict
+        What the file says of itself.
+    """
+
+    path: str
+    format: str
+    bytes: int
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    states: dict[str, str]
+    ops: dict[str, int]
+    not_on: dict[str, str]
+    about: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        values = asdict(self)
+        told = values.pop("about")
+        return {**values, **told}
+
+
+@dataclass(frozen=True)
+class Check:
+    """How files that end in `suffix` are looked at."""
+
+    suffix: str
+    look: Callable[[Path], Checked]
+
+
+@cache
+def checks() -> dict[str, Check]:
+    """Suffix -> check."""
+    package = import_module("kwstrain.export.checks")
+    modules = (import_module(one.name) for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
+    return {module.CHECK.suffix: module.CHECK for module in modules}
+
+
+def check(path: str | os.PathLike[str]) -> Checked:
+    """Look at an exported file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    Checked
+        What it takes and gives, what it is made of, and where it does not run.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, damaged, or none of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"{path}: no such file")
+    if path.suffix not in checks():
+        raise StoreError(f"{path} is not an exported file: those end in {', '.join(checks())}")
+    return checks()[path.suffix].look(path)
+
+
+def about(described: Description) -> dict[str, Any]:
+    """What a description tells a reader."""
+    c = described.features
+    shape = " x ".join(map(str, c.shape))
+    return {
+        "kind": described.kind,
+        "labels": list(described.labels),
+        "threshold": described.threshold,
+        "operating_point": described.operating_point,
+        "sr": c.sr,
+        "features": f"{c.output} {shape}, fingerprint {c.fingerprint}",
+        "latency_s": described.latency_s,
+        "preparation": described.preparation,
+        "license": described.license,
+        "card": described.card,
+    }

@@ -1,0 +1,1 @@
+"""How exported files are looked at, one file a kind."""

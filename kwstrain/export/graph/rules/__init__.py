@@ -1,0 +1,1 @@
+"""How JAX's operations are written as ONNX nodes, one file a kind."""

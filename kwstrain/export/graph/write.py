@@ -1,0 +1,158 @@
+"""The finished graph as an ONNX model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from kwsfeat import __version__
+from kwstrain.export.graph.builder import Builder, Node, digest
+from kwstrain.export.graph.translate import Translator
+from kwstrain.export.graph.value import BATCH, Array, Shape, Value
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 17
+IR_VERSION = 8  # of opset 17; runtimes of 2022 read it
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the graph. One with a `default` may be left out; where the network does not need it, the graph has none."""
+
+    name: str
+    shape: Shape
+    dtype: Any = np.float32
+    default: Array | None = None
+
+
+def write(function: Callable[..., Any], inputs: Sequence[Input], outputs: Sequence[str], properties: Mapping[str, str]) -> onnx.ModelProto:
+    """A JAX function of arrays as an ONNX model.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one array for each of `inputs`, gives one, or a tuple with one for each of `outputs`.
+    inputs : sequence of Input
+        An axis of size BATCH has any size in the model.
+    outputs : sequence of str
+        Their names.
+    properties : mapping
+        What the model says of itself.
+
+    Raises
+    ------
+    ConfigError
+        If the function computes something that there is no rule for.
+    """
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*(jax.ShapeDtypeStruct(one.shape, one.dtype) for one in inputs))
+    graph = Builder()
+    first = next((one for one in inputs if BATCH in one.shape), None)
+    if first is not None:
+        (size,) = graph.emit("Shape", first.name)
+        axis = np.array([first.shape.index(BATCH)], np.int64)
+        (graph.n_clips,) = graph.emit("Gather", size, axis)
+    given = Translator(graph).run(closed, [_given(graph, one) for one in inputs])
+    results = []
+    for name, value, shape in zip(outputs, given, jax.tree.leaves(shapes), strict=True):
+        value = graph.full(value, shape.shape)
+        graph.nodes.append(Node("Identity", name, [value.name], [name]))
+        results.append(Value(name, value.stored, value.dtype))
+    return _model(graph, inputs, results, properties)
+
+
+def _given(graph: Builder, one: Input) -> Value:
+    """An input as the network reads it; a default is one value for all clips."""
+    value = Value(one.name, one.shape, np.dtype(one.dtype))
+    return value if one.default is None else replace(value, name=graph.repeated(one.name, one.shape))
+
+
+def _model(graph: Builder, inputs: Sequence[Input], outputs: Sequence[Value], properties: Mapping[str, str]) -> onnx.ModelProto:
+    from onnx import checker, helper, numpy_helper
+
+    constants: dict[str, Any] = {}
+    nodes = _needed(graph.nodes, {one.name for one in outputs})
+    used = _used(nodes)
+    kept = [one for one in inputs if one.name in used or one.default is None]
+    written = [_node(node, constants) for node in nodes]
+    constants.update({one.name: numpy_helper.from_array(one.default, one.name) for one in kept if one.default is not None})
+    model = helper.make_model(
+        helper.make_graph(
+            written,
+            "kwstrain",
+            [_information(one.name, one.shape, np.dtype(one.dtype), free=one.default is not None) for one in kept],
+            [_information(one.name, one.stored, one.dtype) for one in outputs],
+            list(constants.values()),
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="kwstrain",
+        producer_version=__version__,
+    )
+    helper.set_model_props(model, dict(properties))
+    checker.check_model(model, full_check=True)
+    return model
+
+
+def _needed(nodes: list[Node], wanted: set[str]) -> list[Node]:
+    """The nodes that the wanted tensors depend on."""
+    wanted, kept = set(wanted), []
+    for node in reversed(nodes):
+        if wanted & set(node.outputs):
+            kept.append(node)
+            wanted |= _used([node])
+    return kept[::-1]
+
+
+def _used(nodes: list[Node]) -> set[str]:
+    names = {one for node in nodes for one in node.inputs if isinstance(one, str)}
+    for node in nodes:
+        if "body" in node.attributes:
+            names |= _used(node.attributes["body"][0].nodes)
+    return names
+
+
+def _node(node: Node, constants: dict[str, Any]) -> Any:
+    from onnx import helper, numpy_helper
+
+    if node.op == "Constant":
+        (value,) = node.inputs
+        assert not isinstance(value, str)
+        return helper.make_node("Constant", [], node.outputs, name=node.name, value=numpy_helper.from_array(value))
+    inputs = [one if isinstance(one, str) else _constant(one, node.name, constants) for one in node.inputs]
+    attributes = dict(node.attributes)
+    if "body" in attributes:
+        inner, given, outputs = attributes["body"]
+        attributes["body"] = helper.make_graph(
+            [_node(one, constants) for one in _needed(inner.nodes, {one.name for one in outputs})],
+            node.name,
+            [_information(one.name, one.stored, one.dtype) for one in given],
+            [_information(one.name, one.stored, one.dtype) for one in outputs],
+        )
+    if node.op == "Cast":
+        attributes["to"] = helper.np_dtype_to_tensor_dtype(attributes["to"])
+    return helper.make_node(node.op, inputs, node.outputs, name=node.name, **attributes)
+
+
+def _constant(value: Array, of: str, constants: dict[str, Any]) -> str:
+    """The name of an initialiser; equal ones are stored once."""
+    from onnx import numpy_helper
+
+    value = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
+    key = digest(value)
+    if key not in constants:
+        constants[key] = numpy_helper.from_array(value, f"{of}_weights_{len(constants)}")
+    return str(constants[key].name)
+
+
+def _information(name: str, shape: Shape, dtype: np.dtype[Any], *, free: bool = False) -> Any:
+    from onnx import helper
+
+    batch = "n" if free else "batch"  # a default may be one value for all clips
+    symbols = [batch if n == BATCH else n for n in shape]
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), symbols)

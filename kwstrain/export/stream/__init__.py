@@ -1,0 +1,1 @@
+"""A run on a stream as one step: samples and states in, probabilities and states out."""

@@ -1,0 +1,1 @@
+"""The formats that ``kwstrain export --to`` knows, one file each."""

@@ -1,0 +1,40 @@
+"""Golden runs that know where their file lies, and what runs an exported graph."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+
+
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden runs and files, each run beside the file that it was trained on."""
+    folder = tmp_path_factory.mktemp("golden")
+    for run, file in {"cnn": "words.h5", "lstm": "words.h5", "lstm-raw": "raw.h5"}.items():
+        shutil.copytree(GOLDEN / run, folder / run)
+        shutil.copy(GOLDEN / file, folder / file)
+        bundle = json.loads((folder / run / "bundle.json").read_text())
+        (folder / run / "bundle.json").write_text(json.dumps({**bundle, "data": str(folder / file)}))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_graph() -> Callable[..., list[np.ndarray]]:
+    """What a model gives: ``run_graph(model, name=array, ...)``."""
+    runtime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
+
+    def run(model: Any, **inputs: np.ndarray) -> list[np.ndarray]:
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return list(session.run(None, inputs))
+
+    return run
