@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kwstrain.models.layers.operations import PLAIN, Operations
 from kwstrain.operations.conv import conv2d, conv2d_forward
 from kwstrain.operations.lstm import lstm_chunk
+from kwstrain.operations.networks import together
 from kwstrain.operations.pool import max_pool
 
 
@@ -13,7 +16,8 @@ def for_training(backend: str) -> Operations:
 
     `backend` is ``cpu``, ``gpu`` or ``tpu``.
     """
-    return Operations(conv2d=conv2d if backend == "cpu" else PLAIN.conv2d, max_pool=max_pool, lstm_chunk=lstm_chunk)
+    own = Operations(max_pool=max_pool, lstm_chunk=lstm_chunk)
+    return replace(own, conv2d=conv2d, together=together) if backend == "cpu" else own
 
 
 def for_inference(backend: str) -> Operations:

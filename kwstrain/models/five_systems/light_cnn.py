@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.common import BatchNorm, Conv, dense, flatten, pooled_size
+from kwstrain.models.layers.operations import PLAIN
 from kwstrain.models.network import Network
 from kwstrain.models.options import Options, option
 from kwstrain.models.registry import ModelSpec, Published
@@ -39,13 +40,17 @@ class LightCNN(Network):
         self.dense2 = dense(128, 128, dtype=dtype, rngs=rngs)
         self.norm2 = BatchNorm(128, dtype=dtype, rngs=rngs)
         self.out = dense(128, n_classes, dtype=dtype, rngs=rngs)
+        self.operations = PLAIN
 
-    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        x = self.norm(x[..., None])
+    def by_parts(self, x: jax.Array) -> jax.Array:
+        """The convolutions, ``(batch, rows, columns, 1)`` to ``(batch, rows out, columns out, 32)``."""
         # Pooling before the ReLU gives the same values as after it, from a quarter of the map.
         x = self.dropout(nnx.relu(self.conv2.pooled(nnx.relu(self.conv1(x)))))
         x = self.dropout(nnx.relu(self.conv4.pooled(nnx.relu(self.conv3(x)))))
-        x = self.dropout(nnx.relu(self.conv5.pooled(x)))
+        return self.dropout(nnx.relu(self.conv5.pooled(x)))
+
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+        x = self.operations.together(self, self.norm(x[..., None]))
         x = self.norm1(nnx.relu(self.dense1(flatten(x))))
         x = self.norm2(nnx.relu(self.dense2(x)))
         return self.out(x).astype(jnp.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -106,6 +106,18 @@ def _sigmoid(z: jax.Array) -> jax.Array:
     return 0.5 * jnp.tanh(0.5 * z) + 0.5
 
 
+class OfParts(Protocol):
+    """Layers in a row, which an operation may compute as one."""
+
+    def by_parts(self, x: jax.Array) -> jax.Array:
+        """What they give for `x`, one after another."""
+
+
+def together(layers: OfParts, x: jax.Array) -> jax.Array:
+    """What `layers` give for `x`."""
+    return layers.by_parts(x)
+
+
 @dataclass(frozen=True)
 class Operations:
     """What a layer computes by. Each has the signature and the values of the function of its name in this module."""
@@ -113,6 +125,7 @@ class Operations:
     conv2d: Callable[..., jax.Array] = conv2d
     max_pool: Callable[[jax.Array], jax.Array] = max_pool
     lstm_chunk: Callable[..., tuple[State, Any]] = lstm_chunk
+    together: Callable[[Any, jax.Array], jax.Array] = together
 
 
 PLAIN = Operations()
