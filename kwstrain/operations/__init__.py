@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 from kwstrain.models.layers.operations import PLAIN, Operations
@@ -14,10 +15,13 @@ from kwstrain.operations.pool import max_pool
 def for_training(backend: str) -> Operations:
     """With gradients of their own; on an accelerator convolutions keep XLA's.
 
-    `backend` is ``cpu``, ``gpu`` or ``tpu``.
+    `backend` is ``cpu``, ``gpu`` or ``tpu``. With ``KWSTRAIN_KERNELS=0`` in the environment no kernels but XLA's are called.
     """
     own = Operations(max_pool=max_pool, lstm_chunk=lstm_chunk)
-    return replace(own, conv2d=conv2d, together=together) if backend == "cpu" else own
+    if backend != "cpu":
+        return own
+    own = replace(own, conv2d=conv2d)
+    return own if os.environ.get("KWSTRAIN_KERNELS") == "0" else replace(own, together=together)
 
 
 def for_inference(backend: str) -> Operations:

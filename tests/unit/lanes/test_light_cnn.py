@@ -53,12 +53,13 @@ def test_the_same_weights_after_three_steps():
         np.testing.assert_allclose(mine, plain, rtol=0, atol=1e-4 * max(1e-2, float(np.abs(plain).max())))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_only_float32_goes_through_the_kernels(dtype, monkeypatch):
+@pytest.mark.parametrize(("dtype", "setting"), [("float32", ""), ("float32", "0"), ("bfloat16", "")])
+def test_only_float32_goes_through_the_kernels_unless_they_are_off(dtype, setting, monkeypatch):
+    monkeypatch.setenv("KWSTRAIN_KERNELS", setting)
     found = []
     model = create("cnn", input_shape=SHAPE, n_classes=5, dtype=dtype)
     model.eval()
     model.use(operations.for_training("cpu"))
     monkeypatch.setattr("kwstrain.operations.light_cnn.images", lambda network, x: found.append(x) or network.by_parts(x))
     assert jax.eval_shape(model, jnp.zeros((2, *SHAPE))).shape == (2, 5)
-    assert len(found) == (dtype == "float32")
+    assert len(found) == (dtype == "float32" and setting != "0")
