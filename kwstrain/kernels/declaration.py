@@ -36,7 +36,10 @@ _NUMPY = {"f32": "float32", "i32": "int32", "u32": "uint32", "u8": "uint8"}
 
 @dataclass(frozen=True)
 class Buffer:
-    """An array of a kernel: ``f32[b, h, w, c, L]`` is float32 of five axes; L is LANES, other letters are sizes, alike where they recur."""
+    """An array of a kernel: ``f32[b, h, w, c, L]`` is float32 of five axes.
+
+    L is LANES, a number is a size, other letters are sizes that are alike where they recur.
+    """
 
     name: str
     dtype: str
@@ -73,9 +76,11 @@ class Kernel:
             if len(given) != len(buffers):
                 raise ValueError(f"{self.target} has {len(buffers)} {what} ({', '.join(b.name for b in buffers)}), not {len(given)}")
             for buffer, array in zip(buffers, given, strict=True):
-                known = ", ".join(f"{axis} = {n}" for axis, n in sizes.items() if axis in buffer.axes and axis != "L")
+                known = ", ".join(
+                    f"{axis} = {n}" for axis, n in sizes.items() if axis in buffer.axes and axis != "L" and not axis.isdigit()
+                )
                 alike = len(array.shape) == len(buffer.axes) and np.dtype(array.dtype).name == _NUMPY[buffer.dtype]
-                if not alike or any(sizes.setdefault(axis, n) != n for axis, n in zip(buffer.axes, array.shape, strict=True)):
+                if not alike or any(sizes.setdefault(axis, _size(axis, n)) != n for axis, n in zip(buffer.axes, array.shape, strict=True)):
                     wanted = f"{buffer}, {known}" if known else f"{buffer}"
                     raise ValueError(f"{self.target}: {buffer.name} must be {wanted}, not {array.dtype} {array.shape}")
         if set(numbers) != set(self.numbers):
@@ -107,6 +112,11 @@ def kernel(*, results: Mapping[str, str], numbers: Sequence[str] = (), **argumen
         part, by several threads at a time: parts must not write the same values.
     """
     return lambda function: Kernel(function, arguments, results, numbers)
+
+
+def _size(axis: str, n: int) -> int:
+    """What an axis of this name must be, where nothing else says so than that one was `n`."""
+    return int(axis) if axis.isdigit() else n
 
 
 @cache
@@ -189,6 +199,8 @@ def _alike(buffers: Sequence[Buffer]) -> tuple[tuple[int, int, int, int, int], .
         for axis, name in enumerate(buffer.axes):
             if name == "L":
                 found.append((i, axis, -1, -1, LANES))
+            elif name.isdigit():
+                found.append((i, axis, -1, -1, int(name)))
             elif name in first:
                 found.append((i, axis, *first[name], 0))
             else:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import jax
 
 from kwstrain.models.five_systems.light_cnn import LightCNN
+from kwstrain.models.kws.bcresnet import BCResNet
 from kwstrain.models.layers.operations import OfParts
-from kwstrain.operations import light_cnn
+from kwstrain.operations import bcresnet, light_cnn
 
 
 def together(layers: OfParts, x: jax.Array) -> jax.Array:
     """What `layers` give for `x`; by their parts where there are no kernels for them."""
     if isinstance(layers, LightCNN) and light_cnn.suits(layers):
         return light_cnn.images(layers, x)
+    if isinstance(layers, BCResNet) and bcresnet.suits(layers, x):
+        return bcresnet.frames(layers, x)
     return layers.by_parts(x)

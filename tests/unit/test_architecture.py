@@ -58,7 +58,7 @@ ORDER = {
 # Folders inside a package that have an order of their own.
 INNER = {
     "kwsfeat/kernels": ["_cache", "_jit", "simd", "simd_int", "pointer_table", "crc", "statistics", "fft", "spectrum", "micro", "waveform"],
-    "kwstrain/kernels": ["frame", "threads", "declaration", "call", "stream", "registers", "conv", "pooled", "weight_gradient"],
+    "kwstrain/kernels": ["frame", "threads", "declaration", "call", "stream", "registers", "conv", "pooled", "weight_gradient", "broadcast"],
 }
 # What the commands of both programs have in common, which kwstrain's may import.
 SHARED = ("cli.boundary", "cli.console", "cli.options")

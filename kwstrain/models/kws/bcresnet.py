@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, norm
+from kwstrain.models.layers.operations import PLAIN
 from kwstrain.models.network import Network
 from kwstrain.models.outlines.bcresnet import OPTIONS, STAGES, BCResNetOptions
 from kwstrain.models.registry import ModelSpec, Published
@@ -92,9 +93,14 @@ class BCResNet(Network):
         self.expand = FrameConv(n_in, width[-1], (1, 1), dtype=dtype, rngs=rngs)
         self.expand_norm = norm(width[-1], dtype=dtype, rngs=rngs)
         self.out = FrameConv(width[-1], n_classes, (1, 1), use_bias=True, dtype=dtype, rngs=rngs)
+        self.operations = PLAIN
 
     def frames(self, x: jax.Array) -> jax.Array:
         """``(batch, n_frames, 32 tau)``: what each frame contributes to the mean."""
+        return self.operations.together(self, x)
+
+    def by_parts(self, x: jax.Array) -> jax.Array:
+        """The same, layer by layer."""
         x = nnx.relu(self.stem_norm(self.stem(x[..., None])))
         for block in self.blocks:
             x = block(x)
