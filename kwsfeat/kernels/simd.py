@@ -80,10 +80,6 @@ def _ints(value: int) -> ir.Constant:
     return ir.Constant(_INTS, [value] * LANES)
 
 
-def _all(kind: ir.VectorType, value: float) -> ir.Constant:
-    return ir.Constant(kind, [float(np.float32(value)) if kind.element == _F32 else int(value)] * kind.count)
-
-
 @intrinsic
 def load(typingctx, array, index):
     """The LANES values that start at array[index]; int16 becomes float32."""
@@ -315,31 +311,6 @@ def transposed(builder, rows):
     for _ in range(LANES.bit_length() - 1):
         rows = [_shuffle(builder, rows[i // 2], rows[i // 2 + half], high if i % 2 else low) for i in range(LANES)]
     return rows
-
-
-@intrinsic
-def exp(typingctx, value):
-    """The exponential of a `vec` or an `octet`, relative error below 2e-7; beyond -87 and 88 that of the bound; NaN stays NaN.
-
-    x = n ln 2 + r with n whole and |r| <= ln 2 / 2; 2**n goes into the exponent bits, and exp(r) is Taylor's polynomial.
-    """
-
-    def codegen(context, builder, sig, args):
-        kind, x = args[0].type, args[0]
-        ints = ir.VectorType(_I32, kind.count)
-        for bound, order in ((-87.0, "<"), (88.0, ">")):
-            x = builder.select(builder.fcmp_ordered(order, x, _all(kind, bound)), _all(kind, bound), x)
-        n = _intrinsic_call(builder, "rint", [builder.fmul(x, _all(kind, 1 / np.log(2)))])
-        r = _intrinsic_call(builder, "fma", [n, _all(kind, -0.693359375), x])
-        r = _intrinsic_call(builder, "fma", [n, _all(kind, 2.12194440e-4), r])
-        p = _all(kind, 1 / 5040)
-        for c in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
-            p = _intrinsic_call(builder, "fma", [p, r, _all(kind, c)])
-        power = builder.shl(builder.add(builder.fptosi(n, ints), _all(ints, 127)), _all(ints, 23))
-        scaled = builder.fmul(p, builder.bitcast(power, kind))
-        return builder.select(builder.fcmp_unordered("uno", x, x), x, scaled)
-
-    return value(value), codegen
 
 
 @intrinsic

@@ -72,6 +72,8 @@ def _left(conv: FrameConv) -> int:
 def _affine(norm: BatchNorm, parts: int = 1) -> Affine:
     from kwstrain.operations.broadcast import Affine
 
+    if norm.scale is None or norm.bias is None:
+        raise TypeError("every norm of this network has a scale and a bias")
     return Affine(norm.scale[...].reshape(parts, -1), norm.bias[...].reshape(parts, -1))
 
 

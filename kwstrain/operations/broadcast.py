@@ -140,8 +140,8 @@ def _block_backward(steps: Steps, saved: Any, gradient: Any) -> Any:
     dout = gradient[0]
     clips, frames, bands_in, n = y.shape
     bands, parts = out.shape[2], len(weights.band_norm.scale)
-    band_norm = _Norm(*of_bands, weights.band_norm.scale, clips * frames * bands // parts)
-    time_norm = _Norm(*of_time, weights.time_norm.scale, clips * frames)
+    band_norm = _Norm(of_bands[0], of_bands[1], weights.band_norm.scale, clips * frames * bands // parts)
+    time_norm = _Norm(of_time[0], of_time[1], weights.time_norm.scale, clips * frames)
     stride, over_time = {"stride": steps.stride}, {"dilation": steps.dilation, "left": steps.left}
     source = (y, entry, weights.over_bands)
     du, time_sums, band_sums, dmix = kernel_call(
@@ -160,7 +160,7 @@ def _block_backward(steps: Steps, saved: Any, gradient: Any) -> Any:
     )  # fmt: skip
     d_enter, d_enter_norm = None, None
     if weights.enter is not None and weights.enter_norm is not None:
-        back, d_enter_norm = _Norm(*of_enter, weights.enter_norm.scale, clips * frames * bands_in).back(sums)
+        back, d_enter_norm = _Norm(of_enter[0], of_enter[1], weights.enter_norm.scale, clips * frames * bands_in).back(sums)
         dx, d_enter = kernel_call(
             pointwise.pointwise_backward, (_of(*x.shape), _of(clips, *weights.enter.shape)), dx, y, back[:, 0], x, weights.enter.T
         )
@@ -195,7 +195,7 @@ def _first_forward(steps: StemSteps, x: jax.Array, weight: jax.Array, affine: Af
 def _first_backward(steps: StemSteps, saved: Any, gradient: Any) -> Any:
     x, weight, affine, y, of_batch = saved
     clips, frames, bands, n = y.shape
-    norm = _Norm(*of_batch, affine.scale, clips * frames * bands)
+    norm = _Norm(of_batch[0], of_batch[1], affine.scale, clips * frames * bands)
     back, d_affine = norm.back(kernel_call(pointwise.enter_backward, [_of(clips, 2, n)], gradient[0], y, norm.entry))
     d_weight = kernel_call(
         stem.stem_backward, [_of(clips, *weight.shape)], gradient[0], y, norm.entry, back[:, 0], x, **steps._asdict()

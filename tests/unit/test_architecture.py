@@ -57,13 +57,37 @@ ORDER = {
 }
 # Folders inside a package that have an order of their own.
 INNER = {
-    "kwsfeat/kernels": ["_cache", "_jit", "simd", "simd_int", "pointer_table", "crc", "statistics", "fft", "spectrum", "micro", "waveform"],
-    "kwstrain/kernels": ["frame", "threads", "declaration", "call", "stream", "registers", "conv", "pooled", "weight_gradient", "broadcast"],
+    "kwsfeat/kernels": [
+        "_cache",
+        "_jit",
+        "simd",
+        "simd_int",
+        "simd_exp",
+        "pointer_table",
+        "crc",
+        "statistics",
+        "fft",
+        "spectrum",
+        "micro",
+        "waveform",
+    ],
+    "kwstrain/kernels": [
+        "frame",
+        "threads",
+        "declaration",
+        "call",
+        "stream",
+        "registers",
+        "conv",
+        "pooled",
+        "weight_gradient",
+        "broadcast",
+    ],
 }
 # What the commands of both programs have in common, which kwstrain's may import.
 SHARED = ("cli.boundary", "cli.console", "cli.options")
 # What the kernels of both packages have in common: how they are compiled, and the vector type.
-FOR_KERNELS = ("kernels._jit", "kernels.simd")
+FOR_KERNELS = ("kernels._jit", "kernels.simd", "kernels.simd_exp")
 MOST_FILES = 12
 MOST_LINES = 400
 COMMENTED = ("kwsfeat", "kwstrain", "tests", "benchmarks", "docs", "examples")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from kwsfeat.kernels._jit import inlined, stage
-from kwsfeat.kernels.simd import at_least, exp, fma, load_octet, splat_octet, store
+from kwsfeat.kernels.simd import at_least, fma, load_octet, splat_octet, store
+from kwsfeat.kernels.simd_exp import exp
 from kwstrain.kernels.broadcast.entered import add_to, entered, new_sums, triple, write_sums
 from kwstrain.kernels.broadcast.products import multiply, zero
 from kwstrain.kernels.declaration import kernel

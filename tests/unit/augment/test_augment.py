@@ -399,7 +399,7 @@ def test_a_policy_needs_noise_where_a_part_of_a_part_does():
     )
     assert Policy("nested", nested).needs_noise
     assert not Policy("gain", "[[chain.parts]]\nkind = 'gain'").needs_noise
-    assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False]
+    assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False, True]
 
 
 @pytest.mark.parametrize("shift", [-16000, 16000, 24000, -24000])

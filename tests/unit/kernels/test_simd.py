@@ -7,6 +7,7 @@ import pytest
 
 from kwsfeat.kernels import simd
 from kwsfeat.kernels._jit import LANES, jit
+from kwsfeat.kernels.simd_exp import exp
 
 f32 = np.float32
 
@@ -113,3 +114,24 @@ def test_aligned_memory_starts_on_a_cache_line_and_is_zero():
         assert a.ctypes.data % 64 == 0
         assert a.shape == (n,)
         assert not a.any()
+
+
+@jit
+def _exponentials(x, out):
+    for i in range(0, len(x), 8):
+        simd.store(out, i, exp(simd.load_octet(x, i)))
+
+
+def test_the_exponential_is_that_of_float64_to_rounding():
+    x = np.linspace(-87, 88, 8 * 20_000, dtype=f32)
+    out = np.empty_like(x)
+    _exponentials(x, out)
+    np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=2e-7)
+
+
+def test_the_exponential_beyond_its_bounds():
+    x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 0, -0.0, 88], f32)
+    out = np.empty_like(x)
+    _exponentials(x, out)
+    assert np.isnan(out[0])
+    np.testing.assert_allclose(out[1:], np.exp([88, -87, 88, -87, 0, 0, 88]), rtol=2e-7)
