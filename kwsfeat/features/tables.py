@@ -46,7 +46,7 @@ class FrontEndTables:
 
     Examples
     --------
-    >>> from kwsfeat import preset
+    >>> from kwsfeat import front_end_tables, preset
     >>> front_end_tables(preset("mfcc")).dct.shape
     (13, 40)
     """
@@ -80,7 +80,7 @@ def front_end_tables(config: FeatureConfig) -> FrontEndTables:
 
     Examples
     --------
-    >>> from kwsfeat import preset
+    >>> from kwsfeat import front_end_tables, preset
     >>> tables = front_end_tables(preset("logmel"))
     >>> tables.window.shape, tables.mel.shape, tables.pad_left
     ((512,), (40, 257), 256)

@@ -60,7 +60,9 @@ def test_the_page_has_a_network_a_layout_a_transform_and_a_target() -> None:
 
 
 def test_layout_transform_and_network_are_found_and_work(copy: Path) -> None:
-    built = json.loads(run(copy, "kwsfeat", "build", "recordings", "words.h5", "--augment", "echo.toml", "--json", "--quiet"))
+    built = json.loads(
+        run(copy, "kwsfeat", "build", "recordings", "words.h5", "--silence-share", "0", "--augment", "echo.toml", "--json", "--quiet")
+    )
     from kwsfeat import Reader
 
     with Reader(copy / "words.h5") as file:
@@ -68,7 +70,7 @@ def test_layout_transform_and_network_are_found_and_work(copy: Path) -> None:
         assert {str(name) for name in file.speaker} == {f"voice{n}" for n in range(12)}
         n_train = int((file.split == "train").sum())
         assert built["n_clips"] == file.n_clips == 72 + n_train // 2  # the training recordings, and one copy of each
-    run(copy, "kwsfeat", "build", "recordings", "plain.h5", "--quiet")
+    run(copy, "kwsfeat", "build", "recordings", "plain.h5", "--silence-share", "0", "--quiet")
     quick = ["-s", "epochs=40", "-s", "lr=0.01", "-s", "batch=16", "-s", "options.hidden=64", "-s", "gradient_histograms=false", "-q"]
     run(copy, "kwstrain", "fit", "plain.h5", "--arch", "toy", "--augment", "echo.toml", "--out", "run", *quick)
     result = json.loads(run(copy, "kwstrain", "evaluate", "run", "--json"))
