@@ -160,7 +160,7 @@ def _no_field(name: str, names: list[str], arch: str) -> UnknownNameError:
     known = {option.name: f"options.{option.name}" for option in fields(spec(arch).options)} | dict(zip(names, names, strict=True))
     if near := nearest(name, known):
         return UnknownNameError(f"{name!r} is not a field of TrainConfig: did you mean {' or '.join(known[one] for one in near)}?")
-    return unknown_name("field of TrainConfig", name, dict.fromkeys([*names, *known.values()]))
+    return unknown_name("field of TrainConfig", name, dict.fromkeys(known.values()))
 
 
 def defaults(arch: str) -> TrainConfig:

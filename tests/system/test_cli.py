@@ -199,7 +199,7 @@ def test_a_word_without_files_is_skipped_and_said(tiny_corpus: Path, tmp_path: P
     (tmp_path / "own" / "maybe").mkdir(parents=True)
     for word in WORDS:
         (tmp_path / "own" / word).symlink_to(tiny_corpus / word)
-    assert main(["build", str(tmp_path / "own"), str(tmp_path / "a.h5")]) == 3
+    assert main(["build", str(tmp_path / "own"), str(tmp_path / "a.h5"), "--silence-share", "0"]) == 3
     assert "maybe: a word without recordings" in capsys.readouterr().err
     assert Reader(tmp_path / "a.h5").n_clips == 72
 
@@ -249,7 +249,7 @@ def test_verbose_lists_everything(tiny_corpus: Path, tmp_path: Path, capsys: pyt
 
     source = str(tmp_path / "own")
     brief = said("build", source, str(tmp_path / "a.h5"))
-    full = said("build", source, str(tmp_path / "b.h5"), "-v")
+    full = said("build", source, str(tmp_path / "b.h5"), "-v", "--silence-share", "0")
     assert sum("bad" in line for line in brief.splitlines()) == 20
     assert "and 5 more: -v or --json lists all" in brief
     assert {f"bad{i}.wav" for i in range(25)} <= {Path(line.split(":")[0]).name for line in full.splitlines()}

@@ -79,7 +79,17 @@ def _unpack_tar(archive: Path, target: Path) -> None:
             elif not (member.isfile() or member.isdir()):
                 raise CorpusError(f"{archive}: refused: {member.name} is a device or pipe, not a file")
         _check_space(archive, target, sum(member.size for member in members if member.isfile()))
-        tar.extractall(target, members, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(target, members, filter="data")
+        else:  # Python before 3.11.4
+            tar.extractall(target, [_plain(member) for member in members])
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """`member` with no rights and no owner but those of what we write ourselves; names and links were checked."""
+    member.mode = 0o755 if member.isdir() else 0o644
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
 
 
 def _stream(archive: Path) -> IO[bytes]:

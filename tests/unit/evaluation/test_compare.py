@@ -53,5 +53,5 @@ def test_an_unknown_choice_suggests_fields_and_options_of_the_network(arch: str,
 
 
 def test_an_unknown_choice_that_is_like_nothing_lists_both() -> None:
-    with pytest.raises(UnknownNameError, match=r"there are arch, .*options\.units"):
+    with pytest.raises(UnknownNameError, match=r"there are .*options\.units, .*arch, "):
         changed(defaults("lstm"), {"qqqqqq": 3})

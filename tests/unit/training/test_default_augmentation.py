@@ -39,9 +39,9 @@ def test_a_file_that_cannot_give_fresh_clips_is_trained_on_as_it_is() -> None:
     config = defaults("bcresnet-1")
     assert policy_for(config, file(has_audio=False)) == (
         "off",
-        "no fresh augmentation (bcresnet): a.h5 holds no audio, build it without --no-audio",
+        "no fresh augmentation (strong): a.h5 holds no audio, build it without --no-audio",
     )
-    assert policy_for(config, file(variant=3)) == ("off", "no fresh augmentation (bcresnet): a.h5 holds augmented copies already")
+    assert policy_for(config, file(variant=3)) == ("off", "no fresh augmentation (strong): a.h5 holds augmented copies already")
 
 
 def test_what_was_chosen_is_taken_as_it_is() -> None:
