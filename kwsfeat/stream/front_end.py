@@ -25,8 +25,8 @@ _NOTHING = np.empty(0, np.float32)
 class StreamFrontEnd:
     """Extracts the features that a FeatureConfig describes from samples that come in pieces of any size.
 
-    However the signal is cut, its frames are bit for bit those that :meth:`FrontEnd.extract_recording` gives of it as a whole; at
-    another rate, of what :func:`load_clip` makes of it: resampled by soxr and rounded to 16 bits. Memory is taken once; a push
+    However the signal is cut, its frames are bit for bit those that :meth:`kwsfeat.FrontEnd.extract_recording` gives of it as a whole; at
+    another rate, of what :func:`kwsfeat.load_clip` makes of it: resampled by soxr and rounded to 16 bits. Memory is taken once; a push
     allocates its result only.
 
     Parameters
