@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
         refuse_missing(wheel, {"LICENSE", "entry_points.txt"}, {Path(name).name for name in names if ".dist-info/" in name})
     with tarfile.open(sdist) as archive, tempfile.TemporaryDirectory() as unpacked:
         refuse_missing(sdist, tracked(), {name.partition("/")[2] for name in archive.getnames()})
-        archive.extractall(unpacked, filter="data")
+        archive.extractall(unpacked, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (source,) = Path(unpacked).iterdir()
         for package in PACKAGES:  # what is tested is what is installed
             shutil.rmtree(source / package)
