@@ -174,9 +174,9 @@ def calibrate(
         given = calibrate_run(run, point, heard, target=target, progress=progress)
     given.point.save(run)
     console.data(
-        f"{score_text(given)}\n\nstored    {run / FILE}\nnext      kwstrain score {run} OTHER_STREAMS/ --out report/",
-        {"path": str(run / FILE), "point": asdict(given.point), **given.to_dict()},
+        f"{score_text(given)}\n\nstored    {run / FILE}", {"path": str(run / FILE), "point": asdict(given.point), **given.to_dict()}
     )
+    console.next(f"kwstrain score {run} OTHER_STREAMS/ --out report/")
 
 
 def listener_of(run: Path, thresholds: Sequence[str], console: Console, *, sr: int | None = None) -> tuple[Recognizer, OperatingPoint]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_features import write_toy
 
 jax = pytest.importorskip("jax")
 
 import jax.numpy as jnp  # noqa: E402
-from toy_network import toy_network  # noqa: E402
 
 from kwsfeat import Reader  # noqa: E402
 from kwstrain.config import TrainConfig  # noqa: E402
@@ -26,15 +23,7 @@ from kwstrain.training.optim import moved_average  # noqa: E402
 CONFIG = TrainConfig(arch="toy", epochs=3, batch=24, lr=3e-3, ema=0.9, augment="off", gradient_histograms=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> Iterator[None]:
-    with toy_network():
-        yield
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy") / "toy.h5")
+pytestmark = pytest.mark.usefixtures("arch_toy")
 
 
 def test_the_average_is_the_recurrence_with_a_decay_that_warms_up() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_features import write_toy
 
 pytest.importorskip("jax")
 
@@ -23,12 +22,6 @@ from kwstrain.training.fit import Tick, fit
 from kwstrain.training.step import dropout_meets_batch_norm
 
 CONFIG = TrainConfig(arch="cnn", options={"dropout": 0.8}, epochs=2, batch=72, lr=3e-3, gradient_histograms=False)
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """72 training clips: with as many in a batch, what is collected is what the split gives as a whole."""
-    return write_toy(tmp_path_factory.mktemp("toy") / "toy.h5")
 
 
 def statistics_without_dropout(run: Path, data: Path) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from toy_features import CONFIG, write_toy
 
 pytest.importorskip("jax")
 
-from toy_network import toy_network
 
 from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError
 from kwstrain.config import TrainConfig
@@ -27,15 +25,7 @@ from kwstrain.training.teacher import Teacher
 TOY = TrainConfig(arch="toy", batch=72, epochs=1, augment="off", gradient_histograms=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> Iterator[None]:
-    with toy_network():
-        yield
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy") / "toy.h5")
+pytestmark = pytest.mark.usefixtures("arch_toy")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from toy_features import CONFIG, write_toy
 jax = pytest.importorskip("jax")
 
 from flax import nnx  # noqa: E402
-from toy_network import toy_network  # noqa: E402
 
 from kwsfeat import ConfigError, FeatureConfig, Reader  # noqa: E402
 from kwstrain.config import TrainConfig  # noqa: E402
@@ -25,15 +23,7 @@ from kwstrain.training.start import Start  # noqa: E402
 TOY = TrainConfig(arch="toy", batch=72, epochs=1, augment="off", gradient_histograms=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _registered() -> Iterator[None]:
-    with toy_network():
-        yield
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("toy") / "toy.h5")
+pytestmark = pytest.mark.usefixtures("arch_toy")
 
 
 @pytest.fixture(scope="module")
