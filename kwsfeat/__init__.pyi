@@ -106,4 +106,5 @@ from .pipeline.sources import plan_recordings as plan_recordings
 from .pipeline.variants import augment_source as augment_source
 from .report.cuts import cut_counts as cut_counts
 from .stream.front_end import StreamFrontEnd as StreamFrontEnd
+from .stream.resampler import StreamResampler as StreamResampler
 from .threads import thread_count as thread_count

@@ -16,7 +16,7 @@ from kwsfeat.stream.conditioning import Conditioning
 from kwsfeat.stream.context import Context, looks_beyond
 from kwsfeat.stream.frames import Frames
 from kwsfeat.stream.micro import MicroFrames
-from kwsfeat.stream.resampler import Resampler
+from kwsfeat.stream.resampler import StreamResampler
 from kwsfeat.stream.streamable import check_streams
 
 _NOTHING = np.empty(0, np.float32)
@@ -58,7 +58,7 @@ class StreamFrontEnd:
         self.sr = config.sr if sr is None else sr
         check_streams(config, self.sr)
         self._seed = seed
-        self._resampler = Resampler(self.sr, config.sr) if self.sr != config.sr else None
+        self._resampler = StreamResampler(self.sr, config.sr) if self.sr != config.sr else None
         self._context = Context(config) if looks_beyond(config) else None
         self._frames = MicroFrames(config) if config.output == "micro" else Frames(config, affine=self._context is None)
         self._conditioning = Conditioning(config, seed, self._frames.at_once)

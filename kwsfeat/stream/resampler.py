@@ -13,7 +13,7 @@ _FULL_SCALE = np.float32(32768.0)
 _MARGIN_S = 0.25  # of samples that the filter may still feel
 
 
-class Resampler:
+class StreamResampler:
     """soxr's stream, rounded to the 16 bits of a stored clip: the samples that the resampled recording has, however it is cut.
 
     soxr cannot say what its state is. So a state holds the last samples, from one that is a sample at both rates on, and another
@@ -22,7 +22,16 @@ class Resampler:
     Parameters
     ----------
     sr, new_sr : int
-        Rates in Hz.
+        Rates in Hz, of what comes in and of what comes out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kwsfeat import StreamResampler
+    >>> resampler = StreamResampler(48000, 16000)
+    >>> early, late = resampler.push(np.zeros(48000, np.float32)), resampler.push(np.zeros(480, np.float32), last=True)
+    >>> len(early) + len(late)
+    16160
     """
 
     def __init__(self, sr: int, new_sr: int) -> None:
@@ -42,7 +51,20 @@ class Resampler:
         self._skip = 0  # and what it will give twice
 
     def push(self, y: NDArray[np.float32], *, last: bool = False) -> NDArray[np.float32]:
-        """The samples at the new rate that `y` completes; with `last` all that remain."""
+        """The samples at the new rate that `y` completes; with `last` all that remain.
+
+        Parameters
+        ----------
+        y : ndarray, float32, shape (n,)
+            The next samples, in [-1, 1].
+        last : bool
+            Whether the signal ends with them.
+
+        Returns
+        -------
+        ndarray, float32, shape (n_new,)
+            In [-1, 1), whole steps of 16 bits.
+        """
         self._remember(y)
         out = self._stream.resample_chunk(y, last=last)
         if self._skip:
@@ -68,11 +90,28 @@ class Resampler:
         self._n_in += y.size
 
     def state(self) -> dict[str, Any]:
-        """What :meth:`restore` takes."""
+        """What :meth:`restore` takes.
+
+        Returns
+        -------
+        dict
+            Copies of numbers and arrays.
+        """
         return {"n_in": self._n_in, "n_out": self._n_out, "samples": self._recent[: self._n_kept].copy()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state` gave; ValueError where it did not."""
+        """Go on from what :meth:`state` gave.
+
+        Parameters
+        ----------
+        state : dict
+            Of a resampler of the same rates.
+
+        Raises
+        ------
+        ValueError
+            If it is of another one.
+        """
         n_in, n_out, recent = int(state["n_in"]), int(state["n_out"]), np.asarray(state["samples"], np.float32)
         start = n_in - recent.size
         if start < 0 or start % self._aligned or recent.ndim != 1 or recent.size > self._recent.size:

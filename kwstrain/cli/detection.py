@@ -48,8 +48,9 @@ def detect(
 ) -> int:  # fmt: skip
     """Say which words of RUN are heard when: one line `path<TAB>time<TAB>word<TAB>score` each, times in seconds.
 
-    Recordings may have any length and rate. The thresholds are those of kwstrain calibrate; without them 0.5, which is a place to
-    begin and no operating point. Recordings that cannot be read are listed on stderr, and the exit code is 3.
+    RUN is a run folder or an exported ONNX file. Recordings may have any length and rate. The thresholds are those of kwstrain
+    calibrate; without them 0.5, which is a place to begin and no operating point. Recordings that cannot be read are listed on
+    stderr, and the exit code is 3.
 
     \b
     kwstrain detect runs/wake evening.flac

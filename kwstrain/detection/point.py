@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kwsfeat import ConfigError, Detector, StoreError
+from kwstrain.inference.exported import is_exported, open_exported
 from kwstrain.inference.recognizer import Recognizer
 from kwstrain.io import read_json, write_atomic
 
@@ -55,18 +56,24 @@ class OperatingPoint:
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> OperatingPoint | None:
-        """What the run folder holds; None where nobody has calibrated.
+        """What the run folder, or the exported file, holds; None where nobody has calibrated.
 
         Raises
         ------
         StoreError
-            If ``detector.json`` is damaged or of a newer version.
+            If ``detector.json`` is damaged or of a newer version, or the exported file cannot be read.
         """
+        if is_exported(run):
+            values = dict(open_exported(run).description.operating_point)
+            return cls._read(values, Path(run)) if values else None
         path = Path(run) / FILE
         try:
-            values = read_json(path)
+            return cls._read(read_json(path), path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    @classmethod
+    def _read(cls, values: dict[str, Any], path: Path) -> OperatingPoint:
         if values.pop("format", None) != FORMAT or values.pop("format_version", None) != FORMAT_VERSION:
             raise StoreError(f"{path} is not {FORMAT} {FORMAT_VERSION}: install a newer kwsfeat, or calibrate again")
         kinds = {"thresholds": dict, "calibration": dict, "smoothing_frames": int, "mode": str}
@@ -115,6 +122,7 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     Parameters
     ----------
     run : path
+        A run folder, or an ONNX file that ``kwstrain export`` wrote.
     sr : int, optional
         Rate in Hz of what will be fed; the run's without it.
     stored : bool
@@ -125,6 +133,8 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     StoreError, ConfigError
         If the run or its operating point cannot be used, or the run does not listen in the way that it was calibrated in.
     """
+    if is_exported(run) and not stored:
+        raise ConfigError(f"{run} is an exported file: calibrate the run, then export it again")
     point = OperatingPoint.load(run) if stored else None
     if point is None:
         recognizer = Recognizer(run, sr=sr)

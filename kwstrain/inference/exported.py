@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,41 @@ def is_exported(run: str | os.PathLike[str]) -> bool:
     return Path(run).suffix == SUFFIX and not Path(run).is_dir()
 
 
+@dataclass(frozen=True)
+class ExportedFile:
+    """An ONNX file that ``kwstrain export`` wrote, ready to run.
+
+    `properties` are all texts that it says of itself, `description` what it must say.
+    """
+
+    path: Path
+    session: Any
+    properties: dict[str, str]
+    description: Description
+
+
+def open_exported(path: str | os.PathLike[str]) -> ExportedFile:
+    """Read an exported file, of clips or of a stream.
+
+    Raises
+    ------
+    StoreError
+        If it is missing, no ONNX file, or none of ours.
+    MissingExtraError
+        If onnxruntime is not installed.
+    """
+    path = Path(path)
+    session = _open_session(path)
+    properties = dict(session.get_modelmeta().custom_metadata_map)
+    return ExportedFile(path, session, properties, Description.from_properties(properties, where=str(path)))
+
+
 class ExportedClassifier:
     """An ONNX file that ``kwstrain export`` wrote. May be used by several threads at once.
 
     Parameters
     ----------
-    path : path
+    path : path or ExportedFile
         The file.
 
     Raises
@@ -41,11 +71,9 @@ class ExportedClassifier:
         If onnxruntime is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._session = open_session(self.path)
-        properties = self._session.get_modelmeta().custom_metadata_map
-        self.description = Description.from_properties(properties, where=str(self.path))
+    def __init__(self, path: str | os.PathLike[str] | ExportedFile) -> None:
+        file = path if isinstance(path, ExportedFile) else open_exported(path)
+        self.path, self.description, self._session = file.path, file.description, file.session
         if self.description.kind != "clip":
             raise StoreError(f"{self.path} takes a stream and its states: export the run --to onnx for recordings")
         self._inputs = {one.name for one in [*self._session.get_inputs(), *self._session.get_overridable_initializers()]}
@@ -95,16 +123,7 @@ class ExportedClassifier:
         return group.answers(self.probabilities(y, group.length), self.labels, self.description.threshold)
 
 
-def open_session(path: Path) -> Any:
-    """The graph of a file, ready to run.
-
-    Raises
-    ------
-    StoreError
-        If it is missing or no ONNX file.
-    MissingExtraError
-        If onnxruntime is not installed.
-    """
+def _open_session(path: Path) -> Any:
     runtime = needed("onnxruntime")
     if not path.is_file():
         raise StoreError(f"{path}: no such file")

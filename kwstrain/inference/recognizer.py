@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat import AudioError, ConfigError, as_float32
+from kwsfeat import AudioError, ConfigError, FeatureConfig, as_float32
 from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.exported import ExportedFile, is_exported, open_exported
 
 Mode = Literal["auto", "stream", "windowed"]
 Rows = tuple[NDArray[np.float32], NDArray[np.float64]]  # probabilities (n, n_classes), times (n,) in s
@@ -75,7 +76,8 @@ class Recognizer:
     Parameters
     ----------
     run : path
-        A run folder, as from :func:`kwstrain.fit`.
+        A run folder, as from :func:`kwstrain.fit`, or an ONNX file that ``kwstrain export`` wrote: one of clips listens in windows,
+        one of a stream streams.
     sr : int, optional
         Rate in Hz of what is fed; the run's without it.
     mode : {"auto", "stream", "windowed"}
@@ -88,7 +90,7 @@ class Recognizer:
     Raises
     ------
     StoreError
-        If `run` is not a complete run folder.
+        If `run` is neither a complete run folder nor an exported file.
     ConfigError
         If `mode`, `sr` or `hop_ms` is out of its bounds, or the run cannot stream and `mode` asks for it.
 
@@ -106,12 +108,17 @@ class Recognizer:
             raise ConfigError(f"mode={mode!r} must be auto, stream or windowed")
         if not 1 <= hop_ms <= 10_000:
             raise ConfigError(f"hop_ms={hop_ms:g} must be from 1 to 10000 ms")
-        self._bundle = Bundle.load(run)
+        self._run = str(run)
+        self._source: Bundle | ExportedFile = open_exported(run) if is_exported(run) else Bundle.load(run)
         self._asked, self._hop_ms = mode, hop_ms
-        self._begin_at(self._bundle.feature_config.sr if sr is None else sr)
+        self._begin_at(self._features.sr if sr is None else sr)
 
     def __repr__(self) -> str:
-        return f"Recognizer({str(self._bundle.folder)!r}, sr={self.sr}, {self.cost})"
+        return f"Recognizer({self._run!r}, sr={self.sr}, {self.cost})"
+
+    @property
+    def _features(self) -> FeatureConfig:
+        return self._source.feature_config if isinstance(self._source, Bundle) else self._source.description.features
 
     def _begin_at(self, sr: int) -> None:
         """Ready for a stream at `sr` Hz."""
@@ -121,22 +128,25 @@ class Recognizer:
         self._times, self._fed = np.zeros(0), False
 
     def _new_engine(self, sr: int) -> Engine:
-        if self._asked != "windowed":
-            from kwstrain.inference.streamed import Streamed
+        from kwstrain.inference.engines.exported import engine_of_file
+        from kwstrain.inference.engines.streamed import Streamed
+        from kwstrain.inference.engines.windowed import Windowed, of_run
 
+        run = self._source
+        if not isinstance(run, Bundle):
+            return engine_of_file(run, self._asked, sr=sr, hop_ms=self._hop_ms)
+        if self._asked != "windowed":
             try:
-                return Streamed(self._bundle, sr=sr, hop_ms=self._hop_ms)
+                return Streamed(run, sr=sr, hop_ms=self._hop_ms)
             except ConfigError:
                 if self._asked == "stream":
                     raise
-        from kwstrain.inference.windowed import Windowed  # JAX
-
-        return Windowed(self._bundle, sr=sr, hop_ms=self._hop_ms)
+        return Windowed(run.feature_config, len(run.labels), of_run(run), sr=sr, hop_ms=self._hop_ms)
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes, in the order of the columns."""
-        return self._bundle.labels
+        return self._source.labels if isinstance(self._source, Bundle) else self._source.description.labels
 
     @property
     def sr(self) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+from kwsfeat import front_end_tables
 from kwstrain.export.card import describe
 from kwstrain.export.graph.write import Input, write
 from kwstrain.export.stream.layers import state_shapes, step
@@ -17,10 +18,20 @@ from kwstrain.inference.exported import STATE, STATE_OUT
 from kwstrain.io import write_atomic
 from kwstrain.streaming.find import streaming_program
 
+if TYPE_CHECKING:
+    import onnx
+
 STEP_S = 0.08  # about how much audio a step takes
 
 
-def _write(job: Job) -> dict[str, Any]:
+def stream_model(job: Job) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The run as a graph of a stream, and what is to be said of it.
+
+    Raises
+    ------
+    ConfigError
+        If the network or its features do not stream in a graph, with the reason.
+    """
     bundle = job.bundle
     config = bundle.feature_config
     program = streaming_program(bundle.config.arch, bundle.config.options, bundle.weights, config.shape)
@@ -39,7 +50,13 @@ def _write(job: Job) -> dict[str, Any]:
             return last(logits), kept_after, frames + n_frames, *(after[name] for name in names)
 
     described = describe(bundle, "stream", license=job.license, latency_s=samples.latency_s)
-    warm_up = program.first - first // program.stride
+    row_s = program.stride * config.hop_length / config.sr
+    (first_row,) = program.newest(program.first, 1).tolist()  # the newest frame in it
+    ready_s = (config.frame_length - front_end_tables(config).pad_left + first_row * config.hop_length) / config.sr
+    about_rows = {
+        "warm_up_rows": program.first - first // program.stride, "row_s": row_s, "first_row_s": ready_s, "first_frame": first_row,
+        "stride": program.stride, "warm_up_s": ready_s + (program.n_mean - 1) * row_s,
+    }  # fmt: skip
     model = write(
         run,
         [
@@ -49,13 +66,18 @@ def _write(job: Job) -> dict[str, Any]:
             *(Input(f"{STATE}{name}", shape) for name, shape in state_shapes(program, n_frames).items()),
         ],
         ["probabilities", *(f"{STATE_OUT}{name}" for name in ("samples", "frames", *names))],
-        {**described.to_properties(), "warm_up_rows": str(warm_up), "row_s": str(program.stride * config.hop_length / config.sr)},
+        {**described.to_properties(), **{name: str(value) for name, value in about_rows.items()}},
     )
-    write_atomic(job.out, model.SerializeToString())
-    return {
-        "inputs": inputs_of(model), "labels": list(bundle.labels), "samples_a_step": samples.n_samples, "warm_up_rows": warm_up,
-        "latency_s": samples.latency_s,
+    return model, {
+        "inputs": inputs_of(model), "labels": list(bundle.labels), "samples_a_step": samples.n_samples,
+        "warm_up_rows": about_rows["warm_up_rows"], "latency_s": samples.latency_s,
     }  # fmt: skip
+
+
+def _write(job: Job) -> dict[str, Any]:
+    model, said = stream_model(job)
+    write_atomic(job.out, model.SerializeToString())
+    return said
 
 
 TARGET = Target("onnx-stream", ".onnx", "samples and states in, probabilities and states out, step by step", _write)

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError, FrontEnd, check_algorithm, resample
+from kwsfeat import ConfigError, FeatureConfig, FrontEnd, check_algorithm, resample
 from kwstrain.inference.bundle import Bundle
-from kwstrain.inference.classifier import Classifier
+from kwstrain.inference.exported import ExportedClassifier
 from kwstrain.inference.probabilities import probabilities
+
+Classify = Callable[[NDArray[np.float32]], NDArray[np.floating]]  # probabilities (n_classes,) of a clip (n_samples,)
+
+
+def of_run(bundle: Bundle) -> Classify:
+    """How a run classifies a clip. Imports JAX.
+
+    Raises
+    ------
+    ConfigError
+        If this program computes its features otherwise.
+    """
+    from kwstrain.inference.classifier import Classifier
+
+    config = bundle.feature_config
+    check_algorithm(config, bundle.algorithm, where=str(bundle.folder))
+    classifier, front_end = Classifier(bundle), FrontEnd(config)
+
+    def classify(clip: NDArray[np.float32]) -> NDArray[np.float64]:
+        features = front_end.extract(clip)
+        given: NDArray[np.float64] = probabilities(classifier.logits(features[None]), bundle.config.loss)[0]
+        return given
+
+    return classify
+
+
+def of_file(classifier: ExportedClassifier) -> Classify:
+    """How an exported file classifies a clip."""
+
+    def classify(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        given: NDArray[np.float32] = classifier.probabilities(clip[None])[0]
+        return given
+
+    return classify
 
 
 class Windowed:
@@ -20,8 +55,11 @@ class Windowed:
 
     Parameters
     ----------
-    bundle : Bundle
-        The run.
+    config : FeatureConfig
+        What a clip is.
+    n_classes : int
+    classify : callable
+        As :func:`of_run` gives it.
     sr : int
         Rate of the stream in Hz. At another one than the run's, each window is resampled as a recording of its own is.
     hop_ms : float
@@ -30,15 +68,11 @@ class Windowed:
 
     mode: Literal["windowed"] = "windowed"
 
-    def __init__(self, bundle: Bundle, *, sr: int, hop_ms: float) -> None:
-        config = bundle.feature_config
-        check_algorithm(config, bundle.algorithm, where=str(bundle.folder))
+    def __init__(self, config: FeatureConfig, n_classes: int, classify: Classify, *, sr: int, hop_ms: float) -> None:
         self._hop = round(hop_ms / 1000 * sr)
         if self._hop < 1:
             raise ConfigError(f"hop_ms={hop_ms:g} is less than one sample at {sr} Hz: raise it")
-        self._sr, self._config, self._loss = sr, config, bundle.config.loss
-        self._classifier = Classifier(bundle)
-        self._front_end = FrontEnd(config)
+        self._sr, self._config, self._n_classes, self._classify = sr, config, n_classes, classify
         self._window = -(-config.n_samples * sr // config.sr)
         self.reset()
 
@@ -72,16 +106,16 @@ class Windowed:
         first = self._heard // self._hop + 1
         ends = np.arange(first, (self._heard + len(y)) // self._hop + 1) * self._hop
         known = np.concatenate([self._last, y])
-        given = np.zeros((len(ends), len(self._classifier.labels)), np.float32)
+        given = np.zeros((len(ends), self._n_classes), np.float32)
         for row, end in zip(given, ends - self._heard, strict=True):
-            row[:] = self._classify(known[end : end + self._window])
+            row[:] = self._classify(self._at_rate_of_run(known[end : end + self._window]))
         self._heard += len(y)
         self._last = known[len(y) :].copy()
         return given, ends / self._sr
 
     def finish(self) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """What is still to come at the end of the stream: nothing."""
-        return np.zeros((0, len(self._classifier.labels)), np.float32), np.zeros(0)
+        return np.zeros((0, self._n_classes), np.float32), np.zeros(0)
 
     def state(self) -> dict[str, Any]:
         """All that the next rows depend on."""
@@ -93,11 +127,6 @@ class Windowed:
         if last.shape != self._last.shape:
             raise ConfigError(f"the state holds {last.shape} samples, this recogniser keeps {self._last.shape}: it was taken of another")
         self._heard, self._last = int(state["heard"]), last
-
-    def _classify(self, window: NDArray[np.float32]) -> NDArray[np.float64]:
-        features = self._front_end.extract(self._at_rate_of_run(window))
-        given: NDArray[np.float64] = probabilities(self._classifier.logits(features[None]), self._loss)[0]
-        return given
 
     def _at_rate_of_run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """The latest samples, at the rate of the run; its features come from `resample_from_hz` where that is said."""

@@ -1,0 +1,1 @@
+"""How a recogniser computes its rows, one way a file."""
