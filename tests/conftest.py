@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What $KWS_REQUIRE names, separated by commas, must be there: tests that need it are not skipped."""
+    """What $KWS_REQUIRE names, separated by commas, must be there, as a module or a program: tests that need it are not skipped."""
     required = [name for name in os.environ.get("KWS_REQUIRE", "").split(",") if name]
-    if missing := [name for name in required if importlib.util.find_spec(name) is None]:
+    if missing := [name for name in required if importlib.util.find_spec(name) is None and shutil.which(name) is None]:
         raise pytest.UsageError(f"KWS_REQUIRE={','.join(required)}, but there is no {', '.join(missing)}: install it")
 
 

@@ -14,7 +14,7 @@ from kwsfeat.cli.options import overwrite_option
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
-@click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream.")
+@click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream, web.")
 @click.option("--license", "license_", metavar="TEXT", help="Of the weights, to stand in the file.  [default: not stated]")
 @overwrite_option
 @console_options
@@ -25,10 +25,12 @@ def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool,
     onnx         clips of the length that was trained on; onnxruntime, in any language
     onnx-int8    the same with weights of 8 bits, calibrated on the training clips
     onnx-stream  pieces of a signal and states in, probabilities and states out
+    web          a page that listens: OUT is a folder to serve, with listen.html, the same in one file
 
     \b
     kwstrain export runs/cnn words.onnx --to onnx
     kwstrain predict words.onnx clip.wav
+    kwstrain export runs/cnn page --to web
     kwstrain check words.onnx
     """
     from kwstrain.export.export import NO_LICENSE
@@ -42,7 +44,7 @@ def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool,
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @console_options
 def check(path: Path, console: Console) -> None:
-    """What an exported FILE takes and gives, what it is made of, what it was trained on, and where it does not run.
+    """What an exported FILE (or the folder of a page) takes and gives, is made of and was trained on, and where it does not run.
 
     \b
     kwstrain check words.onnx

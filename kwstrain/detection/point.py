@@ -50,9 +50,9 @@ class OperatingPoint:
     calibration: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def default(cls, recognizer: Recognizer) -> OperatingPoint:
+    def default(cls, mode: Literal["stream", "windowed"], hop_s: float) -> OperatingPoint:
         """A place to begin, not one that keeps a promise: 0.5 for every word, smoothed over a quarter of a second."""
-        return cls(smoothing_frames=max(1, round(SMOOTHING_S / recognizer.hop_s)), mode=recognizer.mode, hop_s=recognizer.hop_s)
+        return cls(smoothing_frames=max(1, round(SMOOTHING_S / hop_s)), mode=mode, hop_s=hop_s)
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> OperatingPoint | None:
@@ -138,7 +138,7 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     point = OperatingPoint.load(run) if stored else None
     if point is None:
         recognizer = Recognizer(run, sr=sr)
-        return recognizer, OperatingPoint.default(recognizer)
+        return recognizer, OperatingPoint.default(recognizer.mode, recognizer.hop_s)
     # A stream has the hop of its network: how many frames are computed at once changes no row.
     hop = {"hop_ms": 1000 * point.hop_s} if point.mode == "windowed" else {}
     recognizer = Recognizer(run, sr=sr, mode=point.mode, **hop)

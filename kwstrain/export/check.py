@@ -56,9 +56,9 @@ class Checked:
 
 @dataclass(frozen=True)
 class Check:
-    """How files that end in `suffix` are looked at."""
+    """How files that end in one of `suffixes` are looked at; an empty one is a folder."""
 
-    suffix: str
+    suffixes: tuple[str, ...]
     look: Callable[[Path], Checked]
 
 
@@ -67,7 +67,7 @@ def checks() -> dict[str, Check]:
     """Suffix -> check."""
     package = import_module("kwstrain.export.checks")
     modules = (import_module(one.name) for one in pkgutil.iter_modules(package.__path__, f"{package.__name__}."))
-    return {module.CHECK.suffix: module.CHECK for module in modules}
+    return {suffix: module.CHECK for module in modules for suffix in module.CHECK.suffixes}
 
 
 def check(path: str | os.PathLike[str]) -> Checked:
@@ -76,7 +76,7 @@ def check(path: str | os.PathLike[str]) -> Checked:
     Parameters
     ----------
     path : path
-        The file.
+        The file, or the folder of a page.
 
     Returns
     -------
@@ -89,11 +89,12 @@ def check(path: str | os.PathLike[str]) -> Checked:
         If it is missing, damaged, or none of ours.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise StoreError(f"{path}: no such file")
-    if path.suffix not in checks():
-        raise StoreError(f"{path} is not an exported file: those end in {', '.join(checks())}")
-    return checks()[path.suffix].look(path)
+    suffix = "" if path.is_dir() else path.suffix
+    if suffix not in checks() or (not suffix and path.is_file()):
+        raise StoreError(f"{path} is not an exported file: those end in {', '.join(filter(None, checks()))}")
+    return checks()[suffix].look(path)
 
 
 def about(described: Description) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def export(
     to : str
         A format that ``kwstrain export --help`` lists, as ``onnx``.
     out : path
-        The file to write.
+        The file to write; for ``web`` a folder.
     license : str
         Of the weights, to stand in the file.
     overwrite : bool
@@ -62,6 +62,8 @@ def export(
     check_algorithm(bundle.feature_config, bundle.algorithm, where=str(bundle.folder))
     if out.is_dir() and chosen.suffix:
         raise StoreError(f"{out} is a folder: give the name of a {chosen.suffix} file")
+    if out.is_file() and not chosen.suffix:
+        raise StoreError(f"{out} is a file: {to} writes a folder, give the name of one")
     if out.exists() and not overwrite:
         raise StoreError(f"{out} exists: choose another name or use --overwrite")
     said = chosen.write(Job(bundle, out, license, note))

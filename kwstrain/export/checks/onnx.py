@@ -62,4 +62,4 @@ def _not_on(ops: Counter[str]) -> dict[str, str]:
     return refused
 
 
-CHECK = Check(".onnx", look)
+CHECK = Check((".onnx",), look)

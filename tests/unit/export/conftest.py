@@ -1,9 +1,10 @@
-"""Golden runs that know where their file lies, and what runs an exported graph."""
+"""Golden runs that know where their file lies, and what runs an exported graph, here and in node."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kwstrain.export.web.runtime import runtime
+
+DRIVER = Path(__file__).with_name("web") / "drive.js"
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 
 
@@ -36,5 +40,22 @@ def run_graph() -> Callable[..., list[np.ndarray]]:
         options.log_severity_level = 3
         session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return list(session.run(None, inputs))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """What ``drive.js`` answers: ``node("listen", ...)``."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("node is not installed: what runs in the page is tried in it")
+    library = tmp_path_factory.mktemp("runtime") / "kws.js"
+    library.write_text(runtime(), encoding="utf-8")
+
+    def run(*command: object) -> Any:
+        done = subprocess.run([program, str(DRIVER), str(library), *map(str, command)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,58 +11,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from small_networks import SMALL, graph, seeded, small
 
 from kwsfeat import ConfigError
 from kwstrain.export.graph.translate import rules
 from kwstrain.export.graph.value import BATCH
 from kwstrain.export.graph.write import Input, write
-from kwstrain.models import Network, create, names
+from kwstrain.models import create, names
 from kwstrain.models.imagenet.inception import neighbour_mean
 from kwstrain.models.layers.common import window_max
 
 pytest.importorskip("onnx", reason="the extra export is not installed")
 
 LARGE = ("vgg16", "resnet50", "inception-v3")
-# One of each family, as small as it goes; the others differ in the numbers of these.
-SMALL: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
-    "cnn-deep": ((20, 18), {}),
-    "cnn": ((40, 33), {}),
-    "cnn-mnist": ((12, 13), {}),
-    "lstm-raw": ((150, 1), {"units": 5}),
-    "lstm": ((21, 10), {"units": 6}),
-    "bcresnet-1": ((31, 40), {}),
-    "ds-cnn-s": ((25, 10), {}),
-    "ds-cnn-tiny": ((25, 10), {"filters": 8}),
-    "kwt-1": ((12, 20), {"depth": 2}),
-    "matchboxnet-3x1x64": ((33, 16), {"channels": 8}),
-    "mhatt-rnn": ((20, 12), {"units": 8}),
-    "mixednet": ((194, 10), {"filters": 8}),
-    "res8": ((33, 20), {"filters": 6}),
-    "res15": ((33, 20), {"filters": 6}),
-    "tc-resnet8": ((40, 20), {}),
-}
-
-
-def seeded(name: str, shape: tuple[int, int], **options: Any) -> Network:
-    """A network whose every weight and statistic counts."""
-    model = create(name, input_shape=shape, n_classes=3, seed=1, **options)
-    rng = np.random.default_rng(5)
-    for path, variable in nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))):
-        value = rng.standard_normal(variable[...].shape).astype(np.float32)
-        variable[...] = np.abs(value) + 0.5 if path[-1] == "var" else value * (0.2 if value.ndim > 1 else 0.3)
-    model.eval()
-    return model
-
-
-def graph(model: Network, shape: tuple[int, int]) -> Any:
-    return write(model, [Input("x", (BATCH, *shape)), Input("mask", (BATCH, shape[0]), bool, np.ones((1, shape[0]), bool))], ["logits"], {})
+# Together they have every kind of layer: loops forwards and backwards, attention, all poolings, separable convolutions.
+IN_NODE = ("cnn-mnist", "lstm-raw", "kwt-1", "matchboxnet-3x1x64", "mhatt-rnn", "res8", "bcresnet-1")
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_logits_are_those_of_jax(name: str, run_graph: Callable[..., list[np.ndarray]]) -> None:
-    shape, options = SMALL[name]
-    model = seeded(name, shape, **options)
-    written = graph(model, shape)
+    shape, _ = SMALL[name]
+    model, written = small(name)
     x = np.random.default_rng(0).standard_normal((3, *shape)).astype(np.float32)
     mask = np.arange(shape[0]) < np.array([[shape[0]], [shape[0] // 2], [2]])
     takes_mask = "mask" in {one.name for one in written.graph.input}
@@ -74,6 +44,22 @@ def test_logits_are_those_of_jax(name: str, run_graph: Callable[..., list[np.nda
     assert takes_mask == (name in ("lstm", "lstm-raw", "kwt-1", "mhatt-rnn"))
     (unmasked,) = run_graph(written, x=x[:1])
     np.testing.assert_allclose(unmasked, np.asarray(model(jnp.asarray(x[:1]), jnp.asarray(np.ones_like(mask[:1])))), rtol=1e-4, atol=1e-4)
+
+
+def test_the_page_gives_the_logits_of_onnxruntime(
+    node: Callable[..., Any], run_graph: Callable[..., list[np.ndarray]], tmp_path: Path
+) -> None:
+    wanted = {}
+    for name in IN_NODE:
+        (shape, _), (_, written) = SMALL[name], small(name)
+        x = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+        (wanted[name],) = run_graph(written, x=x)
+        (tmp_path / f"{name}.onnx").write_bytes(written.SerializeToString())
+        x.tofile(tmp_path / f"{name}.f32")
+    given = node("graphs", tmp_path)
+    assert set(given) == set(IN_NODE)
+    for name in IN_NODE:
+        np.testing.assert_allclose(given[name], wanted[name][0], rtol=1e-4, atol=1e-5 * np.abs(wanted[name]).max(), err_msg=name)
 
 
 def test_every_family_is_tried() -> None:

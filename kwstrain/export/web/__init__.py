@@ -1,0 +1,1 @@
+"""A page that listens: the runtime in JavaScript, and how a page is made of it."""
