@@ -102,6 +102,9 @@ from .features.tables import (
 from .pipeline.build import build_file as build_file
 from .pipeline.fresh import FreshFeatures as FreshFeatures
 from .pipeline.rows import folds_of_rows as folds_of_rows
+from .pipeline.shards.build import build_shards as build_shards
+from .pipeline.shards.cluster import on_cluster as on_cluster
+from .pipeline.shards.merge import merge_files as merge_files
 from .pipeline.sources import plan_recordings as plan_recordings
 from .pipeline.variants import augment_source as augment_source
 from .report.cuts import cut_counts as cut_counts

@@ -13,7 +13,7 @@ from kwsfeat.cli.boundary import run_command
 from kwsfeat.cli.build import build
 from kwsfeat.cli.corpus import fetch, scan, stream_corpus, synth
 from kwsfeat.cli.features import presets, warmup
-from kwsfeat.cli.file import info, verify
+from kwsfeat.cli.file import info, merge, verify
 from kwsfeat.cli.pictures import report, show
 
 
@@ -34,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (augment, build, fetch, info, presets, report, scan, show, stream_corpus, synth, verify, warmup):
+for command in (augment, build, fetch, info, merge, presets, report, scan, show, stream_corpus, synth, verify, warmup):
     cli.add_command(command)
 
 

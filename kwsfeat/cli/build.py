@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
 
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
-@click.argument("output", type=click.Path(path_type=Path), metavar="OUT.h5")
+@click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
 @click.option(
     "-f", "--features", multiple=True, default=("logmel",), show_default=True, metavar="PRESET|FILE.toml", help="A feature set; repeatable."
 )
@@ -80,11 +80,16 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")
+@click.option("--shard-clips", type=click.IntRange(min=1), metavar="N", help="Make OUT a folder of files with N clips each.")
+@click.option(
+    "--dask", metavar="tcp://HOST:PORT|local:N",
+    help="Have the workers of a Dask cluster, or N processes, make a folder of files, each with --threads threads, 1 without it.",
+)  # fmt: skip
 @threads_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
 @overwrite_option
-@click.option("--no-lock", is_flag=True, help="For a file system without locks, when no other build writes OUT.h5.")
+@click.option("--no-lock", is_flag=True, help="For a file system without locks, when no other build writes OUT.")
 @console_options
 def build(
     source: Path,
@@ -97,6 +102,8 @@ def build(
     augment: str,
     no_audio: bool,
     float16: bool,
+    shard_clips: int | None,
+    dask: str | None,
     threads: int | None,
     seed: int,
     strict: bool,
@@ -107,18 +114,17 @@ def build(
 ) -> int:
     """Turn recordings into a file of features.
 
-    SOURCE is a folder, an archive, a manifest, or a file built earlier, whose audio then gives the new features. OUT.h5 is
-    written beside its name and appears when it is complete; the same command goes on where an interrupted one stopped.
+    SOURCE is a folder, an archive, a manifest, or what was built earlier, whose audio then gives the new features. OUT is a file, or
+    with --shard-clips a folder of files, which every command takes as it takes a file. It is written beside its name and appears when
+    it is complete; the same command goes on where an interrupted one stopped.
 
     \b
     kwsfeat build speech_commands/ sc.h5 --labels commands12 --unknown-share 0.1 --silence-share 0.1
     kwsfeat build recordings.csv out.h5 --features mfcc --features mel75 --split by-speaker:80/10/10
     kwsfeat build out.h5 more.h5 --features mfcc75
 
-    Exit code 3: OUT.h5 is complete, but recordings that cannot be read were left out of it.
+    Exit code 3: OUT is complete, but recordings that cannot be read were left out of it.
     """
-    from h5py import is_hdf5
-
     from kwsfeat.audio.faults import group_remarks, listed
     from kwsfeat.augment import load_policy
     from kwsfeat.config.clip import common_clip
@@ -126,8 +132,10 @@ def build(
     from kwsfeat.corpus.splits import parse_rule
     from kwsfeat.dataset.disk import network_file_system
     from kwsfeat.dataset.reader import Reader
+    from kwsfeat.dataset.storage.open import is_dataset
     from kwsfeat.pipeline.build import build_file
-    from kwsfeat.pipeline.sources import Recordings
+    from kwsfeat.pipeline.shards.build import SHARD_CLIPS, build_shards
+    from kwsfeat.pipeline.shards.cluster import on_cluster
     from kwsfeat.pipeline.variants import augment_source
     from kwsfeat.report.cuts import cut_recordings
     from kwsfeat.threads import thread_count
@@ -136,10 +144,11 @@ def build(
         configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop), ("trim_db", trim_db)) if value}, length)
         policy = load_policy(augment)
         parse_rule(corpus_options["split"] or "auto")
+        workers = on_cluster(dask, threads=threads or 1) if dask else None
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
     is_free = length is None and crop is None and not any(map(chooses_clip, features))
-    if source.is_file() and is_hdf5(source):
+    if is_dataset(source):
         if length == "auto":
             raise click.UsageError(f"--length auto: the clips of {source} have a length: build from the recordings for another one")
         rows = _earlier_file(source, configs, corpus_options, is_free=is_free)
@@ -151,9 +160,10 @@ def build(
     augmented = augment_source(rows, policy, common_clip(configs), seed=seed)
     if network := network_file_system(output):
         console.note(f"{output} lies on a network disk ({network}): a local one is faster, and sure to lock; copy the finished file")
+    write = partial(build_shards, shard_clips=shard_clips or SHARD_CLIPS, workers=workers) if shard_clips or dask else build_file
     try:
         with console.progress("clips") as progress:
-            report = build_file(
+            report = write(
                 augmented, output, configs, seed=seed, threads=thread_count(threads), audio=not no_audio,
                 dtype="float16" if float16 else "float32", strict=strict, overwrite=overwrite, lock=not no_lock, progress=progress,
             )  # fmt: skip
@@ -164,8 +174,8 @@ def build(
     _list_skipped(skipped, console)
     with Reader(report.path) as written:  # it knows what an interrupted run has cut, too
         remarks = cut_recordings(written)
-    if isinstance(rows, Recordings):
-        remarks |= group_remarks((name, text) for name, text in rows.remarks if text not in _CURES)
+        size = sum(path.stat().st_size for path in written.files)
+    remarks |= group_remarks((name, text) for name, text in report.remarks if text not in _CURES)
     for text, names in remarks.items():
         console.note(f"{len(names):,} recording{'s' if len(names) > 1 else ''}: {text}{_CURES.get(text, '')}  ({listed(names)})")
     if report.copies:
@@ -174,7 +184,7 @@ def build(
             f"{n:,} recording{'s are copies' if n > 1 else ' is a copy'} of others in another split, the score will be too good: "
             f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; --split stratified keeps copies together"
         )
-    _print_report(report, skipped, remarks, console)
+    _print_report(report, size, skipped, remarks, console)
     return SKIPPED if skipped else 0
 
 
@@ -280,10 +290,9 @@ def _list_skipped(skipped: list[tuple[str, str]], console: Console) -> None:
         console.note(f"  and {len(skipped) - len(shown):,} more: -v or --json lists all")
 
 
-def _print_report(report: BuildReport, skipped: list[tuple[str, str]], remarks: dict[str, list[str]], console: Console) -> None:
+def _print_report(report: BuildReport, size: int, skipped: list[tuple[str, str]], remarks: dict[str, list[str]], console: Console) -> None:
     rate = report.n_clips / report.seconds
     resumed = f", {report.n_resumed:,} of them finished by an earlier run" if report.n_resumed else ""
-    size = os.path.getsize(report.path)
     console.data(
         f"{report.path}: {report.n_clips:,} clips, {size / 1e6:,.1f} MB, {report.seconds:.1f} s ({rate:,.0f} clips/s){resumed}",
         {

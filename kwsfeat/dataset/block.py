@@ -54,7 +54,7 @@ class Receipt:
     peaks : mapping of str to float
         Largest absolute value of each feature set.
     prints : ndarray of uint64
-        Of the samples of each row: equal rows have equal ones, and 0 is silence.
+        Of the samples of each row: equal rows have equal ones, and 0 is silence, or not known.
     """
 
     index: int
@@ -129,7 +129,7 @@ def receipt_for(layout: Layout, block: Block) -> Receipt:
             )
         moments[name], peaks[name] = Moments.of(x, train), float(peak.max())
     sums = {path: checksum(block.arrays[path]) for path in layout.stored}
-    prints = _prints(block.arrays["audio"])
+    prints = _prints(block.arrays["audio"]) if "audio" in block.arrays else np.zeros(len(block.clips), np.uint64)
     return Receipt(block.rows.start // layout.block_rows, block.clips, sums, moments, peaks, prints)
 
 

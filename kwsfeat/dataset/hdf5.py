@@ -28,6 +28,7 @@ from kwsfeat.errors import ConfigError, StoreError
 
 _LIBVER = ("v108", "v108")  # readable by every HDF5 since 2008, and every piece of metadata carries a checksum
 _ALIGNED = {"alignment_threshold": 16 * PAGE, "alignment_interval": PAGE}
+_GROUPS = ("features", "checksum", "checksum/features")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def row_arrays(clip: ClipConfig, configs: Mapping[str, FeatureConfig], dtype: st
 def create(path: str | os.PathLike[str], described: Description) -> Layout:
     """Make the file at `path` anew, with all space reserved and the columns in it; the first page stays empty."""
     os.truncate(path, 0)
-    with open(path, "r+b") as target, h5py.File(target, "w", libver=_LIBVER, userblock_size=PAGE, **_ALIGNED) as file:
+    with open(path, "r+b") as target, _new_file(target) as file:
         _write_attributes(file, described)
         for f in fields(Columns):
             column = getattr(described.columns, f.name)
@@ -107,6 +108,22 @@ def create(path: str | os.PathLike[str], described: Description) -> Layout:
             if described.dtype == "float16":
                 attrs["float16_error"] = 0.0
         return Layout(extents(file), described.n_clips, described.block_rows)
+
+
+def _new_file(target: BinaryIO) -> h5py.File:
+    """As h5py.File makes one, but for the times: the same input gives the same bytes."""
+    access, made, group = (h5py.h5p.create(kind) for kind in (h5py.h5p.FILE_ACCESS, h5py.h5p.FILE_CREATE, h5py.h5p.GROUP_CREATE))
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V18)
+    access.set_alignment(*_ALIGNED.values())
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, target)
+    made.set_userblock(PAGE)
+    for plist in (made, group):
+        plist.set_obj_track_times(False)
+    file = h5py.File(h5py.h5f.create(b"new", h5py.h5f.ACC_TRUNC, fapl=access, fcpl=made))
+    for name in _GROUPS:
+        h5py.h5g.create(file.id, name.encode(), gcpl=group)
+    return file
 
 
 def layout_of(path: str | os.PathLike[str], described: Description) -> Layout:
@@ -188,7 +205,7 @@ def _reserve(file: h5py.File, path: str, shape: tuple[int, ...], dtype: np.dtype
     plist.set_layout(h5py.h5d.CONTIGUOUS)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-    plist.set_obj_track_times(False)  # the same input gives the same bytes
+    plist.set_obj_track_times(False)
     kind = h5py.string_dtype("utf-8", dtype.itemsize) if dtype.kind == "S" else dtype
     file.create_dataset(path, shape, kind, dcpl=plist)
 

@@ -1,14 +1,15 @@
 """The dataset file: HDF5 whose large arrays are contiguous, so that every reader can map them into memory.
 
-``docs/file-format.md`` describes it field by field. :class:`Reader` maps a finished file.
+``docs/file-format.md`` describes it field by field. :class:`Reader` maps a finished file, or a folder of such files.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,9 @@ from kwsfeat.config.algorithm import FIRST
 from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
-from kwsfeat.dataset.checksum import checksum
 from kwsfeat.dataset.columns import Columns, Cut
-from kwsfeat.dataset.disk import is_locked
-from kwsfeat.dataset.format import block_slices, block_spans, map_rows
-from kwsfeat.dataset.hdf5 import parse
-from kwsfeat.dataset.seal import read_seal
+from kwsfeat.dataset.format import Extent
+from kwsfeat.dataset.storage.open import open_storage
 from kwsfeat.errors import StoreError, unknown_name
 
 if TYPE_CHECKING:
@@ -33,12 +31,13 @@ class Reader:
     """A finished file, read-only; the large arrays are memory maps and take no memory until they are used.
 
     The file is opened once and needs no lock; the HDF5 library is used only while the constructor runs: the maps may be shared by
-    threads and by forked processes.
+    threads and by forked processes. A folder of files is read as one: its samples and features are gathered from the maps of its
+    files when they are indexed by rows, and each file is opened when it is first needed.
 
     Parameters
     ----------
     path : str or path
-        A file written by ``kwsfeat build``.
+        A file or a folder written by ``kwsfeat build``.
 
     Attributes
     ----------
@@ -70,22 +69,11 @@ class Reader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._file = _open(self.path)  # once: it stays the same file when another one takes its name
-        try:
-            self.seal, sealed, version = read_seal(self._file.fileno())  # before HDF5 sees it, which may hang on damaged metadata
-            contents = parse(self._file)
-            if block_spans(contents.places) != sealed:
-                raise StoreError("the large arrays do not lie where the first page says")
-            if contents.attrs["format_version"] != version:
-                raise StoreError("the first page says another format version than the file: it was damaged or changed")
-        except StoreError as error:
-            self._file.close()
-            raise StoreError(f"{self.path}: {error}") from None
-        self.attrs, self.extents = contents.attrs, contents.places
-        self._feature_attrs, self._clip, self._configs = contents.feature_attrs, contents.clip, contents.configs
+        self._stored = open_storage(self.path)
+        self.attrs, self.seal, self.n_clips = self._stored.attrs, self._stored.seal, self._stored.n_clips
+        self._feature_attrs, self._configs = self._stored.feature_attrs, self._stored.configs
         self.labels: tuple[str, ...] = self.attrs["labels"]
         self.feature_names: tuple[str, ...] = tuple(self._feature_attrs)
-        self.n_clips = self.extents["length"].shape[0]
         self.sr, self.n_samples, self.block_rows = (int(self.attrs[name]) for name in ("sr", "n_samples", "block_rows"))
 
     def __enter__(self) -> Reader:
@@ -98,13 +86,13 @@ class Reader:
         return _reopened, (self.path.absolute(), self.seal)
 
     def close(self) -> None:
-        """Close the file; arrays that were handed out stay valid."""
-        self._file.close()
+        """Close what is open; arrays that were handed out stay valid."""
+        self._stored.close()
 
     @property
     def has_audio(self) -> bool:
         """Whether the file holds the recordings themselves."""
-        return "audio" in self.extents
+        return self._stored.has("audio")
 
     @cached_property
     def audio(self) -> NDArray[np.int16]:
@@ -122,7 +110,7 @@ class Reader:
     @cached_property
     def cut(self) -> NDArray[np.uint8]:
         """What each clip lacks of its recording, uint8, shape (n_clips,): 0 nothing, 1 a part, 2 the loudest part, too, 3 not known."""
-        if "cut" in self.extents:
+        if self._stored.has("cut"):
             return self._within("cut", self.checked("cut", slice(0, self.n_clips)), Cut.WHOLE, Cut.UNKNOWN)
         return np.full(self.n_clips, Cut.UNKNOWN, np.uint8)
 
@@ -167,14 +155,14 @@ class Reader:
     @cached_property
     def noise(self) -> NDArray[np.bool_]:
         """Whether each clip is recorded silence or noise, bool, shape (n_clips,)."""
-        if "noise" in self.extents:
+        if self._stored.has("noise"):
             return self._within("noise", self.map("noise"), 0, 1).astype(bool)
         return np.array([_NOISE_FOLDER in source for source in self.source], bool)
 
     @cached_property
     def skipped(self) -> tuple[str, ...]:
         """Recordings that the build could not read, each ``NAME: REASON``."""
-        return tuple(self._strings("skipped").tolist()) if "skipped" in self.extents else ()
+        return tuple(self._strings("skipped").tolist()) if self._stored.has("skipped") else ()
 
     def columns(self) -> Columns:
         """All columns, checked."""
@@ -258,7 +246,7 @@ class Reader:
     @cached_property
     def clip(self) -> ClipConfig:
         """What a clip of this file is."""
-        clip = self._clip
+        clip = self._stored.clip
         if clip is None:  # of a file that is older than ClipConfig
             return self.config().clip
         check_same_clip(clip, self.config(), names=(f"{self.path}", "its features"), cure="the file is damaged, build it again")
@@ -286,7 +274,7 @@ class Reader:
         """
         name = self._feature_name(name)
         mean, std = (self._feature_attrs[name][which] for which in ("mean", "std"))
-        shape = self.extents[f"features/{name}"].shape[2:]
+        shape = self._configs[name].shape[1:]
         if mean.shape != shape or std.shape != shape or not np.isfinite([mean, std]).all() or (std < 0).any():
             raise StoreError(f"{self.path}: the statistics of {name!r} are not usable: the file was changed, build it again")
         return mean, std
@@ -318,11 +306,24 @@ class Reader:
             raise unknown_name(f"feature set of {self.path}", name, self.feature_names)
         return name
 
+    @property
+    def files(self) -> list[Path]:
+        """The files on the disk that it reads."""
+        return self._stored.files
+
+    @property
+    def extents(self) -> Mapping[str, Extent]:
+        """Where each array lies in the file; of a folder, its files know that."""
+        return self._stored.places
+
+    @property
+    def n_files(self) -> int:
+        """How many files hold its rows."""
+        return self._stored.n_parts
+
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
         """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it."""
-        if self._file.closed:
-            raise StoreError(f"{self.path}: this reader is closed")
-        return map_rows(self._file, self.extents[path], rows)
+        return self._stored.map(path, rows)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
         """As :meth:`map` for ``audio``, ``length``, ``cut`` or ``features/<name>``, after comparing the checksums of the blocks it touches.
@@ -332,13 +333,7 @@ class Reader:
         StoreError
             If the data are not what was written.
         """
-        sums = self.map(f"checksum/{path}")
-        first = rows.start - rows.start % self.block_rows
-        data = self.map(path, slice(first, min(self.n_clips, -(-rows.stop // self.block_rows) * self.block_rows)))
-        for block in block_slices(len(data), self.block_rows):
-            if checksum(data[block]) != sums[(first + block.start) // self.block_rows]:
-                raise StoreError(f"{self.path}: /{path} is damaged near row {first + block.start}: kwsfeat verify says more")
-        return data[rows.start - first : rows.stop - first]
+        return self._stored.checked(path, rows)
 
     def _strings(self, path: str) -> NDArray[np.str_]:
         return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)
@@ -353,19 +348,6 @@ class Reader:
 
 
 _NOISE_FOLDER = "_background_noise_"  # told noise from words in version 1, which had no column for it
-
-
-def _open(path: Path) -> BinaryIO:
-    if not path.is_file():
-        raise StoreError(f"{path}: no such file" if not path.exists() else f"{path}: not a file")
-    try:
-        file = open(path, "rb")  # noqa: SIM115
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}: check its permissions") from None
-    if is_locked(file):
-        file.close()
-        raise StoreError(f"{path} is open for writing in another program: close it there")
-    return file
 
 
 def _reopened(path: Path, seal: str) -> Reader:

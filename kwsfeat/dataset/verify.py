@@ -11,9 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.checksum import checksum
 from kwsfeat.dataset.format import block_slices, is_block_array
 from kwsfeat.dataset.reader import Reader
+from kwsfeat.dataset.storage.file import File
+from kwsfeat.dataset.storage.index import INDEX
+from kwsfeat.dataset.storage.open import Storage, open_storage
 from kwsfeat.errors import KwsError, StoreError
 
 
@@ -31,12 +35,12 @@ def verify_file(path: str | os.PathLike[str], *, progress: Callable[[int, int], 
     """Check layout, seal, checksums, fingerprints, finiteness and counts of a file, in bounded memory.
 
     A changed bit anywhere is found: the checksums of the blocks cover the large arrays, the seal covers every other byte,
-    the checksums among them.
+    the checksums among them. Of a folder of files, each is checked, and that together they are what its table says.
 
     Parameters
     ----------
     path : path
-        A file of ``kwsfeat build``.
+        A file or a folder of ``kwsfeat build``.
     progress : callable, optional
         Called with (blocks done, blocks in all).
 
@@ -56,24 +60,28 @@ def verify_file(path: str | os.PathLike[str], *, progress: Callable[[int, int], 
     []
     """
     path = Path(path)
+    n_bytes = _size(path / INDEX if path.is_dir() else path)
+    try:
+        stored, reader = open_storage(path), Reader(path)
+    except StoreError as error:
+        return Verification(n_bytes, problems=[str(error)])
+    with reader:
+        report = Verification(sum(file.stat().st_size for file in stored.files if file.exists()), n_clips=stored.n_clips)
+        if _check_parts(stored, report, progress):
+            _check_content(reader, report.problems)
+    stored.close()
+    return report
+
+
+def _size(path: Path) -> int:
+    """Of a file that may be read."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise StoreError(f"{path}: not a file")
-        report = Verification(n_bytes=os.path.getsize(path))
         with open(path, "rb"):
-            pass
+            return os.path.getsize(path)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}") from None
-    try:
-        reader = Reader(path)
-    except StoreError as error:
-        report.problems.append(str(error))
-        return report
-    with reader:
-        report.n_clips = reader.n_clips
-        _check_blocks(reader, report, progress)
-        _check_content(reader, report.problems)
-    return report
 
 
 def _check_content(reader: Reader, problems: list[str]) -> None:
@@ -91,6 +99,11 @@ def _check_content(reader: Reader, problems: list[str]) -> None:
         except KwsError as error:
             problems.append(str(error))
     _check_configs(reader, problems)
+    if problems or "splits" not in reader.attrs:
+        return
+    splits = {name: reader.rows(name).size for name in SPLITS}
+    if (said := reader.attrs["splits"]) != splits:
+        problems.append(f"{reader.path}: it says that its splits have {said} rows, they have {splits}")
 
 
 def _check_configs(reader: Reader, problems: list[str]) -> None:
@@ -99,19 +112,41 @@ def _check_configs(reader: Reader, problems: list[str]) -> None:
             problems.append(f"the fingerprint of {name!r} is {fingerprint} in the root, and {other} at its features")
 
 
-def _check_blocks(reader: Reader, report: Verification, progress: Callable[[int, int], None] | None) -> None:
-    blocks = block_slices(reader.n_clips, reader.block_rows)
-    names = [name for name in reader.extents if is_block_array(name)]
-    sums = {name: np.array(reader.map(f"checksum/{name}")) for name in names}
+def _check_parts(stored: Storage, report: Verification, progress: Callable[[int, int], None] | None) -> bool:
+    """Check the blocks of every file; returns whether all could be opened."""
+    all_opened = True
+    for i in range(stored.n_parts):
+        try:
+            file = stored.part(i)
+        except (OSError, StoreError) as error:
+            report.problems.append(str(error))
+            all_opened = False
+            continue
+        named = f"{file.path.name}: " if file.path != stored.path else ""
+        for name in ("labels", "clip", "fingerprints"):
+            if file.attrs.get(name) != stored.attrs.get(name):
+                report.problems.append(f"{named}its {name} are not those of the data set")
+        _check_blocks(file, named, report, None if progress is None else partial(_advance, progress, i, stored.n_parts))
+    return all_opened
+
+
+def _advance(progress: Callable[[int, int], None], i: int, n: int, done: int, total: int) -> None:
+    """Progress of file `i` among `n` files, as if all had as many blocks."""
+    progress(i * total + done, n * total)
+
+
+def _check_blocks(file: File, named: str, report: Verification, progress: Callable[[int, int], None] | None) -> None:
+    blocks = block_slices(file.n_clips, file.block_rows)
+    names = [name for name in file.places if is_block_array(name)]
+    sums = {name: np.array(file.map(f"checksum/{name}")) for name in names}
     for index, rows in enumerate(blocks):
         for name in names:
-            data = reader.map(name, rows)
+            data = file.map(name, rows)
+            where = f"{named}/{name} rows {rows.start} to {rows.stop - 1}"
             if checksum(data) != sums[name][index]:
-                report.problems.append(
-                    f"/{name} rows {rows.start} to {rows.stop - 1} differ from their checksum: they were changed or damaged"
-                )
+                report.problems.append(f"{where} differ from their checksum: they were changed or damaged")
             elif name.startswith("features/") and not np.isfinite(data).all():
-                report.problems.append(f"/{name} rows {rows.start} to {rows.stop - 1} hold a value that is not finite")
+                report.problems.append(f"{where} hold a value that is not finite")
         if progress:
             progress(index + 1, len(blocks))
-    report.n_blocks = len(blocks)
+    report.n_blocks += len(blocks)

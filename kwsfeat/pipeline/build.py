@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from kwsfeat.config.clip import check_same_clip, common_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.dataset.block import Block, Receipt
 from kwsfeat.dataset.columns import Columns
+from kwsfeat.dataset.reader import Reader
 from kwsfeat.dataset.seal import FORMAT_VERSION
 from kwsfeat.dataset.writer import Writer, skipped_recordings
 from kwsfeat.errors import AudioError
@@ -41,7 +41,8 @@ _AHEAD = 3  # chunks for each thread that may wait for one that takes long to de
 class BuildReport:
     """What :func:`build` did: the file, its rows, the rows that an earlier run had finished, (recording, reason) of each skip.
 
-    `copies` are pairs of recordings that hold the same samples and are in different splits.
+    `copies` are pairs of recordings that hold the same samples and are in different splits, `remarks` are (recording, what was lost
+    or guessed).
     """
 
     path: Path
@@ -50,6 +51,42 @@ class BuildReport:
     skipped: tuple[tuple[str, str], ...]
     seconds: float
     copies: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is made of the clips, whatever file or files they go to.
+
+    `seed` is for dither, `audio` says whether the samples are stored, `dtype` is that of the features, and `strict` makes a recording
+    that cannot be read an error.
+    """
+
+    configs: Mapping[str, FeatureConfig]
+    seed: int = 0
+    audio: bool = True
+    dtype: str = "float32"
+    strict: bool = False
+
+    def key(self, source: ClipSource, columns: Columns) -> bytes:
+        """A digest that differs whenever what is built of `source` would."""
+        configured = {name: [config.to_dict(), config.algorithm] for name, config in self.configs.items()}
+        settings = [self.seed, self.audio, self.dtype]
+        digest = hashlib.sha256(json.dumps([__version__, FORMAT_VERSION, source.labels, configured, settings]).encode())
+        for f in fields(columns):
+            digest.update(getattr(columns, f.name).tobytes())
+        digest.update(source.identity())
+        return digest.digest()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that :func:`write_rows` wrote: the receipts of its blocks, the rows that an earlier run had finished, what was left out."""
+
+    receipts: tuple[Receipt, ...]
+    n_clips: int
+    n_resumed: int
+    skipped: tuple[tuple[str, str], ...]
 
 
 def build_file(
@@ -115,45 +152,61 @@ def build_file(
     """
     began = time.monotonic()
     check_same_clip(source.clip, common_clip(configs), names=("the recordings", "the features"), cure="give one to both")
-    columns, labels = source.columns(), source.labels
-    key = _key(source, columns, configs, [seed, audio, dtype])
+    settings, columns = Settings(configs, seed, audio, dtype, strict), source.columns()
+    key = settings.key(source, columns)
+    written = write_rows(
+        source, columns, output, settings, key=key, threads=threads, overwrite=overwrite, lock=lock, progress=progress
+    )  # fmt: skip
+    if not written.n_clips:
+        raise AudioError(f"none of the {len(written.skipped)} recordings can be read; the first: {written.skipped[0][1]}")
+    with Reader(output) as reader:
+        copies = copies_across(reader, np.concatenate([receipt.prints for receipt in written.receipts]))
+    seconds = time.monotonic() - began
+    return BuildReport(Path(output), written.n_clips, written.n_resumed, written.skipped, seconds, copies, tuple(source.remarks))
+
+
+def write_rows(
+    source: ClipSource,
+    columns: Columns,
+    output: str | os.PathLike[str],
+    settings: Settings,
+    *,
+    key: bytes,
+    first: int | None = None,
+    threads: int = 1,
+    overwrite: bool = False,
+    lock: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Write the clips of a source to one file, or go on with it where it was begun with the same `key`.
+
+    `first` is the number of its first clip in the whole of which it is a part: dither is then drawn by these numbers, so that it does
+    not depend on where the whole is cut, nor on what is left out. There is no file where no clip can be read.
+    """
     writer = Writer(
-        output, columns=columns, labels=labels, configs=configs, seed=seed, audio=audio, dtype=dtype, overwrite=overwrite, key=key,
-        attributes=source.attributes(), lock=lock,
+        output, columns=columns, labels=source.labels, configs=settings.configs, seed=settings.seed, audio=settings.audio,
+        dtype=settings.dtype, overwrite=overwrite, key=key, attributes=source.attributes(), lock=lock,
     )  # fmt: skip
     with writer:
-        n_resumed, left_out = _fill(writer, source, configs, seed=seed, threads=threads, strict=strict, progress=progress)
-        skipped = skipped_recordings(columns, left_out)
+        n_resumed, left_out = _fill(writer, source, settings, first=first, threads=threads, progress=progress)
         if len(left_out) == writer.n_clips:
             writer.discard()
-            raise AudioError(f"none of the {len(skipped)} recordings can be read; the first: {skipped[0][1]}")
-        writer.finish(left_out)
-    copies = copies_across(writer)
-    return BuildReport(writer.path, writer.n_clips - len(left_out), n_resumed, skipped, time.monotonic() - began, copies)
-
-
-def _key(source: ClipSource, columns: Columns, configs: Mapping[str, FeatureConfig], settings: list[Any]) -> bytes:
-    """A digest that differs whenever the file would."""
-    configured = {name: [config.to_dict(), config.algorithm] for name, config in configs.items()}
-    digest = hashlib.sha256(json.dumps([__version__, FORMAT_VERSION, source.labels, configured, settings]).encode())
-    for f in fields(columns):
-        digest.update(getattr(columns, f.name).tobytes())
-    digest.update(source.identity())
-    return digest.digest()
+        else:
+            writer.finish(left_out)
+    return Written(tuple(writer.receipts), writer.n_clips - len(left_out), n_resumed, skipped_recordings(columns, left_out))
 
 
 def _fill(
     writer: Writer,
     source: ClipSource,
-    configs: Mapping[str, FeatureConfig],
+    settings: Settings,
     *,
-    seed: int,
+    first: int | None,
     threads: int,
-    strict: bool,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[int, dict[int, str]]:
     """Make every block that is not there yet; returns the number of rows that were, and the clips that are left out, with reasons."""
-    front_ends = {name: FrontEnd(config) for name, config in configs.items()}
+    front_ends, strict = {name: FrontEnd(config) for name, config in settings.configs.items()}, settings.strict
     with ThreadPoolExecutor(threads) as pool:
         n_resumed, left_out = _take_up(writer, source, pool, strict=strict)
         assembly = Assembly(writer, n_resumed + len(left_out), -(-n_resumed // writer.layout.block_rows), _AHEAD * threads)
@@ -170,7 +223,7 @@ def _fill(
                 raise AudioError(next(iter(bad.values())))
             assembly.add(index, arrays, bad)
             while (block := assembly.take()) is not None:
-                _extract(block, front_ends, seed)
+                _extract(block, front_ends, settings.seed, first)
                 writer.write(block)
                 assembly.give_back(block)
 
@@ -219,7 +272,8 @@ def _take_up(writer: Writer, source: ClipSource, pool: ThreadPoolExecutor, *, st
     return n_rows, left_out
 
 
-def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int) -> None:
+def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int, first: int | None) -> None:
+    numbers = np.arange(block.rows.start, block.rows.stop) if first is None else first + block.clips
     for name, front_end in front_ends.items():
         out = block.arrays[f"features/{name}"]
         x = front_end.extract_batch(
@@ -227,7 +281,7 @@ def _extract(block: Block, front_ends: Mapping[str, FrontEnd], seed: int) -> Non
             out=out if out.dtype == np.float32 else None,
             lengths=block.arrays["length"],
             seed=seed,
-            rows=np.arange(block.rows.start, block.rows.stop),
+            rows=numbers,
         )
         if out.dtype != np.float32:
             with np.errstate(over="ignore"):  # the writer refuses what became infinite, by name

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
+from numpy.typing import NDArray
 
 from kwsfeat.dataset.reader import Reader
-from kwsfeat.dataset.writer import Writer
 
 
-def copies_across(writer: Writer) -> tuple[tuple[str, str], ...]:
-    """Pairs of recordings of a finished file that have the same samples, one of them in another split than the first of its kind.
+def copies_across(reader: Reader, prints: NDArray[np.uint64]) -> tuple[tuple[str, str], ...]:
+    """Pairs of recordings that have the same samples, one of them in another split than the first of its kind.
 
-    Augmented copies and silence without a sample that is not zero do not count. Where the file holds no audio, recordings count as
-    equal that agree in samples all over them.
+    `prints` are those of all rows, as :class:`~kwsfeat.dataset.block.Receipt` has them. Augmented copies and silence without a sample
+    that is not zero do not count. Where the file holds no audio, recordings count as equal that agree in samples all over them.
     """
-    receipts = writer.receipts
-    columns = writer.columns.take(np.concatenate([receipt.clips for receipt in receipts]))
-    prints = np.concatenate([receipt.prints for receipt in receipts])
+    columns = reader.columns()
     rows = np.flatnonzero((prints != 0) & (columns.variant == 0))
     _, first, inverse = np.unique(prints[rows], return_index=True, return_inverse=True)
     pairs = [(int(a), int(b)) for a, b in zip(rows[first[inverse]], rows, strict=True) if columns.split[a] != columns.split[b]]
-    with Reader(writer.path) as reader:
-        if reader.has_audio:
-            pairs = [(a, b) for a, b in pairs if np.array_equal(reader.audio[a], reader.audio[b])]
-    return tuple((os.fsdecode(columns.source[a]), os.fsdecode(columns.source[b])) for a, b in pairs)
+    if reader.has_audio:
+        pairs = [(a, b) for a, b in pairs if np.array_equal(reader.audio[a], reader.audio[b])]
+    return tuple((str(reader.source[a]), str(reader.source[b])) for a, b in pairs)

@@ -119,7 +119,7 @@ class FreshFeatures:
             if reader.config(name).fingerprint == config.fingerprint:
                 check_algorithm(config, reader.algorithm(name), where=f"{reader.path}")
         self._reader, self._noise = reader, noise
-        self._audio, self._length, self._label = np.asarray(reader.audio), reader.length, reader.label
+        self._audio, self._length, self._label = reader.audio, reader.length, reader.label
         self.rows = reader.rows("train") if rows is None else np.asarray(rows, np.int64)
         if not self.rows.size:
             raise StoreError(f"{reader.path} has no training rows: build it with another --split, or give rows")
@@ -178,7 +178,9 @@ class FreshFeatures:
         length = np.array(self._length[rows])
         drawn = self.parameters(rows, epoch)
         if mixed := _shift_and_noise(self.transform, self.config.n_samples):
-            _mix(*mixed, drawn, self._audio, rows, out)
+            clips = np.asarray(self._audio[rows])
+            clips.flags.writeable = False  # Numba compiles for read-only and writable arrays apart
+            _mix(*mixed, drawn, clips, out)
             length[[parameters["parts"] is not None for parameters in drawn]] = self.config.n_samples
         else:
             for i, row in enumerate(rows):
@@ -199,17 +201,16 @@ def _mix(
     shift: TimeShift,
     mix_noise: MixNoise,
     drawn: list[Parameters],
-    audio: NDArray[np.int16],
-    rows: NDArray[np.int64],
+    clips: NDArray[np.int16],
     out: NDArray[np.float32],
 ) -> None:
     """``transform.apply`` of all clips, in one call of the kernel."""
     noise, n = mix_noise.noise, out.shape[1]
-    moves, starts, amplitudes = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64), np.zeros(rows.size, np.float32)
+    moves, starts, amplitudes = np.zeros(len(clips), np.int64), np.zeros(len(clips), np.int64), np.zeros(len(clips), np.float32)
     for i, parameters in enumerate(drawn):
         if parameters["parts"] is not None:
             moved, mixed = parameters["parts"]
             moves[i] = moved["shift"]
             starts[i] = noise.start(mixed["recording"], mixed["position"], n)
             amplitudes[i] = mixed["amplitude"]
-    mix(audio, rows, moves, noise.samples, starts, amplitudes, out)
+    mix(clips, np.arange(len(clips)), moves, noise.samples, starts, amplitudes, out)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -33,6 +35,10 @@ class ClipSource(Protocol):
     """Where the rows of a new file come from: :class:`Recordings` or :class:`FromDataset`."""
 
     @property
+    def remarks(self) -> list[tuple[str, str]]:
+        """(recording, what was lost or guessed): fills while rows are loaded."""
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Class names."""
 
@@ -51,6 +57,9 @@ class ClipSource(Protocol):
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
         """Fill `audio` (n, n_samples), `length` and `cut` (n,); returns the reason for each position that could not be read."""
+
+    def part(self, rows: slice) -> ClipSource:
+        """Some consecutive rows as a source of their own, which another process can have: each row is what it is in the whole."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,13 @@ class Recordings:
                 self._check_still_there(clip)
                 bad[i] = str(error)
         return bad
+
+    def part(self, rows: slice) -> Recordings:
+        """The clips of some rows, with the rest of the corpus left behind and its folder by its absolute path."""
+        corpus, here = self.corpus, Path(self.corpus.root).absolute()
+        kept = Corpus(corpus.source, here, corpus.layout, [], raw=corpus.raw, piece_s=corpus.piece_s)
+        missing = frozenset(os.path.join(here, folder) for folder in self.missing)
+        return replace(self, corpus=kept, clips=self.clips[rows], missing=missing, split_notes=(), remarks=[])
 
     def _remark(self, path: str, cut: NDArray[np.uint8], text: str) -> None:
         cut[:] = _CUTS.get(text, cut[0])
@@ -242,6 +258,9 @@ class FromDataset:
 
     def __init__(self, reader: Reader, config: ClipConfig) -> None:
         self.reader = reader
+        self.remarks: list[tuple[str, str]] = []
+        self._first = 0  # row of the earlier file
+        self._columns: Columns | None = None
         self.labels = reader.labels
         check_same_clip(reader.clip, config, names=(f"{reader.path}", "the features"), cure="build from the recordings")
         if not reader.has_audio:
@@ -254,7 +273,9 @@ class FromDataset:
 
     def columns(self) -> Columns:
         """The columns of the earlier file, checked."""
-        return self.reader.columns()
+        if self._columns is None:
+            self._columns = self.reader.columns()
+        return self._columns
 
     def attributes(self) -> Mapping[str, str]:
         """The policy of the earlier file, where it was augmented."""
@@ -266,7 +287,15 @@ class FromDataset:
 
     def load(self, rows: slice, audio: NDArray[np.int16], length: NDArray[np.int32], cut: NDArray[np.uint8]) -> dict[int, str]:
         """Copy the samples of some rows, if they are what was once written."""
+        rows = slice(self._first + rows.start, self._first + rows.stop)
         cut[:] = self.reader.cut[rows]
         audio[:] = self.reader.checked("audio", rows)
         length[:] = self.reader.checked("length", rows)
         return {}
+
+    def part(self, rows: slice) -> FromDataset:
+        """Some rows of these."""
+        part = copy.copy(self)
+        part.remarks, part._first = [], self._first + rows.start
+        part._columns = self.columns().take(np.arange(rows.start, rows.stop))
+        return part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,13 @@ class WithVariants:
             raise StoreError("the earlier file is augmented already: build from the recordings, or from a file without augmentation")
         counts = np.where(self._before.split == b"train", policy.n_variants, 1)
         self._clip = np.repeat(np.arange(counts.size), counts)  # the row of the clip that a new row comes from
-        self._first = np.cumsum(counts) - counts  # the first new row of each clip
+        self._first = np.cumsum(counts) - counts  # the first new row of each clip; below 0 where a part begins among its variants
+        self._first_clip = 0  # the number of the first clip in the whole of which this is a part
+
+    @property
+    def remarks(self) -> list[tuple[str, str]]:
+        """Those of the source."""
+        return self._source.remarks
 
     @property
     def clip(self) -> ClipConfig:
@@ -68,9 +75,9 @@ class WithVariants:
             drawn = self._draw(clip) if split == b"train" else [None]
             variant += np.cumsum([parameters is not None for parameters in drawn]).tolist()
             texts += ["" if parameters is None else json.dumps(parameters) for parameters in drawn]
-        return replace(
-            self._before.take(self._clip), variant=np.array(variant, "<i4"), augmentation=np.array([text.encode() for text in texts], "S")
-        )
+        mine = slice(-int(self._first[0]), self._clip.size - int(self._first[0]))
+        augmentation = np.array([text.encode() for text in texts[mine]], "S")
+        return replace(self._before.take(self._clip), variant=np.array(variant[mine], "<i4"), augmentation=augmentation)
 
     def attributes(self) -> Mapping[str, str]:
         """The policy, by name and as TOML."""
@@ -100,8 +107,18 @@ class WithVariants:
                     bad[i] = unreadable[clip - first]
         return bad
 
+    def part(self, rows: slice) -> WithVariants:
+        """Some rows of these: variants are drawn for the clips by their numbers in the whole."""
+        first, last = int(self._clip[rows.start]), int(self._clip[rows.stop - 1])
+        part = copy.copy(self)
+        part._source = self._source.part(slice(first, last + 1))
+        part._before = self._before.take(np.arange(first, last + 1))
+        part._clip, part._first = self._clip[rows] - first, self._first[first : last + 1] - rows.start
+        part._first_clip = self._first_clip + first
+        return part
+
     def _draw(self, clip: int) -> list[Parameters | None]:
-        return draw_variants(self._policy, self._transform, seed=self._seed, index=clip)
+        return draw_variants(self._policy, self._transform, seed=self._seed, index=self._first_clip + clip)
 
     def _variants(self, clip: int, y: NDArray[np.int16], length: int, *, readable: bool) -> list[tuple[NDArray[np.int16], int]]:
         if self._before.split[clip] != b"train":

@@ -6,13 +6,12 @@ import os
 from html import escape
 from pathlib import Path
 
-from h5py import is_hdf5
-
 from kwsfeat import __version__
 from kwsfeat.config.clip import ClipConfig
 from kwsfeat.corpus.clip import NOISE_FOLDER
 from kwsfeat.corpus.labels import class_table
 from kwsfeat.dataset.reader import Reader
+from kwsfeat.dataset.storage.open import is_dataset
 from kwsfeat.errors import CorpusError
 from kwsfeat.pipeline.sources import plan_recordings
 from kwsfeat.report.figures import check_matplotlib
@@ -64,7 +63,7 @@ def write_report(
     if not output.parent.is_dir():
         raise CorpusError(f"{output.parent}: no such folder: make it, or write the page elsewhere")
     check_matplotlib()
-    if source.suffix == ".h5" or (source.is_file() and is_hdf5(source)):
+    if source.suffix == ".h5" or is_dataset(source):
         with Reader(source) as reader:
             page = _page(of_file(reader, limit), progress)
     else:

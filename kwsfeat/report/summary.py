@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import textwrap
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ def summary(reader: Reader) -> dict[str, Any]:
 
     ``written`` is the file's modification time: the file itself holds no time, so that equal input gives equal bytes.
     """
-    status = os.stat(reader.path)
+    files = [path.stat() for path in reader.files]
     names = ["" if label < 0 else reader.labels[label] for label in reader.label]
     counts = {name: (n, percent) for name, n, percent in class_table(names)}
     unlabelled = counts.pop("", (0, 0.0))[0]
@@ -30,8 +29,9 @@ def summary(reader: Reader) -> dict[str, Any]:
     n_cut, n_loudest_cut = cut_counts(reader) or (None, None)
     return {
         "path": str(reader.path),
-        "bytes": status.st_size,
-        "written": datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds"),
+        "files": reader.n_files,
+        "bytes": sum(file.st_size for file in files),
+        "written": datetime.fromtimestamp(max(file.st_mtime for file in files), UTC).isoformat(timespec="seconds"),
         "format_version": int(reader.attrs["format_version"]),
         "versions": json.loads(reader.attrs["versions"]),
         "n_clips": reader.n_clips,
@@ -74,7 +74,8 @@ def format_summary(values: dict[str, Any]) -> str:
         f", {values['n_clips_without_speaker']:,} clips without" if values["n_clips_without_speaker"] else ""
     )
     lines = [
-        f"{values['path']}: {values['n_clips']:,} clips of {clip_s:g} s at {values['sr']:,} Hz, {values['bytes'] / 1e6:,.1f} MB, "
+        f"{values['path']}: {values['n_clips']:,} clips of {clip_s:g} s at {values['sr']:,} Hz, {values['bytes'] / 1e6:,.1f} MB"
+        f"{' in ' + str(values['files']) + ' files' if values['files'] > 1 else ''}, "
         f"written {values['written']}",
         f"format     version {values['format_version']}, kwsfeat {values['versions']['kwsfeat']}, seed {values['seed']}",
         f"audio      {'int16 ' + str(values['n_clips']) + ' x ' + str(values['n_samples']) if values['audio'] else 'not stored'}, "

@@ -67,7 +67,7 @@ class Streams:
         self._n_samples = round((stream.latency + (self.n_frames - 1) * stream.hop_s) * features.sr)
         self._fresh = None if augment == "off" else FreshFeatures(reader, augment, features, config.seed, rows=clips.rows)
         self._threads = thread_count(None)
-        self._audio, self._length, self._label = np.asarray(reader.audio), reader.length, reader.label
+        self._audio, self._length, self._label = reader.audio, reader.length, reader.label
         unwanted = np.isin(np.array(reader.labels)[reader.label], NO_WORDS)
         noise = reader.noise | (np.array(reader.labels)[reader.label] == NO_WORDS[0])
         self._is_noise = noise

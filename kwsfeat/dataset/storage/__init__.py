@@ -1,0 +1,1 @@
+"""Where a reader finds its arrays: one file, or the files of a folder."""

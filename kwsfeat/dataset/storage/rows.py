@@ -1,0 +1,108 @@
+"""An array whose rows lie in several others, one after the other: what is asked for is gathered, the rest stays where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class Rows:
+    """Arrays of equal rows as one, read-only; indexed by its first axis it gives NumPy arrays.
+
+    An int, a slice, a list, an integer or a boolean array select rows; ints and slices for the other axes may follow. Rows of one
+    part that lie next to each other come as a view of it, others as a copy.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Rows of each part.
+    row_shape : tuple of int
+        Shape of a row.
+    dtype : dtype
+    part : callable
+        Gives part number i when it is needed.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], row_shape: tuple[int, ...], dtype: DTypeLike, part: Callable[[int], NDArray[Any]]
+    ) -> None:  # fmt: skip
+        self._ends = np.cumsum(np.asarray(lengths, np.int64))
+        self._starts = self._ends - lengths
+        self._make, self._parts = part, dict[int, NDArray[Any]]()
+        self.dtype = np.dtype(dtype)
+        self.shape = (int(self._ends[-1]), *row_shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"Rows(shape={self.shape}, dtype={self.dtype}, parts={len(self._ends)})"
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """All of it, in memory."""
+        return np.array(self[:], dtype, copy=copy)
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        first, others = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        if isinstance(first, int | np.integer):
+            row = int(first) + (len(self) if first < 0 else 0)
+            if not 0 <= row < len(self):
+                raise IndexError(f"row {first} of {len(self)}")
+            i = int(np.searchsorted(self._ends, row, "right"))
+            return self._part(i)[(row - self._starts[i], *others)]  # type: ignore[no-any-return]
+        chosen = self._slice(first) if isinstance(first, slice) else self._gather(self._numbers(first))
+        return chosen[(slice(None),) * (chosen.ndim - self.ndim + 1) + others] if others else chosen
+
+    def _slice(self, wanted: slice) -> NDArray[Any]:
+        start, stop, step = wanted.indices(len(self))
+        i = int(np.searchsorted(self._ends, start, "right"))
+        if step == 1 and start < stop <= self._ends[min(i, len(self._ends) - 1)]:
+            return self._part(i)[start - self._starts[i] : stop - self._starts[i]]
+        return self._gather(np.arange(start, stop, step))
+
+    def _numbers(self, wanted: Any) -> NDArray[np.int64]:
+        """Row numbers from whatever NumPy takes as an index of one axis."""
+        wanted = np.asarray(wanted)
+        if wanted.dtype == bool:
+            if wanted.shape != (len(self),):
+                raise IndexError(f"a mask of shape {wanted.shape} for {len(self)} rows")
+            return np.flatnonzero(wanted)
+        if wanted.size and wanted.dtype.kind not in "iu":
+            raise IndexError(f"rows are chosen by integers, slices and masks, not by {wanted.dtype}")
+        rows: NDArray[np.int64] = np.where(wanted < 0, wanted + len(self), wanted).astype(np.int64)
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows run from {rows.min()} to {rows.max()}, there are {len(self)}")
+        return rows
+
+    def _gather(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        out = np.empty((rows.size, *self.shape[1:]), self.dtype)
+        flat = rows.ravel()
+        part = np.searchsorted(self._ends, flat, "right")
+        order = np.argsort(part, kind="stable")
+        for places in np.split(order, np.flatnonzero(np.diff(part[order])) + 1) if flat.size else ():
+            i = int(part[places[0]])
+            out[places] = self._part(i)[flat[places] - self._starts[i]]
+        return out.reshape(*rows.shape, *self.shape[1:])
+
+    def _part(self, i: int) -> NDArray[Any]:
+        if i not in self._parts:
+            self._parts[i] = self._make(i)
+        return self._parts[i]
