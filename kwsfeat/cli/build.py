@@ -13,6 +13,7 @@ from kwsfeat.audio.faults import CUT, LOUDEST_CUT
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import layout_options, overwrite_option, threads_option
+from kwsfeat.corpus.elsewhere.urls import source_path
 
 if TYPE_CHECKING:
     from kwsfeat.config.features import FeatureConfig
@@ -43,7 +44,7 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
+@click.argument("source", type=source_path, metavar="SOURCE")
 @click.argument("output", type=click.Path(path_type=Path), metavar="OUT")
 @click.option(
     "-f", "--features", multiple=True, default=("logmel",), show_default=True, metavar="PRESET|FILE.toml", help="A feature set; repeatable."
@@ -92,7 +93,7 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
 @click.option("--no-lock", is_flag=True, help="For a file system without locks, when no other build writes OUT.")
 @console_options
 def build(
-    source: Path,
+    source: Path | str,
     output: Path,
     features: tuple[str, ...],
     length: float | str | None,
@@ -230,7 +231,7 @@ def _fitted(rows: Recordings, configs: dict[str, FeatureConfig], *, is_auto: boo
     return replace(rows, config=common_clip(configs))
 
 
-def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], *, is_free: bool) -> FromDataset:
+def _earlier_file(source: Path | str, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], *, is_free: bool) -> FromDataset:
     from kwsfeat.config.clip import common_clip
     from kwsfeat.dataset.reader import Reader
     from kwsfeat.pipeline.sources import FromDataset
@@ -249,7 +250,7 @@ def _earlier_file(source: Path, configs: dict[str, FeatureConfig], corpus_option
 
 
 def _recordings(
-    source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
+    source: Path | str, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool, console: Console
 ) -> tuple[Recordings, list[tuple[str, str]]]:
     from kwsfeat.config.splits import SPLITS
     from kwsfeat.corpus.labels import class_table, format_class_table
@@ -269,7 +270,7 @@ def _recordings(
     return rows, list(corpus.skipped)
 
 
-def _planned(source: Path, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool) -> Recordings:
+def _planned(source: Path | str, configs: dict[str, FeatureConfig], corpus_options: dict[str, Any], seed: int, strict: bool) -> Recordings:
     from kwsfeat.config.clip import common_clip
     from kwsfeat.pipeline.sources import plan_recordings
 

@@ -11,6 +11,7 @@ from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import layout_options, overwrite_option, range_option, threads_option
 from kwsfeat.config.splits import SPLITS
+from kwsfeat.corpus.elsewhere.urls import source_path
 
 
 @click.command()
@@ -68,13 +69,13 @@ def fetch(name: str, folder: Path, url: str | None, sha256: str | None, console:
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
+@click.argument("source", type=source_path, metavar="SOURCE")
 @layout_options
 @click.option("--labels", metavar="SCHEME|WORD,WORD,...", help="Show the classes that build --labels would make of the words.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure N clips only, chosen evenly.")
 @threads_option
 @console_options
-def scan(source: Path, labels: str | None, limit: int | None, threads: int | None, console: Console, **layout: Any) -> int:
+def scan(source: Path | str, labels: str | None, limit: int | None, threads: int | None, console: Console, **layout: Any) -> int:
     """Say what is wrong with recordings.
 
     Lengths other than 1 s for each label, sample rates, channels, recordings that are clipped, silent, off centre, equal

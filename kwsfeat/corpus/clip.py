@@ -6,12 +6,15 @@ import hashlib
 import io
 import os
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from kwsfeat.audio.raw import Raw, as_wav, is_raw
 from kwsfeat.audio.synthetic import silence_wav
+from kwsfeat.corpus.elsewhere.tars import Member
+from kwsfeat.corpus.elsewhere.urls import is_url, read_url, stamp_url
 
 NOISE_FOLDER = "_background_noise_"
 SYNTHETIC_SILENCE = "synthetic-silence/"
@@ -46,7 +49,7 @@ class Corpus:
 
     `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
     not become a clip, as (path, reason); `notes` are sentences for the reader. `raw` says what headerless files hold.
-    `piece_s` is how long a piece of silence is, in seconds.
+    `piece_s` is how long a piece of silence is, in seconds. `packed` are the places of recordings that lie in tar files.
     """
 
     source: Path
@@ -59,14 +62,33 @@ class Corpus:
     raw: Raw | None = None
     piece_s: float = 1.0
     unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    packed: Mapping[str, Member] = field(default_factory=dict, repr=False)
 
     def open(self, clip: Clip) -> str | BinaryIO:
         """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is
-        synthesised and for samples without a header."""
+        synthesised, for samples without a header, and for what lies elsewhere."""
         if clip.path.startswith(SYNTHETIC_SILENCE):
             return io.BytesIO(silence_wav(int(clip.path.removeprefix(SYNTHETIC_SILENCE)), self.piece_s))
+        if member := self.packed.get(clip.path):
+            return member.open(clip.path)
+        if is_url(clip.path):
+            return read_url(clip.path)
         path = os.path.join(self.root, clip.path)
         return as_wav(path, self.raw) if self.raw and is_raw(path) else path
+
+    def is_elsewhere(self, path: str) -> bool:
+        """Whether the recording is no file on this machine."""
+        return path in self.packed or is_url(path)
+
+    def stamp(self, path: str) -> bytes:
+        """Changes when the recording does, as far as its size and times tell."""
+        if is_url(path):
+            return stamp_url(path)
+        try:
+            status = os.stat(os.path.join(self.root, path))
+        except OSError:
+            return b"missing\n"
+        return f"{status.st_size}:{status.st_mtime_ns}\n".encode()
 
     @property
     def words(self) -> list[str]:

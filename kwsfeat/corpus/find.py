@@ -12,11 +12,14 @@ from pathlib import Path
 
 from kwsfeat.audio.raw import parse_raw
 from kwsfeat.corpus.acquire.archive import is_archive, unpack
-from kwsfeat.corpus.clip import Corpus
+from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.elsewhere.tars import is_tars, read_tars
+from kwsfeat.corpus.elsewhere.urls import is_url
 from kwsfeat.corpus.files import Files, foreign_note, list_files, no_recordings
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
+from kwsfeat.corpus.names.meaning import is_noise_name
 from kwsfeat.corpus.pattern import read_level, read_pattern
 from kwsfeat.errors import CorpusError, unknown_name
 
@@ -34,7 +37,8 @@ def find_corpus(
     Parameters
     ----------
     source : path
-        A folder, a ``.tar.gz``, ``.tgz``, ``.tar``, ``.zip`` or ``.7z`` archive, or a manifest (``.csv``, ``.tsv``, ``.jsonl``).
+        A folder, a ``.tar.gz``, ``.tgz``, ``.tar``, ``.zip`` or ``.7z`` archive, a manifest (``.csv``, ``.tsv``, ``.jsonl``), whose
+        paths may be URLs, or tar files in the form of WebDataset: ``NAME-{000..099}.tar``, here or behind a URL.
     layout : one of LAYOUTS, optional
         Overrides what the names say.
     pattern : str, optional
@@ -51,11 +55,18 @@ def find_corpus(
     CorpusError
         If `source` is missing or holds no recordings, the layout does not fit it, or what it gives cannot be right.
     """
-    source, headerless = Path(source), parse_raw(raw) if raw else None
+    headerless = parse_raw(raw) if raw else None
     if sum(choice is not None for choice in (layout, pattern, label_level)) > 1:
         raise CorpusError("layout, pattern and label_level exclude each other: give one")
     if layout is not None and layout not in LAYOUTS:
         raise unknown_name("layout", layout, LAYOUTS)
+    if is_tars(source):
+        if (layout, pattern, label_level) != (None, None, None):
+            raise CorpusError(f"{source}: tar files say the labels themselves: leave out layout, pattern and label_level")
+        return _packed(source)
+    if is_url(source):
+        raise CorpusError(f"{source}: only tar files may be a URL, NAME-{{000..099}}.tar: list recordings in a .csv with their URLs")
+    source = Path(source)
     if not source.exists():
         raise CorpusError(f"{source}: no such folder, archive or manifest")
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
@@ -88,6 +99,16 @@ def find_corpus(
     if files.foreign:
         corpus.notes.append(foreign_note(files.foreign))
     return corpus
+
+
+def _packed(source: str | os.PathLike[str]) -> Corpus:
+    """The samples of tar files, in their order."""
+    samples, skipped = read_tars(source)
+    clips = [Clip(one.path, one.label, one.speaker, one.split) for one in samples if not is_noise_name(one.label)]
+    noise = [one.path for one in samples if is_noise_name(one.label)]
+    return Corpus(
+        Path(source), Path(), "webdataset", clips, noise, skipped, packed={one.path: one.member for one in samples}
+    )  # fmt: skip
 
 
 def _below_wrappers(files: Files, layout: str | None) -> Corpus:

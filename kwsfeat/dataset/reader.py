@@ -336,7 +336,11 @@ class Reader:
         return self._stored.checked(path, rows)
 
     def _strings(self, path: str) -> NDArray[np.str_]:
-        return np.array([os.fsdecode(value) for value in self.map(path)], dtype=np.str_)
+        values = self.map(path)
+        try:
+            return np.asarray(values).astype(np.str_)  # several times as fast, where all is ASCII
+        except UnicodeDecodeError:
+            return np.array([os.fsdecode(value) for value in values], dtype=np.str_)
 
     def _within(self, path: str, values: NDArray[Any], least: int, most: int | None) -> NDArray[Any]:
         """A column, after making sure that its values are among those that the format allows."""

@@ -107,10 +107,13 @@ class Recordings:
         """Sizes and modification times of all recordings (of the archive, for one), and what is cut out of them."""
         digest = hashlib.sha256(json.dumps([self.seed, self.clip.to_dict(), str(self.corpus.raw)]).encode())
         if self.corpus.unpacked:
-            digest.update(_stamp(self.corpus.source))
+            digest.update(self.corpus.stamp(os.path.abspath(self.corpus.source)))
         else:
-            root = os.fspath(self.corpus.root)
-            digest.update(b"".join([_stamp(os.path.join(root, path)) for path in dict.fromkeys(clip.path for clip in self.clips)]))
+            paths = dict.fromkeys(clip.path for clip in self.clips)
+            digest.update(b"".join([self.corpus.stamp(path) for path in paths if path not in self.corpus.packed]))
+            places = [self.corpus.packed[path] for path in paths if path in self.corpus.packed]
+            digest.update("".join([f"{place.offset}:{place.size}\n" for place in places]).encode())
+            digest.update(b"".join([place.stamp() for place in {place.tar: place for place in places}.values()]))
         digest.update("".join([f"{clip.start}:{clip.stop}\n" for clip in self.clips]).encode())
         return digest.digest()
 
@@ -133,9 +136,11 @@ class Recordings:
     def part(self, rows: slice) -> Recordings:
         """The clips of some rows, with the rest of the corpus left behind and its folder by its absolute path."""
         corpus, here = self.corpus, Path(self.corpus.root).absolute()
-        kept = Corpus(corpus.source, here, corpus.layout, [], raw=corpus.raw, piece_s=corpus.piece_s)
+        clips = self.clips[rows]
+        packed = {clip.path: corpus.packed[clip.path] for clip in clips if clip.path in corpus.packed}
+        kept = Corpus(corpus.source, here, corpus.layout, [], raw=corpus.raw, piece_s=corpus.piece_s, packed=packed)
         missing = frozenset(os.path.join(here, folder) for folder in self.missing)
-        return replace(self, corpus=kept, clips=self.clips[rows], missing=missing, split_notes=(), remarks=[])
+        return replace(self, corpus=kept, clips=clips, missing=missing, split_notes=(), remarks=[])
 
     def _remark(self, path: str, cut: NDArray[np.uint8], text: str) -> None:
         cut[:] = _CUTS.get(text, cut[0])
@@ -143,20 +148,14 @@ class Recordings:
 
     def _check_still_there(self, clip: Clip) -> None:
         """A bad recording is skipped, but a disk that went away must not turn into a file that lacks half of the words."""
+        if self.corpus.is_elsewhere(clip.path):
+            return  # it would not have been opened
         folder = os.path.dirname(os.path.join(self.corpus.root, clip.path))
         if folder not in self.missing and not os.path.isdir(folder):
             raise CorpusError(f"{folder} is not there (any more): connect it again and repeat the command, it goes on where it stopped")
 
 
 _CUTS = {CUT: Cut.CUT, LOUDEST_CUT: Cut.LOUDEST_CUT}
-
-
-def _stamp(path: str | os.PathLike[str]) -> bytes:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return b"missing\n"
-    return f"{status.st_size}:{status.st_mtime_ns}\n".encode()
 
 
 def plan_recordings(

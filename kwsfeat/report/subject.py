@@ -64,7 +64,7 @@ def of_corpus(rows: Recordings, output: Path, limit: int, threads: int, progress
         return read_samples(corpus.open(clip), start=clip.start, stop=clip.stop)
 
     def address(clip: Clip) -> str:
-        if corpus.unpacked:
+        if corpus.unpacked or corpus.is_elsewhere(clip.path):
             return ""
         return quote(os.fsencode(os.path.relpath(os.path.join(corpus.root, clip.path), output.parent)))
 

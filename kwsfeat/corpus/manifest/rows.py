@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kwsfeat.audio.describe import describe
+from kwsfeat.corpus.elsewhere.urls import is_url, read_url
 from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
 from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
 from kwsfeat.corpus.names.meaning import SPLIT_NAMES
@@ -164,6 +165,8 @@ def _resolver(folder: Path) -> Callable[[str], str]:
 
     @cache
     def resolve(path: str) -> str:
+        if is_url(path):
+            return path
         for candidate in _candidates(path):
             if _exists(folder, candidate):
                 return candidate
@@ -191,7 +194,7 @@ def _rates(folder: Path) -> Callable[[str], int | None]:
     @cache
     def rate(path: str) -> int | None:
         try:
-            return describe(folder / path).sr
+            return describe(read_url(path) if is_url(path) else folder / path).sr
         except (AudioError, ValueError):
             return None  # the build will say what is wrong with it
 
