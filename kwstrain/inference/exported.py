@@ -83,21 +83,30 @@ class ExportedClassifier:
         """The classes, in the order of the probabilities."""
         return self.description.labels
 
-    def probabilities(self, y: NDArray[np.float32], length: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
+    def probabilities(self, y: NDArray[np.float32 | np.int16], length: NDArray[np.integer] | None = None) -> NDArray[np.float32]:
         """Of clips.
 
         Parameters
         ----------
-        y : ndarray, float32, shape (n_clips, n_samples)
-            Waveforms in [-1, 1].
+        y : ndarray, shape (n_clips, n_samples)
+            Waveforms, float in [-1, 1] or int16, at the rate of the run.
         length : ndarray of int, shape (n_clips,), optional
             Samples of each clip that are real and not padding; all of them without it.
 
         Returns
         -------
         ndarray, float32, shape (n_clips, n_classes)
+
+        Raises
+        ------
+        AudioError
+            If `y` has another scale, another type or another length.
         """
-        given: dict[str, Any] = {"waveform": y}
+        config = self.description.features
+        if y.ndim != 2 or y.shape[1] != config.n_samples:
+            cure = f"clips of {config.n_samples / config.sr:g} s, resampled to {config.sr} Hz, padded or cropped"
+            raise AudioError(f"waveforms have shape {y.shape}, and must be (n, {config.n_samples}): {cure}")
+        given: dict[str, Any] = {"waveform": as_float32(y, "waveforms")}
         if length is not None and "length" in self._inputs:
             given["length"] = np.asarray(length, np.int32)
         found: NDArray[np.float32] = self._session.run(["probabilities"], given)[0]

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from random_runs import write_run
 
-from kwsfeat import ConfigError, FeatureConfig, Reader, StoreError, UnknownNameError
+from kwsfeat import AudioError, ConfigError, FeatureConfig, Reader, StoreError, UnknownNameError
 from kwstrain.cli import main
 from kwstrain.export.check import check
 from kwstrain.export.export import export
@@ -75,6 +75,12 @@ def test_waveforms_are_padded_and_their_scale_is_looked_at(files: dict[str, Path
     assert "32768" in loud.error
     assert not loud.label
     assert "one-dimensional" in stereo.error
+    for wrong, reason in (
+        (np.full((1, 16000), 3e4, np.float32), "32768 for 16-bit values"),
+        (np.zeros((1, 48000), np.float32), "to 16000 Hz"),
+    ):
+        with pytest.raises(AudioError, match=reason):
+            classifier.probabilities(wrong)
 
 
 def test_a_file_tells_what_it_is(files: dict[str, Path]) -> None:

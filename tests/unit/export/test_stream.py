@@ -56,6 +56,20 @@ def test_a_stream_gives_what_the_recogniser_gives(arch: str, tmp_path: Path) -> 
     assert np.ptp(given[:n], axis=0).max() > 1e-3
 
 
+@pytest.mark.slow
+def test_ten_minutes_do_not_drift(tmp_path: Path) -> None:
+    """Loud and soft, with pauses of digital silence."""
+    config, options = NETWORKS["mixednet"]
+    write_run(tmp_path / "run", "mixednet", config, **options)
+    export(tmp_path / "run", "onnx-stream", tmp_path / "run.onnx")
+    t = np.arange(600 * 16000, dtype=np.float32) / 16000
+    y = np.random.default_rng(4).standard_normal(len(t), np.float32) * 10 ** (np.sin(t / 7) - 2) * (np.sin(t / 3) > -0.9)
+    wanted, given = Recognizer(tmp_path / "run", mode="stream").feed(y), rows(tmp_path / "run.onnx", y)
+    n = min(len(given), len(wanted))
+    assert n > 19_900
+    np.testing.assert_allclose(given[:n], wanted[:n], atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -1,3 +1,5 @@
+const LOUDEST = 16;  // beyond which samples are whole numbers that nobody has divided
+
 // A run that listens: samples at its own rate in, in pieces of any size; rows of probabilities with their times out.
 
 /** The model in the bytes (an ArrayBuffer, Uint8Array or Buffer) of an exported ONNX file: what it says of itself, and its graph. */
@@ -42,8 +44,13 @@ class Recognizer {
     this.milliseconds = 0;  // that the steps took
   }
 
-  /** The rows that `samples`, a Float32Array in [-1, 1] at the model's rate, complete. */
+  /** The rows that `samples`, a Float32Array in [-1, 1] at the model's rate, complete; nothing is taken of what is no such thing. */
   feed(samples) {
+    if (!(samples instanceof Float32Array)) throw new TypeError("samples must be a Float32Array: divide 16-bit values by 32768");
+    const wrong = samples.findIndex(value => !(Math.abs(value) <= LOUDEST));
+    if (wrong >= 0) {
+      throw new RangeError(`sample ${wrong} is ${samples[wrong]} and must lie between -1 and 1: divide 16-bit values by 32768`);
+    }
     const rows = [];
     for (let at = 0; at < samples.length;) {
       const n = Math.min(this.hop - this.nWaiting, samples.length - at);

@@ -40,5 +40,19 @@ function resample(from, to, file, size) {
   return out;
 }
 
-const COMMANDS = {listen, graphs, detect, resample, operations: () => [...Object.keys(kws.OPERATIONS), "Scan"]};
+// What feed() says of samples that are none, and whether the next rows are those of a recogniser that never saw them.
+function refusals(file, sound) {
+  const [one, other] = [0, 1].map(() => new kws.Recognizer(new kws.Model(bytes(file)))), samples = floats(sound), said = [];
+  for (const wrong of [Int16Array.of(1, 2), Float32Array.of(0, 12000), Float32Array.of(NaN), [0.1]]) {
+    try {
+      one.feed(wrong);
+    } catch (error) {
+      said.push(error.message);
+    }
+  }
+  const rows = [one, other].map(recognizer => JSON.stringify(recognizer.feed(samples).map(row => [...row.probabilities])));
+  return {said, same: rows[0] === rows[1] && rows[0].length > 2};
+}
+
+const COMMANDS = {listen, graphs, detect, resample, refusals, operations: () => [...Object.keys(kws.OPERATIONS), "Scan"]};
 process.stdout.write(JSON.stringify(COMMANDS[command](...given)));

@@ -124,6 +124,15 @@ def test_a_network_that_is_too_slow_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "page").exists()
 
 
+def test_what_is_no_sound_is_refused_and_changes_nothing(page: Path, node: Node, tmp_path: Path) -> None:
+    SOUND.tofile(tmp_path / "sound.f32")
+    found = node("refusals", page / "model.onnx", tmp_path / "sound.f32")
+    assert found["same"]
+    scale = "and must lie between -1 and 1"
+    kind = "samples must be a Float32Array"
+    assert [text.split(":")[0] for text in found["said"]] == [kind, f"sample 1 is 12000 {scale}", f"sample 0 is NaN {scale}", kind]
+
+
 PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "web.md"
 
 
