@@ -88,6 +88,10 @@ from .features.decibel import power_to_db as power_to_db
 from .features.filtering import FilterState as FilterState
 from .features.filtering import sosfilt as sosfilt
 from .features.front_end import FrontEnd as FrontEnd
+from .features.micro import (
+    MicroTables as MicroTables,
+    micro_tables as micro_tables,
+)
 from .features.spectral import (
     amplitude_spectrum as amplitude_spectrum,
     istft as istft,

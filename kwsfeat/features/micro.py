@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,24 +17,97 @@ from kwsfeat.kernels.micro.plan import HALF, N_FFT, Ints, MicroPlan, MicroScratc
 _CORRECTION_BITS = N_FFT.bit_length() - 1 - micro.WEIGHT_BITS // 2
 
 
-def micro_plan(config: FeatureConfig) -> MicroPlan:
-    """The tables of a config with output ``micro``."""
+@dataclass(frozen=True, eq=False)
+class MicroTables:
+    """What :func:`micro_tables` gives: whole numbers, int32.
+
+    Parameters
+    ----------
+    window : ndarray, shape (win_length,)
+        In 2**-12.
+    band_first, band_count : ndarray, shape (n_mels + 1,)
+        The first bin and the number of bins of each part of the axis, which is where one band ends and the next begins.
+    band_up, band_down : ndarray, shape (n,)
+        Weights of these bins, in 2**-12, in the band that ends and in the one that begins; one part after the other.
+    smoothing : ndarray, shape (n_mels,)
+        Of each band's noise, in 2**-14.
+    gain : ndarray, shape (33, 3)
+        Parabolas, for noise of 0 to 32 bits: value, slope, curvature.
+    log : ndarray, shape (129,)
+        What ``log2(1 + k / 128)`` is above its chord, in 2**-16.
+    turns, real_turns : ndarray, shape (2, 256)
+        Cosines and sines, in 2**-15, of the complex transform and of the pass that separates the two halves.
+
+    Examples
+    --------
+    >>> from kwsfeat import micro_tables, preset
+    >>> micro_tables(preset("micro-frontend")).window.shape
+    (480,)
+    """
+
+    window: NDArray[np.int32]
+    band_first: NDArray[np.int32]
+    band_count: NDArray[np.int32]
+    band_up: NDArray[np.int32]
+    band_down: NDArray[np.int32]
+    smoothing: NDArray[np.int32]
+    gain: NDArray[np.int32]
+    log: NDArray[np.int32]
+    turns: NDArray[np.int32]
+    real_turns: NDArray[np.int32]
+
+
+def micro_tables(config: FeatureConfig) -> MicroTables:
+    """What a device needs to compute the same features as the integer front end.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        With output ``micro``.
+
+    Returns
+    -------
+    MicroTables
+
+    Examples
+    --------
+    >>> from kwsfeat import micro_tables, preset
+    >>> micro_tables(preset("micro-frontend")).band_first[:3].tolist()
+    [5, 6, 8]
+    """
     c = config
     bands = micro.micro_bands(c.n_mels, c.fmin_hz, c.fmax_hz or c.sr / 2, sr=c.sr, n_fft=c.n_fft)
-    window = _filled(micro.micro_window(c.win_length), 2 * LANES)
-    gain, log = micro.micro_gain(_CORRECTION_BITS), micro.micro_log()
+    return MicroTables(
+        window=micro.micro_window(c.win_length),
+        band_first=bands.first,
+        band_count=bands.n_bins,
+        band_up=bands.up,
+        band_down=bands.down,
+        smoothing=micro.micro_smoothing(c.n_mels),
+        gain=micro.micro_gain(_CORRECTION_BITS),
+        log=micro.micro_log(),
+        turns=np.stack(micro.micro_turns(HALF)),
+        real_turns=np.stack(micro.micro_turns(HALF, 0.5, np.pi)),
+    )
+
+
+def micro_plan(config: FeatureConfig) -> MicroPlan:
+    """The tables of a config with output ``micro``, as the kernels take them."""
+    tables = micro_tables(config)
+    gain, log = tables.gain, tables.log
+    window = _filled(tables.window, 2 * LANES)
     return MicroPlan(
-        hop=c.hop_length,
+        hop=config.hop_length,
         window=_packed(window[::2] << 4, window[1::2] << 4),
         window_whole=_packed(*(-(half >= 1 << (micro.WEIGHT_BITS - 1)).astype(np.int32) for half in (window[::2], window[1::2]))),
         order=_order(),
-        turns=_turns(*micro.micro_turns(HALF)),
-        real_turns=_turns(*micro.micro_turns(HALF, 0.5, np.pi)),
-        band_first=bands.first,
-        band_count=bands.n_bins,
-        band_up=bands.up.astype(np.float64),
-        band_down=bands.down.astype(np.float64),
-        smoothing=_filled(micro.micro_smoothing(c.n_mels), LANES),
+        turns=_turns(*tables.turns),
+        real_turns=_turns(*tables.real_turns),
+        band_first=tables.band_first,
+        band_count=tables.band_count,
+        band_up=tables.band_up.astype(np.float64),
+        band_down=tables.band_down.astype(np.float64),
+        smoothing=_filled(tables.smoothing, LANES),
         gain=_packed(gain[:, 0], gain[:, 1]),
         gain_bend=np.ascontiguousarray(gain[:, 2]),
         log=_packed(log[:-1], np.diff(log)),

@@ -14,11 +14,12 @@ from kwsfeat.cli.options import overwrite_option
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
-@click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream, web.")
+@click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream, web, esphome, c.")
 @click.option("--license", "license_", metavar="TEXT", help="Of the weights, to stand in the file.  [default: not stated]")
+@click.option("--word", default="", metavar="NAME", help="What esphome and c hear.  [default: the run's only word]")
 @overwrite_option
 @console_options
-def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool, console: Console) -> None:
+def export(run: Path, out: Path, to: str, license_: str | None, word: str, overwrite: bool, console: Console) -> None:
     """Write RUN as a file for another runtime, with the front end inside: samples in, probabilities out.
 
     \b
@@ -26,9 +27,14 @@ def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool,
     onnx-int8    the same with weights of 8 bits, calibrated on the training clips
     onnx-stream  pieces of a signal and states in, probabilities and states out
     web          a page that listens: OUT is a folder to serve, with listen.html, the same in one file
+    esphome      OUT.tflite with 8 bits and its state inside, and its manifest OUT.json, for ESPHome's micro_wake_word
+    c            one header, front end and all, in whole numbers
+
+    esphome and c take mixednet on the preset micro-frontend, and hear one word.
 
     \b
     kwstrain export runs/cnn words.onnx --to onnx
+    kwstrain export runs/wake wake.tflite --to esphome --word marvin
     kwstrain predict words.onnx clip.wav
     kwstrain export runs/cnn page --to web
     kwstrain check words.onnx
@@ -36,7 +42,7 @@ def export(run: Path, out: Path, to: str, license_: str | None, overwrite: bool,
     from kwstrain.export.export import NO_LICENSE
     from kwstrain.export.export import export as export_run
 
-    said = export_run(run, to, out, license=license_ or NO_LICENSE, overwrite=overwrite, note=console.note)
+    said = export_run(run, to, out, license=license_ or NO_LICENSE, overwrite=overwrite, word=word, note=console.note)
     console.data(_lines(said), said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError, Reader, as_float32
+from kwsfeat import ConfigError, Reader, StoreError, as_float32
 from kwstrain.inference.bundle import Bundle
 
 N_CLIPS = 300
@@ -27,6 +27,8 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
     rng = np.random.default_rng(bundle.config.seed)
     with Reader(bundle.data) as reader:
         bundle.check(reader)
+        if not reader.has_audio:
+            raise StoreError(f"{bundle.data} holds no audio, on which ranges are measured: build it again without --no-audio")
         rows = reader.rows("train")
         rows = rows[reader.variant[rows] == 0]
         if len(rows) < FEWEST:

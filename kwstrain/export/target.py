@@ -18,13 +18,15 @@ from kwstrain.inference.bundle import Bundle
 class Job:
     """What a target is asked for: write `bundle` to `out`.
 
-    `license` is that of the weights, as it shall stand in the file. `note` takes a sentence about the work on it.
+    `license` is that of the weights, as it shall stand in the file. `note` takes a sentence about the work on it. `word` is the one
+    that the file shall hear, where a format hears one; empty: not said.
     """
 
     bundle: Bundle
     out: Path
     license: str
     note: Callable[[str], None]
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,18 @@ class Target:
         What it is, in half a line.
     write : callable
         Writes the file of a Job, and gives what is to be said of it: names and values of JSON.
+    beside : tuple of str
+        Suffixes of further files of the same name.
+    takes_word : bool
+        Whether it hears one word, which can be chosen.
     """
 
     name: str
     suffix: str
     about: str
     write: Callable[[Job], dict[str, Any]]
+    beside: tuple[str, ...] = ()
+    takes_word: bool = False
 
 
 @cache

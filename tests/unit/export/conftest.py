@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from wake_runs import WORD, write_wake_run
 
+from kwstrain.detection.point import OperatingPoint
+from kwstrain.export.export import export
 from kwstrain.export.web.runtime import runtime
 
 DRIVER = Path(__file__).with_name("web") / "drive.js"
@@ -59,3 +62,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def wake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that hears a word among three classes, exported for ESPHome and as C."""
+    pytest.importorskip("tflite", reason="the extra export is not installed")
+    folder = tmp_path_factory.mktemp("wake")
+    run = write_wake_run(folder).folder
+    OperatingPoint(thresholds={WORD: 0.95}, smoothing_frames=5, mode="stream", hop_s=0.03).save(run)
+    export(run, "esphome", folder / "wake.tflite", license="CC0-1.0")
+    export(run, "c", folder / "wake.h", license="CC0-1.0")
+    return folder

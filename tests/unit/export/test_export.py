@@ -140,7 +140,7 @@ def test_refusals_are_one_line_with_the_cure(
     for before, after in (["check"], []), (["predict"], ["x.wav"]):
         assert main([*before, str(tmp_path / "broken.onnx"), *after]) == 1
         assert re.fullmatch(r"kwstrain: .*broken\.onnx.*\n", capfd.readouterr().err)
-    with pytest.raises(StoreError, match=r"is not an exported file: those end in \.onnx"):
+    with pytest.raises(StoreError, match=r"is not an exported file: those end in \.h, \.json, \.onnx, \.tflite, \.html"):
         check(golden / "words.h5")
     with pytest.raises(StoreError, match="no such file"):
         check(tmp_path / "none.onnx")
