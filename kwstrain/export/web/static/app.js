@@ -38,7 +38,8 @@ async function load() {
   for (const label of order) $("bars").append(bar(label));
   about();
   $("start").disabled = $("file").disabled = false;
-  say(`Ready. ${page.model.detection.remark}`);
+  $("remark").textContent = page.model.detection.remark;
+  say("Ready.");
 }
 
 function bar(label) {

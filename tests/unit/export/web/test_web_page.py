@@ -71,6 +71,7 @@ def listen(address: str, said: tuple[tuple[str, float], ...], folder: Path) -> d
             "events": page.js(EVENTS),
             "status": page.js('document.querySelector("#status").textContent'),
             "facts": page.js('document.querySelector("#about").textContent'),
+            "remark": page.js('document.querySelector("#remark").textContent'),
             "level": page.js("page.context.sampleRate"),
             "settings": page.js("page.track.getSettings()"),
             "complaints": page.complaints,
@@ -114,6 +115,7 @@ def test_the_page_says_what_it_does(heard: dict[str, dict[str, Any]]) -> None:
         assert "16,000 Hz" in found["status"], found
         assert "ms of work for 90 ms of sound" in found["status"]
         assert "CC0-1.0" in found["facts"]
+        assert found["remark"] == "Nobody has calibrated it: every threshold is 0.5, a place to begin."
         off = [found["settings"][name] for name in ("echoCancellation", "noiseSuppression", "autoGainControl")]
         assert off == [False, False, False]
         assert found["level"] > 0
