@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from random_runs import write_run
+from tone_run import TONE_S, tones, write_tone_run
 
 from kwsfeat import ConfigError, FeatureConfig, StoreError
 from kwstrain import Recognizer
@@ -99,6 +100,19 @@ def test_eight_bits_listen_too(golden: Path, tmp_path: Path) -> None:
     export(golden / "cnn", "onnx-int8", tmp_path / "cnn8.onnx")
     wanted, given = (Recognizer(one, mode="windowed", hop_ms=500).feed(SOUND) for one in (golden / "cnn", tmp_path / "cnn8.onnx"))
     assert 0 < np.abs(given - wanted).max() < 0.1
+
+
+def test_score_counts_the_words_of_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_tone_run(tmp_path / "tone")
+    export(tmp_path / "tone", "onnx-stream", tmp_path / "tone.onnx")
+    said = (("low", 2.5), ("high", 5.0), ("low", 7.5))
+    (tmp_path / "heard").mkdir()
+    soundfile.write(tmp_path / "heard" / "a.wav", tones(10, *said), 16000, subtype="PCM_16")
+    rows = "".join(f"{start_s},{start_s + TONE_S},{word}\n" for word, start_s in said)
+    (tmp_path / "heard" / "a.csv").write_text("start_s,end_s,word\n" + rows)
+    assert main(["score", str(tmp_path / "tone.onnx"), str(tmp_path / "heard"), "--json", "-q"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert (found["hits"], found["misses"]["misses"], found["false_accepts"]["false_accepts"]) == (3, 0, 0)
 
 
 def test_a_file_listens_in_one_mode(runs: Path, golden: Path, tmp_path: Path) -> None:

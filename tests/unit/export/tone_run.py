@@ -15,7 +15,7 @@ from kwstrain.io import save_arrays
 CONFIG = FeatureConfig(n_samples=32000, framing="none")
 LABELS = ("high", "low", "silence")
 HZ = {"high": 2400.0, "low": 700.0}
-TONE_S = 0.8
+TONE_S = 1.5
 
 
 def tones(seconds: float, *said: tuple[str, float], sr: int = 16000) -> np.ndarray:
