@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -118,6 +119,14 @@ def test_damaged_and_foreign_files_are_refused_in_a_line(wake: Path, tmp_path: P
         path.write_bytes(damaged)
         with pytest.raises(StoreError, match=r"wake\.tflite is damaged"):
             check(path)
+    rng = np.random.default_rng(0)
+    for _ in range(60):  # whatever is changed: a line, or a file that can still be read
+        changed = bytearray(data)
+        for place in rng.integers(1, 6000, 3):  # the tables lie at the end
+            changed[-place] = rng.integers(256)
+        path.write_bytes(changed)
+        with contextlib.suppress(StoreError):
+            check(path).to_dict()
     path.write_bytes(to_bytes([Graph("main")], "", {}))
     with pytest.raises(StoreError, match="was not exported by kwstrain"):
         check(path)
