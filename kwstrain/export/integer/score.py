@@ -27,6 +27,11 @@ class Score:
     bias: Floats
     is_rest: bool
 
+    def of_logits(self, z: Floats) -> Floats:
+        """Scores (...,) of logits (..., n)."""
+        likely = logistic(z)
+        return np.maximum(0, 1 - likely.sum(axis=-1)) if self.is_rest else likely[..., 0]
+
 
 def score_of(kernel: NDArray[np.floating], bias: NDArray[np.floating], word: int, *, loss: str) -> Score:
     """The score of class `word` of a last layer ``(n_channels, n_classes)`` that was trained with `loss`."""

@@ -15,7 +15,7 @@ from kwstrain.export.calibration import calibration_clips, judged_clips
 from kwstrain.export.integer.network import IntegerNetwork
 from kwstrain.export.integer.quantise import INPUT, float_means, quantised
 from kwstrain.export.integer.reference import IntegerStream
-from kwstrain.export.integer.score import score_of
+from kwstrain.export.integer.score import Score, score_of
 from kwstrain.export.target import Job
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.probabilities import probabilities
@@ -69,7 +69,7 @@ def wake_word(job: Job, to: str) -> WakeWord:
     front_end = FrontEnd(bundle.feature_config)
     stream = front_end.extract_recording(y.ravel())  # as a device hears them: one after the other, and the noise is known
     network = quantised(program, score, [front_end.extract_batch(y), stream[None]])
-    said = _compared(job, program, network, word, cutoff)
+    said = _compared(job, program, score, network, word, cutoff)
     return WakeWord(word=word, network=network, cutoff=cutoff, window=window, said=said)
 
 
@@ -129,24 +129,27 @@ def device_rule(point: OperatingPoint | None, word: str, *, row_s: float, note: 
     return round(min(cutoff, _HIGHEST_CUTOFF), 4), max(1, round(point.smoothing_frames * point.hop_s / row_s))
 
 
-def _compared(job: Job, program: Program, network: IntegerNetwork, word: str, cutoff: float) -> dict[str, Any]:
-    """How often each of both decides rightly whether a clip is the word, and how far they are apart."""
+def _compared(job: Job, program: Program, score: Score, network: IntegerNetwork, word: str, cutoff: float) -> dict[str, Any]:
+    """How often each of both decides rightly whether a clip is the word, and what 8 bits change in a score."""
     bundle = job.bundle
     y, _, label, split = judged_clips(bundle)
     job.note(f"comparing with the network itself on {len(y)} {split} clips")
     index = bundle.labels.index(word)
-    front_end, given, wanted = FrontEnd(bundle.feature_config), [], []
+    front_end = FrontEnd(bundle.feature_config)
+    probability, unrounded, given = [], [], []
     for start in range(0, len(y), _AT_ONCE):
         x = front_end.extract_batch(y[start : start + _AT_ONCE])
-        logits = float_means(program, x)[:, -1] @ program.kernel + program.bias
-        wanted.append(probabilities(logits.astype(np.float32), bundle.config.loss)[:, index])
+        means = float_means(program, x)[:, -1]
+        logits = (means @ program.kernel + program.bias).astype(np.float32)
+        probability.append(probabilities(logits, bundle.config.loss)[:, index])
+        unrounded.append(score.of_logits(means @ score.kernel + score.bias))
         given.append(last_scores(network, x, lead=program.lead) / 256)
-    before, after, is_word = np.concatenate(wanted), np.concatenate(given), label == index
+    before, after, is_word = np.concatenate(probability), np.concatenate(given), label == index
     return {
         "judged_on": f"{len(y):,} {split} clips",
         "accuracy_float": float(((before > cutoff) == is_word).mean()),
         "accuracy": float(((after > cutoff) == is_word).mean()),
-        "score_difference": float(np.abs(before - after).mean()),
+        "score_difference": float(np.abs(np.concatenate(unrounded) - after).mean()),
     }
 
 
