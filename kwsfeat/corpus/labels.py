@@ -13,7 +13,7 @@ from kwsfeat.corpus.silence import cut_silence
 from kwsfeat.errors import CorpusError, unknown_name
 
 _SYNTHETIC_SHARE = 0.1  # of the clips of the words
-_SYNTHETIC_FEWEST = 10  # or as many as a word has
+_SYNTHETIC_FEWEST = 10  # of fewer a split might get none; a corpus with fewer recordings a word gets none
 COMMANDS = ("yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SCHEMES = {
@@ -99,8 +99,8 @@ def apply_labels(
         raise CorpusError(f"no recordings of {', '.join(words)}: the corpus has {_listed(corpus.words)}")
     n_words = sum(clip.label in chosen for clip in clips)
     n_synthetic = round(_SYNTHETIC_SHARE * n_words) if names_silence else 0
-    if synthesise and scheme == "all" and _are_words_only(corpus, words):
-        n_synthetic = round(max(_SYNTHETIC_SHARE * n_words, min(_SYNTHETIC_FEWEST, n_words / len(words))))
+    if synthesise and scheme == "all" and _are_words_only(corpus, words) and n_words >= _SYNTHETIC_FEWEST * len(words):
+        n_synthetic = max(round(_SYNTHETIC_SHARE * n_words), _SYNTHETIC_FEWEST)
     silence = _silence(corpus, n_words, silence_share, seed, n_synthetic=n_synthetic)
 
     made_unasked = not (names_silence or silence_share) and any(clip.path.startswith(SYNTHETIC_SILENCE) for clip in silence)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from kwstrain.models.layers.operations import PLAIN, Operations
 from kwstrain.operations.conv import conv2d, conv2d_forward
+from kwstrain.operations.frame_conv import frame_conv
 from kwstrain.operations.lstm import lstm_chunk
 from kwstrain.operations.networks import together
 from kwstrain.operations.pool import max_pool
@@ -20,10 +21,10 @@ def for_training(backend: str) -> Operations:
     own = Operations(max_pool=max_pool, lstm_chunk=lstm_chunk)
     if backend != "cpu":
         return own
-    own = replace(own, conv2d=conv2d)
+    own = replace(own, conv2d=conv2d, frame_conv=frame_conv)
     return own if os.environ.get("KWSTRAIN_KERNELS") == "0" else replace(own, together=together)
 
 
 def for_inference(backend: str) -> Operations:
     """Without gradients of their own: every one consists of plain operations."""
-    return Operations(conv2d=conv2d_forward) if backend == "cpu" else PLAIN
+    return Operations(conv2d=conv2d_forward, frame_conv=frame_conv) if backend == "cpu" else PLAIN

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.common import BatchNorm
+from kwstrain.models.layers.operations import PLAIN
 from kwstrain.models.outlines.padding import same
 
 TimePadding = Literal["same", "causal", "valid"]
@@ -59,11 +60,13 @@ class FrameConv(nnx.Module):
         self.size, self.stride, self.dilation, self.groups, self.dtype = size, stride, dilation, groups, dtype
         self.time: TimePadding = time
         self.pad_features = pad_features
+        self.operations = PLAIN
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        y = jax.lax.conv_general_dilated(
-            x.astype(self.dtype), self.kernel[...].astype(self.dtype), self.stride, (self._frames(x.shape[1]), self._features(x.shape[2])),
-            rhs_dilation=self.dilation, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=self.groups,
+        pads = self._frames(x.shape[1]), self._features(x.shape[2])
+        y = self.operations.frame_conv(
+            x.astype(self.dtype), self.kernel[...].astype(self.dtype),
+            stride=self.stride, dilation=self.dilation, pads=pads, groups=self.groups,
         )  # fmt: skip
         return y if self.bias is None else y + self.bias[...].astype(self.dtype)
 

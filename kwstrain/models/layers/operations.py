@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 Padding = Literal["valid", "same"]
 Pads = tuple[tuple[int, int], tuple[int, int]]
+Steps = tuple[int, int]
 State = tuple[jax.Array, jax.Array]  # h and c, each (batch, units)
 
 
@@ -51,6 +52,16 @@ def conv2d(x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: Padding
 def xla_conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: str | Pads) -> jax.Array:
     """XLA's convolution in our order of axes."""
     return jax.lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
+    """Convolve images of frames, ``(batch, n_frames, n_features, n_in)``, by `kernel`, ``(frames, features, n_in / groups, n_out)``.
+
+    `stride`, `dilation` and `pads` (zeros before and after) are of frames and features.
+    """
+    return jax.lax.conv_general_dilated(
+        x, kernel, stride, pads, rhs_dilation=dilation, dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups
+    )
 
 
 def max_pool(x: jax.Array) -> jax.Array:
@@ -123,6 +134,7 @@ class Operations:
     """What a layer computes by. Each has the signature and the values of the function of its name in this module."""
 
     conv2d: Callable[..., jax.Array] = conv2d
+    frame_conv: Callable[..., jax.Array] = frame_conv
     max_pool: Callable[[jax.Array], jax.Array] = max_pool
     lstm_chunk: Callable[..., tuple[State, Any]] = lstm_chunk
     together: Callable[[Any, jax.Array], jax.Array] = together
