@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from kwstrain.models.layers.operations import PLAIN, Operations
 from kwstrain.operations.conv import conv2d, conv2d_forward
-from kwstrain.operations.frame_conv import frame_conv
+from kwstrain.operations.frame_conv import frame_conv, frame_conv_by_kernels
 from kwstrain.operations.lstm import lstm_chunk
 from kwstrain.operations.networks import together
 from kwstrain.operations.pool import max_pool
@@ -22,7 +22,7 @@ def for_training(backend: str) -> Operations:
     if backend != "cpu":
         return own
     own = replace(own, conv2d=conv2d, frame_conv=frame_conv)
-    return own if os.environ.get("KWSTRAIN_KERNELS") == "0" else replace(own, together=together)
+    return own if os.environ.get("KWSTRAIN_KERNELS") == "0" else replace(own, together=together, frame_conv=frame_conv_by_kernels)
 
 
 def for_inference(backend: str) -> Operations:

@@ -1,14 +1,16 @@
-"""Convolutions of images of frames for a CPU: shifted sums and matrix products.
+"""Convolutions of images of frames for a CPU: kernels, shifted sums and matrix products.
 
 XLA's CPU backend computes a depthwise convolution and the gradients of all others value by value, and inside a loop, where training
-steps run, a hundred times as slowly as the memory could give the values. A depthwise one is a sum over the taps of the shifted image
-times a row of weights, which XLA makes one vectorised loop of; a 1 x 1 convolution is a matrix product, any other one a matrix product
-of its patches. JAX's own gradients of these forms are as fast.
+steps run, a hundred times as slowly as the memory could give the values. A depthwise one is done by a kernel, or is a sum over the taps
+of the shifted image times a row of weights, which XLA makes one vectorised loop of; a 1 x 1 convolution is a matrix product, any other
+one a matrix product of its patches. JAX's own gradients of these forms are as fast.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +18,32 @@ import jax.numpy as jnp
 from kwstrain.models.layers.operations import Pads, Steps
 from kwstrain.models.layers.operations import frame_conv as plain
 
+_AT_LEAST = 8  # channels that a kernel computes together
+
 
 def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
     """The plain ``frame_conv``."""
     if kernel.shape[:2] == (1, 1) and groups == 1 and pads == ((0, 0), (0, 0)):
         return x[:, :: stride[0], :: stride[1]] @ kernel[0, 0]
-    if groups == kernel.shape[3] and kernel.shape[2] == 1:
+    if _is_depthwise(kernel, groups):
         taps = _shifted(x, kernel, stride, dilation, pads)
         return sum((tap * row for tap, row in zip(taps[1:], kernel.reshape(-1, groups)[1:], strict=True)), taps[0] * kernel[0, 0, 0])
     if groups == 1:
         return jnp.concatenate(_shifted(x, kernel, stride, dilation, pads), axis=-1) @ kernel.reshape(-1, kernel.shape[3])
     return plain(x, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups)
+
+
+def frame_conv_by_kernels(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
+    """The same, depthwise ones by kernels where they can: in float32, on one device, of channels enough."""
+    if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.local_device_count() == 1:
+        sizes = zip(x.shape[1:3], kernel.shape[:2], stride, dilation, pads, strict=True)
+        n_out = tuple((n + sum(pad) - wide * (size - 1) - 1) // step + 1 for n, size, step, wide, pad in sizes)
+        return _depthwise(_Geometry(n_out, stride, dilation, pads), x, kernel[:, :, 0])
+    return frame_conv(x, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups)
+
+
+def _is_depthwise(kernel: jax.Array, groups: int) -> bool:
+    return groups == kernel.shape[3] and kernel.shape[2] == 1
 
 
 def _shifted(x: jax.Array, kernel: jax.Array, stride: Steps, dilation: Steps, pads: Pads) -> list[jax.Array]:
@@ -35,3 +52,45 @@ def _shifted(x: jax.Array, kernel: jax.Array, stride: Steps, dilation: Steps, pa
     spans = [range(0, size * step, step) for size, step in zip(kernel.shape[:2], dilation, strict=True)]
     ends = [n - span[-1] for n, span in zip(padded.shape[1:3], spans, strict=True)]
     return [padded[:, i : ends[0] + i : stride[0], j : ends[1] + j : stride[1]] for i, j in product(*spans)]
+
+
+class _Geometry(NamedTuple):
+    """Frames and features of the result, and how a convolution goes over them."""
+
+    n_out: Steps
+    stride: Steps
+    dilation: Steps
+    pads: Pads
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        from kwstrain.kernels.depthwise import STEPS
+
+        return dict(zip(STEPS, (*self.stride, *self.dilation, self.pads[0][0], self.pads[1][0]), strict=True))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _depthwise(geometry: _Geometry, x: jax.Array, weight: jax.Array) -> jax.Array:
+    from kwstrain.kernels.call import kernel_call
+    from kwstrain.kernels.depthwise import depthwise_forward  # which loads Numba
+
+    shape = jax.ShapeDtypeStruct((len(x), *geometry.n_out, x.shape[3]), jnp.float32)
+    y: jax.Array = kernel_call(depthwise_forward, [shape], x, weight, **geometry.numbers)
+    return y
+
+
+def _forward(geometry: _Geometry, x: jax.Array, weight: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _depthwise(geometry, x, weight), (x, weight)
+
+
+def _backward(geometry: _Geometry, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, Any]:
+    from kwstrain.kernels.call import kernel_call
+    from kwstrain.kernels.depthwise import depthwise_backward
+
+    x, weight = saved
+    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x.shape, (len(x), *weight.shape))]
+    dx, dweight = kernel_call(depthwise_backward, shapes, dy, x, weight, **geometry.numbers)
+    return dx, dweight.sum(axis=0)
+
+
+_depthwise.defvjp(_forward, _backward)

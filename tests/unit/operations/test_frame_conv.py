@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kwstrain.models.layers import operations as plain
-from kwstrain.operations.frame_conv import frame_conv
+from kwstrain.operations.frame_conv import frame_conv, frame_conv_by_kernels
 
 
 @st.composite
@@ -27,19 +28,43 @@ def convolutions(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dic
     return image, (*size, n_in // groups, n_out), {"stride": stride, "dilation": dilation, "pads": pads, "groups": groups}
 
 
+@st.composite
+def depthwise(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
+    """The same of so many channels that a kernel computes them, in octets that may overlap."""
+    image, size, options = draw(convolutions())
+    n = draw(st.integers(8, 20))
+    return (*image[:3], n), (*size[:2], 1, n), {**options, "groups": n}
+
+
 @settings(max_examples=12, deadline=None)
 @given(convolutions(), st.integers(0, 2**32 - 1))
 def test_values_and_gradients_are_those_of_the_plain_form(convolution: Any, seed: int) -> None:
-    image, size, options = convolution
+    compare(frame_conv, *convolution, seed)
+
+
+@settings(max_examples=12, deadline=None)
+@given(depthwise(), st.integers(0, 2**32 - 1))
+def test_a_kernel_gives_the_values_and_gradients_of_the_plain_form(convolution: Any, seed: int) -> None:
+    compare(frame_conv_by_kernels, *convolution, seed)
+
+
+def compare(frame_conv: Callable[..., jax.Array], image: tuple[int, ...], size: tuple[int, ...], options: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    x, kernel = (jnp.asarray(rng.standard_normal(shape), jnp.float32) for shape in (image, size))
-    wanted, wanted_pullback = jax.vjp(lambda *a: plain.frame_conv(*a, **options), x, kernel)
-    got, pullback = jax.vjp(lambda *a: frame_conv(*a, **options), x, kernel)
-    assert got.dtype == wanted.dtype
-    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
-    dy = jnp.asarray(rng.standard_normal(wanted.shape), jnp.float32)
-    for one, other in zip(pullback(dy), wanted_pullback(dy), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+    x, kernel = (rng.standard_normal(shape, np.float32) for shape in (image, size))
+    shape = jax.eval_shape(lambda *a: plain.frame_conv(*a, **options), x, kernel).shape
+    dy = rng.standard_normal(shape, np.float32)
+
+    @jax.jit
+    def both(x: jax.Array, kernel: jax.Array, dy: jax.Array) -> Any:
+        found = []
+        for function in (frame_conv, plain.frame_conv):
+            y, pullback = jax.vjp(lambda *a, function=function: function(*a, **options), x, kernel)
+            found.append((y, *pullback(dy)))
+        return found
+
+    for got, wanted in zip(*both(x, kernel, dy), strict=True):
+        assert got.dtype == wanted.dtype
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_bfloat16_stays_bfloat16() -> None:
