@@ -110,6 +110,7 @@ from .pipeline.shards.build import build_shards as build_shards
 from .pipeline.shards.cluster import on_cluster as on_cluster
 from .pipeline.shards.merge import merge_files as merge_files
 from .pipeline.sources import plan_recordings as plan_recordings
+from .pipeline.streams.background import read_negatives as read_negatives
 from .pipeline.variants import augment_source as augment_source
 from .report.cuts import cut_counts as cut_counts
 from .stream.front_end import StreamFrontEnd as StreamFrontEnd

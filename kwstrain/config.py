@@ -19,7 +19,7 @@ class TrainConfig(Config):
         Naming the field, its value, the bound and the cure.
     """
 
-    VERSION: ClassVar[int] = 3  # 2 added averages and a teacher; 3 warm starts, sampling, accumulation and streams
+    VERSION: ClassVar[int] = 4  # 2 averages and a teacher; 3 warm starts, sampling, accumulation and streams; 4 negatives
 
     # fmt: off
     arch: str = option("cnn", "A name of kwstrain models.", group="Model")
@@ -43,6 +43,8 @@ class TrainConfig(Config):
     context_s: float = option(
         1.0, "With stream: audio before the last clip's length, which is scored.", unit="s", at_least=0, at_most=60, since=3, group="Data"
     )
+
+    negatives: str = option("", "Digest of the recordings that --negatives gave, written by it.", since=4, group="Data")
 
     loss: Literal["softmax", "sigmoid"] = option("softmax", "Cross-entropy over all classes, or of each by itself.", group="Objective")
     label_smoothing: float = option(0.0, "Part of the target that is spread over all classes.", at_least=0, below=1, group="Objective")

@@ -9,7 +9,7 @@ import click
 
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, overwrite_option, range_option, threads_option
+from kwsfeat.cli.options import layout_options, overwrite_option, part_option, range_option, threads_option
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.elsewhere.urls import source_path
 
@@ -127,7 +127,7 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
     "--negatives", type=click.Path(path_type=Path), multiple=True, required=True, metavar="DIR",
     help="Recordings in which none of the words is said; repeatable.",
 )  # fmt: skip
-@click.option("--part", default="1/1", show_default=True, metavar="K/N", help="Every N-th recording of the negatives, from the K-th on.")
+@part_option
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
 @range_option("--gap", default="4:12", help="Seconds between words.")
 @range_option("--snr", default="0:20", help="dB of a word over what is heard under it.")
@@ -142,8 +142,8 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
 @overwrite_option
 @console_options
 def stream_corpus(
-    clips: Path, folder: Path, words: str, negatives: tuple[Path, ...], part: str, gap: tuple[float, float], snr: tuple[float, float],
-    level: tuple[float, float], room: float, console: Console, **choices: Any,
+    clips: Path, folder: Path, words: str, negatives: tuple[Path, ...], part: tuple[int, int], gap: tuple[float, float],
+    snr: tuple[float, float], level: tuple[float, float], room: float, console: Console, **choices: Any,
 ) -> None:  # fmt: skip
     """Make streams to calibrate and score a detector on: words placed into hours of something else.
 
@@ -158,14 +158,11 @@ def stream_corpus(
     from kwsfeat.pipeline.streams.mix import MixConfig
     from kwsfeat.pipeline.streams.write import make_streams
 
-    k, slash, n = part.partition("/")
-    if not (slash and k.isdecimal() and n.isdecimal()):
-        raise click.BadParameter(f"{part!r} is not K/N, such as 1/2.", param_hint="--part")
     with wrong_usage():
         config = MixConfig(gap_s=gap, snr_db=snr, level_db=level, room=room)
     with console.progress("recordings") as progress:
         made = make_streams(
-            clips, folder, words=[word.strip() for word in words.split(",") if word.strip()], negatives=negatives, part=(int(k), int(n)),
+            clips, folder, words=[word.strip() for word in words.split(",") if word.strip()], negatives=negatives, part=part,
             config=config, progress=progress, **choices,
         )  # fmt: skip
     said = ", ".join(f"{one_line(word)} {n:,}" for word, n in made.said.items())

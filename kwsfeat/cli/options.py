@@ -23,6 +23,18 @@ def low_high(text: str) -> tuple[float, float]:
     return numbers[0], numbers[-1]
 
 
+def k_of_n(text: str) -> tuple[int, int]:
+    """The two numbers of ``K/N``."""
+    k, slash, n = text.partition("/")
+    if not (slash and k.isdecimal() and n.isdecimal()):
+        raise click.BadParameter(f"{text!r} is not K/N, such as 1/2.")
+    return int(k), int(n)
+
+
+part_option = click.option(
+    "--part", type=k_of_n, default="1/1", show_default=True, metavar="K/N",
+    help="Every N-th recording of the negatives, from the K-th on.",
+)  # fmt: skip
 range_option = partial(click.option, type=low_high, metavar="LOW:HIGH", show_default=True)
 threads_option = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="[default: one per processor, at most 16]")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what exists.")

@@ -10,10 +10,10 @@ import click
 
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options
-from kwsfeat.cli.options import overwrite_option
+from kwsfeat.cli.options import overwrite_option, part_option
 from kwstrain.cli.progress import TrainingProgress
 from kwstrain.cli.results import evaluation_text, note_next
-from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, note_remarks
+from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, negatives_option, note_remarks
 
 if TYPE_CHECKING:
     from kwstrain.models import ModelRow
@@ -71,9 +71,14 @@ def _row_cells(row: ModelRow, streams: str) -> tuple[str, ...]:
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA_DIR")
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/RECIPE]")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
+@negatives_option
+@part_option
 @overwrite_option
 @console_options
-def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], overwrite: bool, console: Console) -> None:
+def run(
+    recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], negatives: tuple[Path, ...], part: tuple[int, int],
+    overwrite: bool, console: Console,
+) -> None:  # fmt: skip
     """Build, train and evaluate as RECIPE says, a name of kwstrain recipes or a TOML file.
 
     DATA_DIR is a corpus that kwsfeat build understands, or a file that it wrote. The features go to RUN.h5.
@@ -82,6 +87,7 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
     kwstrain run logspec-cnn speech_commands/ --out runs/c
     kwstrain run mel-lstm fsdd/ -s epochs=5 -s options.units=64
     kwstrain run v2-12 speech_commands_v2/ -s arch=bcresnet-2
+    kwstrain run stream-bcresnet speech_commands/ --negatives radio/ --part 1/3
     """
     from kwstrain.recipes import run as library
 
@@ -89,7 +95,9 @@ def run(recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], ove
         chosen = library.load(recipe).changed(assignments(changes))
     out = out or Path("runs") / chosen.name
     with TrainingProgress(console) as progress, keeping(out):
-        result = library.run(chosen, data, out, overwrite=overwrite, on_build=progress.build, on_tick=progress)
+        result = library.run(
+            chosen, data, out, negatives=negatives, part=part, overwrite=overwrite, on_build=progress.build, on_tick=progress
+        )
     note_remarks(result.file, console)
     console.data(
         f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}" + (f" on {result.protocol}" if result.protocol else ""),

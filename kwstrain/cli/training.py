@@ -14,7 +14,7 @@ import click
 from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line, remark
-from kwsfeat.cli.options import overwrite_option
+from kwsfeat.cli.options import overwrite_option, part_option
 from kwstrain.cli.progress import TrainingProgress
 from kwstrain.config import DEFAULT_ARCH
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from kwstrain.training.folds import FoldsResult
 
 _SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
+
+
+negatives_option = click.option(
+    "--negatives", type=click.Path(path_type=Path), multiple=True, metavar="DIR",
+    help="With --stream: recordings in which none of the words is said; repeatable.",
+)  # fmt: skip
 
 
 def _folds(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
@@ -45,6 +51,8 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("--seed", type=int, metavar="N")
 @click.option("--augment", metavar="POLICY", help="Fresh augmentation of each clip in each epoch  [default: the network's own, or off]")
 @click.option("--stream", is_flag=True, default=None, help="Train in the form that listens: words at any phase within longer audio.")
+@negatives_option
+@part_option
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of a finished run, too.")
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of a finished run.")
 @click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
@@ -57,7 +65,7 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @console_options
 def fit(
     path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | str | None,
-    teacher: Path | None, start: Path | None, console: Console, **options: Any,
+    negatives: tuple[Path, ...], part: tuple[int, int], teacher: Path | None, start: Path | None, console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
 
@@ -65,7 +73,7 @@ def fit(
     kwstrain fit out.h5 --arch cnn
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     kwstrain fit digits.h5 --arch lstm --folds speakers
-    kwstrain fit out.h5 --arch bcresnet-2 --stream
+    kwstrain fit out.h5 --arch bcresnet-2 --stream --negatives radio/ --part 1/3
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed
@@ -79,7 +87,10 @@ def fit(
     console.detail(f"training config: {config.to_json()}")
     _note_choices(path, config, start, console)
     with TrainingProgress(console) as progress, keeping(out):
-        shared: dict[str, Any] = {"overwrite": overwrite, "resume": resume, "teacher": teacher, "start": start, "progress": progress}
+        shared: dict[str, Any] = {
+            "overwrite": overwrite, "resume": resume, "teacher": teacher, "start": start, "negatives": negatives, "part": part,
+            "progress": progress,
+        }  # fmt: skip
         if folds:
             across = cross_validate(path, config, out, folds=folds, **shared)
         else:

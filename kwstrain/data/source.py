@@ -18,6 +18,7 @@ from kwsfeat import FreshFeatures
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, dispatches
 from kwstrain.data.clips import Clips, frame_range
+from kwstrain.data.negatives import Negatives
 from kwstrain.data.prefetch import prefetch
 from kwstrain.data.streams import Streams
 from kwstrain.devices import replicated
@@ -82,14 +83,16 @@ def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int
     return load
 
 
-def loader(clips: Clips, config: TrainConfig, augment: str = "off") -> Callable[[NDArray[np.int64], int], Block]:
+def loader(
+    clips: Clips, config: TrainConfig, augment: str = "off", negatives: Negatives | None = None
+) -> Callable[[NDArray[np.int64], int], Block]:
     """What makes a block of rows of the file (n_steps, batch) in an epoch: their clips, augmented ones, or streams around them."""
     if config.stream:
-        return Streams(clips, config, augment).load
+        return Streams(clips, config, augment, negatives).load
     return clips.load if augment == "off" else _augmented(clips, augment, config.seed)
 
 
-def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off") -> Source:
+def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off", negatives: Negatives | None = None) -> Source:
     """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size.
 
     `batch` is the size of the batches that the source will be asked for; a call takes as many clips whatever that is.
@@ -97,7 +100,7 @@ def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off
     steps = min(max(1, config.steps_per_dispatch * config.batch // batch), -(-len(clips) // batch))
     if augment == "off" and not config.stream and clips.nbytes <= _resident_bytes(config.resident_mb):
         return Resident(clips, steps=steps)
-    load = loader(clips, config, augment)
+    load = loader(clips, config, augment, negatives)
     longer = 1 + config.context_s * clips.reader.clip.sr / clips.reader.clip.n_samples if config.stream else 1
     in_block = int(_STREAM_BLOCK_BYTES * len(clips) / (clips.nbytes * batch * longer))
     return Streamed(clips, load, steps=max(1, min(steps, in_block)))

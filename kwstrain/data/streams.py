@@ -13,11 +13,14 @@ from kwsfeat import FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd,
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Block
 from kwstrain.data.clips import Clips
+from kwstrain.data.negatives import Negatives
 from kwstrain.data.placed import Pieces, Samples, place
 from kwstrain.models import spec
 from kwstrain.streaming.find import check_streams
 
 NO_WORDS = ("silence", "unknown")
+_NEGATIVE = 0.5  # share of negatives, where there are some: of the examples without a word, around a word, and behind it
+_LEVEL_DBFS = (-45.0, -15.0)  # of an example that is a negative
 _PLACE = 2  # set apart from the augmentation's draws of the same (seed, epoch, row)
 
 
@@ -57,9 +60,12 @@ class Streams:
         `context_s` of audio stand before the window that is scored, which is as long as a clip.
     augment : str
         A policy for the clip in the middle, or off.
+    negatives : Negatives, optional
+        Running speech, music and noise: in the place of half of the clips of ``unknown`` (of ``silence``, in a file without), and
+        around and behind words.
     """
 
-    def __init__(self, clips: Clips, config: TrainConfig, augment: str) -> None:
+    def __init__(self, clips: Clips, config: TrainConfig, augment: str, negatives: Negatives | None = None) -> None:
         reader, features = clips.reader, clips.reader.config(clips.name)
         self._front_end, stream = FrontEnd(features), StreamFrontEnd(features)
         self._features, self._seed = features, config.seed
@@ -68,9 +74,12 @@ class Streams:
         self._fresh = None if augment == "off" else FreshFeatures(reader, augment, features, config.seed, rows=clips.rows)
         self._threads = thread_count(None)
         self._audio, self._length, self._label = reader.audio, reader.length, reader.label
+        self._negatives = negatives
         unwanted = np.isin(np.array(reader.labels)[reader.label], NO_WORDS)
         noise = reader.noise | (np.array(reader.labels)[reader.label] == NO_WORDS[0])
         self._is_noise = noise
+        nothing = [name for name in ("unknown", "silence") if name in reader.labels][:1]
+        self._may_be_negative = np.isin(np.array(reader.labels)[reader.label], nothing)
         rows = clips.rows
         self._words, self._others, self._noises = rows, rows[unwanted[rows] & ~noise[rows]], rows[noise[rows]]
         self._pieces = Pieces(self._any, self._other, self._noise, self._behind)
@@ -99,9 +108,14 @@ class Streams:
         return [self._real(one, int(n)) for one, n in zip(y, length, strict=True)]
 
     def _example(self, clip: Samples, row: int, epoch: int) -> Samples:
+        rng = np.random.default_rng((self._seed, epoch, row, _PLACE))
+        if self._negatives is not None and self._may_be_negative[row] and rng.random() < _NEGATIVE:
+            y = self._negatives.piece(rng, self._n_samples)
+            level = 10 ** (rng.uniform(*_LEVEL_DBFS) / 20) / max(1e-6, float(np.sqrt(np.square(y, dtype=np.float64).mean())))
+            return np.clip(np.float32(level) * y, -1, 1)
         return place(
             clip, is_word=not self._is_noise[row], n_samples=self._n_samples, window=self._features.n_samples, sr=self._features.sr,
-            pieces=self._pieces, rng=np.random.default_rng((self._seed, epoch, row, _PLACE)),
+            pieces=self._pieces, rng=rng,
         )  # fmt: skip
 
     def _real(self, y: Samples, length: int) -> Samples:
@@ -116,7 +130,9 @@ class Streams:
         return self._clip(int(rng.choice(self._words)))
 
     def _other(self, rng: np.random.Generator) -> Samples:
-        """A word that is not wanted; noise in a file of wanted ones alone."""
+        """A word that is not wanted, or of the negatives; noise in a file of wanted ones alone."""
+        if self._negatives is not None and rng.random() < _NEGATIVE:
+            return self._negatives.piece(rng, int(rng.uniform(0.2, 1.5) * self._features.sr))
         return self._clip(int(rng.choice(self._others))) if self._others.size else self._noise(rng)
 
     def _noise(self, rng: np.random.Generator) -> Samples:
@@ -126,7 +142,9 @@ class Streams:
         return np.zeros(int(rng.uniform(0.05, 0.5) * self._features.sr), np.float32)
 
     def _behind(self, rng: np.random.Generator, n: int) -> Samples:
-        """Noise of the corpus, neighbouring clips of one recording after each other; white noise where it has none."""
+        """Noise of the corpus, neighbouring clips of one recording after each other; white noise where it has none; or of the negatives."""
+        if self._negatives is not None and rng.random() < _NEGATIVE:
+            return self._negatives.piece(rng, n)
         if not self._noises.size:
             return rng.standard_normal(n, np.float32)
         at = int(rng.integers(self._noises.size))

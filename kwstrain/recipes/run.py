@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -149,6 +149,8 @@ def run(
     data: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
+    negatives: Sequence[str | os.PathLike[str]] = (),
+    part: tuple[int, int] = (1, 1),
     overwrite: bool = False,
     on_build: Callable[[int, int], None] | None = None,
     on_tick: Callable[[Tick], None] | None = None,
@@ -162,6 +164,8 @@ def run(
         A corpus that ``kwsfeat build`` understands, or a file that it wrote, which is then used as it is.
     out : path
         The run folder.
+    negatives, part
+        Recordings without the words, see :func:`~kwstrain.training.fit`.
     overwrite : bool
         Replace the run folder and the file.
     on_build : callable, optional
@@ -176,7 +180,7 @@ def run(
     """
     out = Path(out)
     file = build(recipe, data, out.with_name(out.name + ".h5"), overwrite=overwrite, progress=on_build)
-    result = fit(file, recipe.training, out, overwrite=overwrite, progress=on_tick)
+    result = fit(file, recipe.training, out, negatives=[Path(one) for one in negatives], part=part, overwrite=overwrite, progress=on_tick)
     with Reader(file) as reader:
         split = "test" if len(reader.rows("test")) else "validation"
     evaluation = evaluate(out, split=split)

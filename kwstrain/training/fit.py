@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader
 from kwstrain.config import TrainConfig
 from kwstrain.data.augmentation import policy_for
-from kwstrain.data.streams import for_stream
+from kwstrain.data.negatives import Negatives
+from kwstrain.data.streams import NO_WORDS, for_stream
 from kwstrain.devices import one_per_core
 from kwstrain.models import spec
 from kwstrain.training.diverged import DivergedError
@@ -33,6 +34,8 @@ def fit(
     resume: bool = False,
     teacher: str | Path | None = None,
     start: str | Path | None = None,
+    negatives: Sequence[str | Path] = (),
+    part: tuple[int, int] = (1, 1),
     rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     progress: Callable[[Tick], None] | None = None,
 ) -> FitResult:
@@ -53,6 +56,11 @@ def fit(
     start : path, optional
         A finished run of the same network on the same features, whose weights it begins with. Where that knows other labels, the
         layers that depend on their number begin anew.
+    negatives : sequence of path, optional
+        Folders of recordings without the words, for a network that is trained to listen (``TrainConfig.stream``): heard in the place
+        of half of the clips that are no wanted word, and around and behind the words.
+    part : pair of int
+        (k, n): every n-th of these recordings, from the k-th on.
     rows : two int64 arrays, optional
         Training and validation rows instead of the file's own splits.
     progress : callable, optional
@@ -90,12 +98,31 @@ def fit(
             teacher=_checked("teacher", "--teacher", config.teacher, teaches, config, reader),
             start=_checked("start", "--from", config.start, begins, config, reader),
         )
-        run = Run(reader, config, Path(out), rows, teaches, begins)
+        heard = _heard(negatives, part, config, reader)
+        config = replace(config, negatives=heard.digest if heard else "")
+        run = Run(reader, config, Path(out), rows, teaches, begins, heard)
         with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume):
             if resume:
                 run.resume()
             run.bundle.save()
             return run.go(progress or (lambda tick: None))
+
+
+def _heard(folders: Sequence[str | Path], part: tuple[int, int], config: TrainConfig, reader: Reader) -> Negatives | None:
+    """The negatives that were given, which must be those that `config` names, where it names some."""
+    wanted = config.negatives
+    if not folders:
+        if wanted:
+            raise ConfigError(f"negatives={wanted!r} is the digest of recordings: give these as --negatives, and their --part")
+        return None
+    if not config.stream:
+        raise ConfigError("negatives are heard by a network that is trained to listen: add --stream")
+    if not set(NO_WORDS) & set(reader.labels):
+        raise ConfigError(f"negatives are no word, and {reader.path} has no class for that: build it with --silence-share or --unknown")
+    found = Negatives(folders, reader.config(config.features or None).sr, part)
+    if wanted not in ("", found.digest):
+        raise ConfigError(f"negatives={wanted!r} are other recordings, or another part, than these, whose digest is {found.digest!r}")
+    return found
 
 
 def _checked(field: str, option: str, wanted: str, run: Teacher | Start | None, config: TrainConfig, reader: Reader) -> str:

@@ -19,6 +19,7 @@ from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, plan
 from kwstrain.data.clips import Clips, select
+from kwstrain.data.negatives import Negatives
 from kwstrain.data.source import Source, loader, source
 from kwstrain.devices import replicated
 from kwstrain.evaluation.metrics import score
@@ -53,11 +54,12 @@ class Run:
         rows: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
         teacher: Teacher | None,
         start: Start | None,
+        negatives: Negatives | None = None,
     ) -> None:
         name = config.features or reader.feature_names[0]
         mean, std = start.statistics if start else _statistics(reader, name, config)
         train_rows, val_rows = rows or (reader.rows("train"), reader.rows("validation"))
-        self.config, self.folder = config, RunFolder(out)
+        self.config, self.folder, self._negatives = config, RunFolder(out), negatives
         self.train, self.val = select(reader, name, train_rows), select(reader, name, val_rows)
         if len(self.train) == 0:
             raise StoreError(f"{reader.path} has no labelled training clips: build it with another --split")
@@ -103,7 +105,7 @@ class Run:
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        train = source(self.train, config, batch=config.clips_per_step, augment=config.augment)
+        train = source(self.train, config, batch=config.clips_per_step, augment=config.augment, negatives=self._negatives)
         val = self.classifier.source(self.val) if len(self.val) else None
         ended = "epochs"
         with Events(self.bundle.folder) as events:
@@ -213,14 +215,14 @@ class Run:
         config, n = self.config, len(self.train)
         most = max(1, min(_STATISTICS_CLIPS, _STATISTICS_BYTES * n // self.train.nbytes) // config.batch)
         drawn = plan(n, config.batch, rng=np.random.default_rng((config.seed, 0, 0))).rows[:most]
-        block = loader(self.train, config)(self.train.rows[drawn], 0)
+        block = loader(self.train, config, negatives=self._negatives)(self.train.rows[drawn], 0)
         in_order = np.arange(drawn.size, dtype=np.int32).reshape(drawn.shape)
         return replicated((block, Batches(in_order, np.ones(drawn.shape, np.float32))))  # type: ignore[no-any-return]
 
     def _gradients(self) -> Any:
         """Gradients of the epoch's state on the first clips of the split, without augmentation."""
         rows, weight = plan(len(self.train), self.config.clips_per_step, parts=self.config.accumulate)
-        block = loader(self.train, self.config)(self.train.rows[rows[0]], 0)
+        block = loader(self.train, self.config, negatives=self._negatives)(self.train.rows[rows[0]], 0)
         return self.step.gradients(self.state, *replicated((block, Batches(np.arange(rows.shape[1])[None], weight[:1]))))
 
 

@@ -41,6 +41,21 @@ def find_negatives(folders: Sequence[Path], part: tuple[int, int]) -> dict[str, 
     return chosen
 
 
+def read_negatives(
+    folders: Sequence[Path], sr: int, *, part: tuple[int, int] = (1, 1), section_s: float = 60.0
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Recordings without the words, source by source: (source, float32 samples at `sr`), `section_s` at a time.
+
+    Raises
+    ------
+    CorpusError, ConfigError
+        As :func:`find_negatives`.
+    """
+    for source, paths in find_negatives(folders, part).items():
+        for _, section in sections(paths, sr, section_s, np.inf):
+            yield source, section
+
+
 def sections(paths: Sequence[Path], sr: int, length_s: float, most_s: float) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """The recordings joined, in sections of `length_s`, at most `most_s` in all: (recordings read so far, samples at `sr`)."""
     length, left = round(length_s * sr), round(min(most_s, 1e9) * sr)
