@@ -41,13 +41,14 @@ class Negatives:
     """
 
     def __init__(self, folders: Sequence[str | os.PathLike[str]], sr: int, part: tuple[int, int] = (1, 1)) -> None:
-        digest, spans = hashlib.sha256(), {}
+        digest = hashlib.sha256()
+        spans: dict[str, tuple[int, int]] = {}
         with tempfile.TemporaryFile() as file:
             n = 0
             for source, section in read_negatives([Path(folder) for folder in folders], sr, part=part, section_s=_SECTION_S):
                 samples = np.round(section * 32767).clip(-32768, 32767).astype(np.int16)
                 file.write(samples.tobytes())
-                digest.update(samples)
+                digest.update(samples.tobytes())
                 first, _ = spans.get(source, (n, n))
                 n += len(samples)
                 spans[source] = first, n

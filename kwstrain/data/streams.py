@@ -112,7 +112,8 @@ class Streams:
         if self._negatives is not None and self._may_be_negative[row] and rng.random() < _NEGATIVE:
             y = self._negatives.piece(rng, self._n_samples)
             level = 10 ** (rng.uniform(*_LEVEL_DBFS) / 20) / max(1e-6, float(np.sqrt(np.square(y, dtype=np.float64).mean())))
-            return np.clip(np.float32(level) * y, -1, 1)
+            y *= np.float32(level)
+            return np.clip(y, -1, 1, out=y)
         return place(
             clip, is_word=not self._is_noise[row], n_samples=self._n_samples, window=self._features.n_samples, sr=self._features.sr,
             pieces=self._pieces, rng=rng,

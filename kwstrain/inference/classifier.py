@@ -19,6 +19,7 @@ from kwsfeat import AudioError, FrontEnd, as_clip, check_algorithm
 from kwstrain import operations
 from kwstrain.data.batches import Batches, Block, plan, take
 from kwstrain.data.clips import Clips, frame_range
+from kwstrain.data.negatives import Negatives
 from kwstrain.data.source import Source, source
 from kwstrain.devices import per_device, replicated
 from kwstrain.inference.bundle import Bundle
@@ -85,9 +86,9 @@ class Classifier:
         """Logits of the clips of a split, in order, float32, shape (len(clips), n_classes)."""
         return self.run(self.source(clips), len(clips), variables)
 
-    def source(self, clips: Clips) -> Source:
-        """The clips of a split, in the batches that :meth:`run` takes."""
-        return source(clips, self.bundle.config, batch=self._batch)
+    def source(self, clips: Clips, negatives: Negatives | None = None) -> Source:
+        """The clips of a split, in the batches that :meth:`run` takes; `negatives` are heard in streams of them, as in training."""
+        return source(clips, self.bundle.config, batch=self._batch, negatives=negatives)
 
     def run(self, clips: Source, n_clips: int, variables: list[Any] | None = None) -> NDArray[np.float32]:
         """Logits of all clips of a source; `variables` are states that together hold what the network does, by default its own."""

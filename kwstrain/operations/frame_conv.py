@@ -37,8 +37,8 @@ def frame_conv_by_kernels(x: jax.Array, kernel: jax.Array, *, stride: Steps, dil
     """The same, depthwise ones by kernels where they can: in float32, on one device, of channels enough."""
     if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.local_device_count() == 1:
         sizes = zip(x.shape[1:3], kernel.shape[:2], stride, dilation, pads, strict=True)
-        n_out = tuple((n + sum(pad) - wide * (size - 1) - 1) // step + 1 for n, size, step, wide, pad in sizes)
-        return _depthwise(_Geometry(n_out, stride, dilation, pads), x, kernel[:, :, 0])
+        frames, features = ((n + sum(pad) - wide * (size - 1) - 1) // step + 1 for n, size, step, wide, pad in sizes)
+        return _depthwise(_Geometry((frames, features), stride, dilation, pads), x, kernel[:, :, 0])
     return frame_conv(x, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups)
 
 

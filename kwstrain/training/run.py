@@ -106,7 +106,7 @@ class Run:
         """All remaining epochs, then the pictures."""
         config = self.config
         train = source(self.train, config, batch=config.clips_per_step, augment=config.augment, negatives=self._negatives)
-        val = self.classifier.source(self.val) if len(self.val) else None
+        val = self.classifier.source(self.val, self._negatives) if len(self.val) else None
         ended = "epochs"
         with Events(self.bundle.folder) as events:
             try:

@@ -82,6 +82,7 @@ INNER = {
         "pooled",
         "weight_gradient",
         "broadcast",
+        "depthwise",
     ],
 }
 # What the commands of both programs have in common, which kwstrain's may import.
