@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from kwsfeat import ConfigError
 from kwstrain.export.target import Job, Target
 from kwstrain.export.web.detection import listener
 from kwstrain.export.web.page import SINGLE, folder
@@ -12,6 +13,10 @@ from kwstrain.io import write_atomic
 
 
 def _write(job: Job) -> dict[str, Any]:
+    if job.out.suffix in (".html", ".htm"):
+        raise ConfigError(
+            f"{job.out} names a file, and web writes a folder, with {SINGLE}, the page as one file, in it: give the folder's name"
+        )
     chosen = listener(job)
     if chosen.why_windowed:
         job.note(f"it listens in windows, the whole network every {1000 * chosen.point.hop_s:.0f} ms: {chosen.why_windowed}")

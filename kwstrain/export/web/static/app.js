@@ -130,6 +130,7 @@ async function start() {
   const stream = await navigator.mediaDevices.getUserMedia({audio});
   const context = new AudioContext();
   [page.track] = stream.getAudioTracks();
+  page.track.addEventListener("ended", toggle);  // the microphone was unplugged
   page.context = context;
   await context.audioWorklet.addModule(workletAddress());
   begin();

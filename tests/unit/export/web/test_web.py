@@ -115,6 +115,8 @@ def test_windows_where_no_stream_is_possible_and_why(golden: Path, tmp_path: Pat
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="is a file: web writes a folder"):
         export(golden / "cnn", "web", tmp_path / "file", overwrite=True)
+    with pytest.raises(ConfigError, match=r"page\.html names a file, and web writes a folder, with listen\.html"):
+        export(golden / "cnn", "web", tmp_path / "page.html")
 
 
 def test_a_network_that_is_too_slow_is_refused(tmp_path: Path) -> None:
