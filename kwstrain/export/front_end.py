@@ -33,7 +33,10 @@ def check(config: FeatureConfig) -> None:
     """
     c = config
     if c.output == "micro":
-        raise ConfigError("output='micro' cannot go into a graph: it is the integer arithmetic of microcontrollers; train on output 'mel'")
+        raise ConfigError(
+            "output='micro' cannot go into a graph: it is the integer arithmetic of microcontrollers; export mixednet --to esphome or c, "
+            "or train on output 'mel'"
+        )
     if c.dither:
         raise ConfigError(f"dither={c.dither:g} cannot be exported: NumPy draws its noise; train on features with dither=0")
     field = "deltas" if c.deltas else "log" if c.log == "pcen" else ""

@@ -28,7 +28,10 @@ def look(path: Path) -> Checked:
         outputs={"score": f"int 0 to 255 every {layers[0][2]} calls, otherwise -1" if layers else "none"},
         states={"samples": f"int16 {c.win_length}", "noise": f"uint32 {c.n_mels}", **states},
         ops={"convolution": len(layers) - depthwise, "depthwise convolution": depthwise},
-        not_on={"ESPHome": "it takes TensorFlow Lite files: export the run --to esphome", "onnxruntime": "it takes ONNX files"},
+        not_on={
+            "ESPHome": "it takes TensorFlow Lite files: export the run --to esphome",
+            "onnxruntime": "it takes ONNX files, and the front end of this one is no graph",
+        },
         about={**about(described), **{name: card[name] for name in ("word", "probability_cutoff", "sliding_window_size") if name in card}},
     )
 
