@@ -74,7 +74,7 @@ def test_pitch_shift(benchmark, table, clip):
 
 
 def test_pitch_shift_by_the_same_algorithm(benchmark, table, clip):
-    """The phase vocoder of both; half of our time is soxr, which librosa calls too."""
+    """The phase vocoder of both; librosa then resamples with soxr, ours resamples inside its synthesis."""
     librosa = pytest.importorskip("librosa")
     engines = {
         "kwsfeat vocoder": lambda: pitch_shift(clip, SR, STEPS, method="vocoder"),

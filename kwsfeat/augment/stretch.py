@@ -1,32 +1,30 @@
 """Time-stretching and pitch-shifting: what a clip is asked, checked; the work is in the kernels.
 
-A stretcher does what every rate shares (the forward FFT, the onsets) once, and is then called once for each rate.
+A stretcher does what every rate shares (the forward FFT, the onsets) once, and is then asked for each rate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.clips import as_clips, each_clip
+from kwsfeat.augment.phase_vocoder import PhaseVocoder, phase_vocoder
 from kwsfeat.errors import ConfigError, unknown_name
 from kwsfeat.kernels._jit import LANES
-from kwsfeat.kernels.fft.real import FftPlan, fft_plan
 from kwsfeat.kernels.simd import aligned
 from kwsfeat.kernels.waveform import resample as _resample
-from kwsfeat.kernels.waveform import vocoder as _vocoder
 from kwsfeat.kernels.waveform import wsola as _wsola
 from kwsfeat.kernels.waveform.level import mean_square
 
 Method = Literal["wsola", "vocoder", "vocoder-locked", "speed"]
-Stretcher = Callable[[float], NDArray[np.float32]]
 
 MIN_RATE, MAX_RATE = 0.1, 10.0
 MAX_STEPS = 36.0
@@ -69,7 +67,14 @@ def time_stretch(y: ArrayLike, rate: float, *, sr: int = 16000, method: Method =
     (12800,)
     """
     _check(rate, sr, method)
-    return each_clip(as_clips(y), lambda clip: clip.copy() if rate == 1.0 else stretcher(clip, sr, method)(rate))
+
+    def stretched(clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        if rate == 1.0:
+            return clip.copy()
+        with stretcher(clip, sr, method) as stretch:
+            return stretch.stretched(rate)
+
+    return each_clip(as_clips(y), stretched)
 
 
 def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsola") -> NDArray[np.float32]:
@@ -85,7 +90,7 @@ def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsol
         Semitones; 0 returns the samples unchanged.
     method : {"wsola", "vocoder", "vocoder-locked"}
         How the clip is stretched, see :func:`time_stretch`. ``vocoder`` is ``librosa.effects.pitch_shift`` with its
-        defaults: it also resamples with soxr.
+        defaults, within 1e-3: it also has the low-pass of soxr, by which librosa resamples.
 
     Returns
     -------
@@ -110,7 +115,10 @@ def pitch_shift(y: ArrayLike, sr: int, n_steps: float, *, method: Method = "wsol
     _check(1.0, sr, method)
 
     def shifted(clip: NDArray[np.float32]) -> NDArray[np.float32]:
-        return clip.copy() if n_steps == 0 else _shifted(stretcher(clip, sr, method), clip.size, n_steps, method)
+        if n_steps == 0:
+            return clip.copy()
+        with stretcher(clip, sr, method) as stretch:
+            return stretch.shifted(1.0, n_steps, clip.size)
 
     return each_clip(as_clips(y), shifted)
 
@@ -133,37 +141,79 @@ def stretch_and_shift(
     -------
     variants : list of ndarray, float32, shape (round(n_samples / rate),) each; rate 1 with 0 steps is `y` itself
     """
-    stretch = stretcher(y, sr, method)
     variants = []
-    for rate in rates:
-        for n_steps in steps:
-            if n_steps:
-                variants.append(_shifted(lambda r, rate=rate: stretch(rate * r), round(y.size / rate), n_steps, method))  # type: ignore[misc]
-            else:
-                variants.append(y if rate == 1.0 else stretch(rate))
+    with stretcher(y, sr, method) as stretch:
+        for rate in rates:
+            for n_steps in steps:
+                if n_steps:
+                    variants.append(stretch.shifted(rate, n_steps, round(y.size / rate)))
+                else:
+                    variants.append(y if rate == 1.0 else stretch.stretched(rate))
     return variants
 
 
-def stretcher(y: NDArray[np.float32], sr: int, method: Method) -> Stretcher:
-    """What turns a rate into the stretched clip."""
-    if y.size == 0:
-        return lambda rate: np.zeros(0, np.float32)
-    if method == "speed" or (method == "wsola" and y.size <= Pieces.at(sr).length):
-        return lambda rate: resample(y, rate, round(y.size / rate))
-    if method == "wsola":
-        return _Wsola(y, Pieces.at(sr))
-    return _Vocoder(y, locked=method == "vocoder-locked")
+class Stretcher:
+    """What turns a rate into the stretched clip; take one with :func:`stretcher`."""
+
+    def stretched(self, rate: float) -> NDArray[np.float32]:
+        """The clip `rate` times as fast."""
+        raise NotImplementedError
+
+    def shifted(self, rate: float, n_steps: float, n_out: int) -> NDArray[np.float32]:
+        """The clip `rate` times as fast and `n_steps` semitones higher, `n_out` samples."""
+        ratio = 2.0 ** (n_steps / 12.0)
+        stretched = self.stretched(rate * (1.0 / ratio))
+        return _levelled(resample(stretched, ratio, n_out), mean_square(stretched)) if n_out else stretched
 
 
-def _shifted(stretch: Stretcher, n: int, n_steps: float, method: Method) -> NDArray[np.float32]:
-    ratio = 2.0 ** (n_steps / 12.0)
-    stretched = stretch(1.0 / ratio)
-    if method == "vocoder" and n:
-        out = np.zeros(n, np.float32)
-        resampled = soxr.resample(stretched, ratio, 1.0, quality="HQ")[:n]
-        out[: resampled.size] = resampled
-        return out
-    return _levelled(resample(stretched, ratio, n), mean_square(stretched)) if n else stretched
+@contextmanager
+def stretcher(y: NDArray[np.float32], sr: int, method: Method) -> Iterator[Stretcher]:
+    """The stretcher of the clip `y`, float32, shape (n_samples,), within the block."""
+    if y.size == 0 or method == "speed" or (method == "wsola" and y.size <= Pieces.at(sr).length):
+        yield _Resampler(y)
+    elif method == "wsola":
+        yield _Wsola(y, Pieces.at(sr))
+    else:
+        with phase_vocoder(y) as vocoder:
+            yield _LockedVocoder(vocoder, y) if method == "vocoder-locked" else _Vocoder(vocoder)
+
+
+class _Resampler(Stretcher):
+    def __init__(self, y: NDArray[np.float32]) -> None:
+        self.y = y
+
+    def stretched(self, rate: float) -> NDArray[np.float32]:
+        return resample(self.y, rate, round(self.y.size / rate))
+
+
+_FADE = 96
+
+
+class _LockedVocoder(Stretcher):
+    """With a fade at the end, where the textbook stops in the middle of a sound, and at the level of the clip."""
+
+    def __init__(self, vocoder: PhaseVocoder, y: NDArray[np.float32]) -> None:
+        self.vocoder, self.power = vocoder, mean_square(y)
+
+    def stretched(self, rate: float) -> NDArray[np.float32]:
+        out = self.vocoder.stretched(rate, locked=True)
+        n_fade = min(out.size, _FADE)
+        out[out.size - n_fade :] *= np.linspace(1.0, 0.0, n_fade, dtype=np.float32)
+        return _levelled(out, self.power)
+
+
+class _Vocoder(Stretcher):
+    """librosa's: nothing but the algorithm."""
+
+    def __init__(self, vocoder: PhaseVocoder) -> None:
+        self.vocoder = vocoder
+
+    def stretched(self, rate: float) -> NDArray[np.float32]:
+        return self.vocoder.stretched(rate, locked=False)
+
+    def shifted(self, rate: float, n_steps: float, n_out: int) -> NDArray[np.float32]:
+        ratio = 2.0 ** (n_steps / 12.0)
+        return self.vocoder.shifted(rate * (1.0 / ratio), ratio, n_out)
 
 
 def _levelled(out: NDArray[np.float32], power: float) -> NDArray[np.float32]:
@@ -235,7 +285,7 @@ def _prototype() -> NDArray[np.float64]:
 
 
 class Pieces(NamedTuple):
-    """Lengths in samples: from piece to piece, of the cross-fade, half the search, unknown_name other piece to an onset.
+    """Lengths in samples: from piece to piece, of the cross-fade, of half the search, and of the guard around an onset.
 
     `past` is in blocks, see the kernel; `fade` is the cross-fade itself.
     """
@@ -261,7 +311,7 @@ class Pieces(NamedTuple):
         return Pieces(round(0.022 * sr), overlap, round(0.010 * sr), round(0.002 * sr), max(2, round(0.016 * sr / _wsola.BLOCK)), fade)
 
 
-class _Wsola:
+class _Wsola(Stretcher):
     """`kwsfeat.kernels.waveform.wsola` for one clip."""
 
     def __init__(self, y: NDArray[np.float32], pieces: Pieces) -> None:
@@ -275,7 +325,7 @@ class _Wsola:
         marks = np.empty(level.size // pieces.past + 1, np.int64)
         self.marks = marks[: _wsola.onsets(self.padded, self.energy, self.pad, pieces.past, level, marks)]
 
-    def __call__(self, rate: float) -> NDArray[np.float32]:
+    def stretched(self, rate: float) -> NDArray[np.float32]:
         hop, overlap, search, guard, _, fade = self.pieces
         n_out = round(self.n / rate)
         if n_out <= self.pieces.length:
@@ -287,84 +337,6 @@ class _Wsola:
         score = np.empty(2 * search + 1 + 4 * LANES, np.float32)
         _wsola.wsola(self.padded, self.energy, self.pad, low, high, hop, search, fade, score, starts, out)
         return _levelled(out[:n_out], self.power)
-
-
-# --- the phase vocoder, with librosa's defaults
-
-_N_FFT, _HOP = 2048, 512
-_N_BINS = _N_FFT // 2 + 1
-_FADE = 96
-_N_COLS = -(-_N_BINS // LANES) * LANES
-
-
-class _Vocoder:
-    """`kwsfeat.kernels.waveform.vocoder` for one clip."""
-
-    def __init__(self, y: NDArray[np.float32], *, locked: bool) -> None:
-        self.n, self.n_frames, self.locked = y.size, 1 + y.size // _HOP, locked
-        plan, window, _ = _tables()
-        n_blocked = _round_up(self.n_frames + 2, LANES)  # two frames of nothing after the last
-        n_rows = _round_up(n_blocked + _N_FFT // _HOP, LANES)
-        signal, rows = aligned(n_rows * _HOP), aligned(n_rows * _HOP)
-        signal[_N_FFT // 2 : _N_FFT // 2 + y.size] = y
-        _vocoder.to_rows(signal, _HOP, rows, n_rows)
-        polar = aligned(3 * n_blocked * _N_COLS).reshape(3, n_blocked, _N_COLS)
-        _vocoder.analyse(rows, _offsets(n_rows), window, plan, *_block(plan), *polar)
-        polar[0, self.n_frames :], polar[1, self.n_frames :], polar[2, self.n_frames :] = 0.0, 1.0, 0.0
-        self.polar = polar
-        self.power = mean_square(y)
-
-    def __call__(self, rate: float) -> NDArray[np.float32]:
-        plan, _, window = _tables()
-        n_out = round(self.n / rate)
-        n_frames = min(math.ceil(self.n_frames / rate), math.ceil((n_out + _N_FFT) / _HOP))
-        n_blocked = _round_up(n_frames, LANES)
-        frames = aligned(2 * n_blocked * _N_COLS).reshape(2, n_blocked, _N_COLS)
-        if self.locked:
-            scratch = np.empty(_N_BINS, np.int64), np.empty(_N_BINS, np.float32), np.empty(_N_BINS, np.float32)
-            _vocoder.accumulate_locked(*self.polar, rate, *scratch, *frames[:, :n_frames])
-        else:
-            _vocoder.accumulate(*self.polar, rate, *frames[:, :n_frames])
-        n_rows = _round_up(n_blocked + _N_FFT // _HOP, LANES)
-        rows, signal = aligned(n_rows * _HOP), np.empty(n_rows * _HOP, np.float32)
-        even, odd, bins_re, bins_im = _block(plan)
-        _vocoder.synthesise(*frames, _offsets(n_rows), window, plan, bins_re, bins_im, even, odd, rows)
-        _vocoder.from_rows(rows, _HOP, signal, n_rows)
-        out = signal[_N_FFT // 2 : _N_FFT // 2 + n_out] * _window_gain(n_frames, n_out)
-        if not self.locked:
-            return out
-        n_fade = min(out.size, _FADE)  # the textbook stops in the middle of a sound: no click there
-        out[out.size - n_fade :] *= np.linspace(1.0, 0.0, n_fade, dtype=np.float32)
-        return _levelled(out, self.power)
-
-
-@lru_cache(maxsize=1)
-def _tables() -> tuple[FftPlan, NDArray[np.float32], NDArray[np.float32]]:
-    """The FFT's tables, the analysis window (periodic Hann) and the synthesis window, which undoes the FFT's factor."""
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_N_FFT) / _N_FFT)
-    return fft_plan(_N_FFT), window.astype(np.float32), (window / (_N_FFT // 2)).astype(np.float32)
-
-
-def _block(plan: FftPlan) -> tuple[NDArray[np.float32], ...]:
-    """Scratch for one block of LANES frames: the transform (real, imaginary) and its bins."""
-    return aligned(plan.n_slots * LANES), aligned(plan.n_slots * LANES), aligned(_N_COLS * LANES), aligned(_N_COLS * LANES)
-
-
-@lru_cache(maxsize=32)
-def _offsets(n_rows: int) -> NDArray[np.int64]:
-    k = np.arange(_N_FFT)
-    return k % _HOP * n_rows + k // _HOP
-
-
-@lru_cache(maxsize=32)
-def _window_gain(n_frames: int, n_out: int) -> NDArray[np.float32]:
-    """One over the sum of the squared windows that overlap at each sample of the output."""
-    square = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_N_FFT) / _N_FFT)) ** 2
-    total = np.zeros(max((n_frames - 1) * _HOP + _N_FFT, _N_FFT // 2 + n_out))
-    for t in range(n_frames):
-        total[t * _HOP : t * _HOP + _N_FFT] += square
-    total = total[_N_FFT // 2 : _N_FFT // 2 + n_out]
-    return np.where(total > np.finfo(np.float32).tiny, 1.0 / np.maximum(total, 1e-30), 1.0).astype(np.float32)
 
 
 def _round_up(n: int, multiple: int) -> int:

@@ -30,10 +30,10 @@ def to_rows(signal, hop, rows, n_rows):
 
 
 @jit
-def from_rows(rows, hop, signal, n_rows):
-    """The inverse of `to_rows`."""
-    for j in range(0, hop, LANES):
-        for t in range(0, n_rows, LANES):
+def from_rows(rows, hop, signal, n_rows, n_used):
+    """The inverse of `to_rows`, for the first `n_used` columns: signal[t * hop + j] = rows[j * n_rows + t]; a multiple of LANES."""
+    for t in range(0, n_used, LANES):
+        for j in range(0, hop, LANES):
             transpose_block(rows, j * n_rows + t, n_rows, signal, t * hop + j, hop)
 
 
@@ -47,6 +47,8 @@ def analyse(rows, offsets, window, plan, re, im, bins_re, bins_im, magnitude, un
     n_frames, n_cols = magnitude.shape
     flat_m, flat_r, flat_i = magnitude.reshape(-1), unit_re.reshape(-1), unit_im.reshape(-1)
     tiny, zero, one = splat(f32(1e-37)), splat(f32(0)), splat(f32(1))
+    bins_re[(plan.n_fft // 2 + 1) * LANES :] = f32(0)
+    bins_im[(plan.n_fft // 2 + 1) * LANES :] = f32(0)
     for t in range(0, n_frames, LANES):
         forward(rows[t:], offsets, window, re, im, plan)
         spectrum(re, im, bins_re, bins_im, plan)
@@ -140,18 +142,25 @@ def _find_peaks(magnitude, n_bins, peaks):
 
 
 @jit
-def synthesise(frames_re, frames_im, offsets, window, plan, bins_re, bins_im, even, odd, rows):
+def synthesise(frames_re, frames_im, weight, offsets, window, plan, bins_re, bins_im, even, odd, rows):
     """Inverse FFT of (n_frames, n_cols) and overlap-add into `rows`, zeroed by the caller; n_frames is a multiple of LANES.
 
+    weight : float32, a multiple of LANES and at most n_cols long; bins are multiplied by it, and those beyond it are zero
     window : float32, (n_fft,); divided by ``n_fft / 2``, because `inverse` multiplies by it
     bins_re, bins_im, even, odd : scratch for one block of LANES frames
     """
     n_frames, n_cols = frames_re.shape
+    bins_re[weight.size * LANES :] = f32(0)
+    bins_im[weight.size * LANES :] = f32(0)
     flat_re, flat_im = frames_re.reshape(-1), frames_im.reshape(-1)
     for t in range(0, n_frames, LANES):
-        for k in range(0, n_cols, LANES):
+        for k in range(0, weight.size, LANES):
             transpose_block(flat_re, t * n_cols + k, n_cols, bins_re, k * LANES, LANES)
             transpose_block(flat_im, t * n_cols + k, n_cols, bins_im, k * LANES, LANES)
+            for j in range(k, k + LANES):
+                gain, point = broadcast(weight, j), j * LANES
+                store(bins_re, point, gain * load(bins_re, point))
+                store(bins_im, point, gain * load(bins_im, point))
         inverse(bins_re, bins_im, even, odd, plan)
         for k in range(plan.half):
             point = at(plan.order, k) * LANES

@@ -49,8 +49,20 @@ def _octet(x, y):
 
 
 @jit
+def _sums(source, index, out):
+    simd.store(out, 0, simd.lane_sums(source, index))
+
+
+@jit
 def _partial(out, x, n):
     simd.store_first(out, 0, simd.load(x, 0), n)
+
+
+def test_lane_sums_are_the_sums_of_successive_vectors():
+    source = np.random.default_rng(0).standard_normal(3 + LANES * LANES).astype(f32)
+    out = np.zeros(LANES, f32)
+    _sums(source, 3, out)
+    np.testing.assert_allclose(out, source[3:].reshape(LANES, LANES).sum(axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int16])

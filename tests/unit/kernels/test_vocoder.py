@@ -44,6 +44,15 @@ def test_pitch_shift_is_librosas(n_steps):
     np.testing.assert_allclose(ours, librosa.effects.pitch_shift(y.astype(np.float64), sr=22050, n_steps=n_steps), atol=1e-3)
 
 
+@pytest.mark.parametrize("n_steps", [-24, -5.5, -0.1, 1, 2, 6.3])
+@pytest.mark.parametrize("n", [2048, 5000, 700])
+def test_pitch_shift_is_librosas_to_the_last_sample(n_steps, n):
+    """Cut in the middle of a sound at both ends, where a resampler meets silence; soxr's own start included."""
+    y = word(6, 16000)[6000 : 6000 + n]
+    exact = librosa.effects.pitch_shift(y.astype(np.float64), sr=16000, n_steps=n_steps)
+    np.testing.assert_allclose(pitch_shift(y, 16000, n_steps, method="vocoder"), exact, atol=5e-4)
+
+
 def recordings(data: Path, count: int) -> list[Path]:
     found = sorted((data / "speech_commands").glob("*/*_nohash_*.*"))
     return found[:: len(found) // count][:count]
