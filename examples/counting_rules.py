@@ -44,7 +44,7 @@ class Count:
 
     @property
     def per_hour(self) -> float:
-        """False accepts an hour, as the rule would state it."""
+        """False accepts per hour, as the rule would state it."""
         return self.false_accepts / self.hours
 
 

@@ -23,11 +23,11 @@ _NOTHING = np.empty(0, np.float32)
 
 
 class StreamFrontEnd:
-    """Extracts the features that a FeatureConfig describes from samples that come in pieces of any size.
+    """Extracts the features that a FeatureConfig describes from samples that arrive in pieces of any size.
 
-    However the signal is cut, its frames are bit for bit those that :meth:`kwsfeat.FrontEnd.extract_recording` gives of it as a whole; at
-    another rate, of what :func:`kwsfeat.load_clip` makes of it: resampled by soxr and rounded to 16 bits. Memory is taken once; a push
-    allocates its result only.
+    Wherever the signal is cut, its frames are bit for bit those that :meth:`kwsfeat.FrontEnd.extract_recording` computes from the whole
+    signal. Samples at another rate are treated as :func:`kwsfeat.load_clip` treats a recording: resampled by soxr and rounded to 16
+    bits. Memory is allocated once; after that, a push allocates only its result.
 
     Parameters
     ----------
@@ -36,12 +36,13 @@ class StreamFrontEnd:
     sr : int, optional
         Sampling rate in Hz of the samples that are pushed; ``config.sr`` by default.
     seed : int or tuple of int
-        Of the dither.
+        Seed of the dither.
 
     Raises
     ------
     ConfigError
-        If a choice of `config` needs the whole clip, naming the field and the reason; if `sr` is out of 1,000 .. 1,000,000.
+        If a field of `config` needs the whole clip (the message names it and gives the reason), or `sr` is not between 1,000 and
+        1,000,000.
 
     Examples
     --------
@@ -71,18 +72,18 @@ class StreamFrontEnd:
 
     @property
     def latency(self) -> float:
-        """Seconds of signal after which the first frame is there; frame t is there ``t * hop_s`` later, at the latest."""
+        """Seconds of signal that the first frame needs; frame t is complete at most ``t * hop_s`` later."""
         ahead = 0 if self._context is None else self._context.ahead
         samples = self._frames.first_after + ahead * self._frames.hop
         return samples / self.config.sr + (0.0 if self._resampler is None else self._resampler.lag_s)
 
     @property
     def n_frames(self) -> int:
-        """Frames given since the beginning."""
+        """Number of frames returned since the stream began."""
         return self._frames.n_frames if self._context is None else self._context.n_out
 
     def push(self, samples: ArrayLike) -> NDArray[np.float32]:
-        """The frames that these samples complete.
+        """Take the next samples and return the frames that they complete.
 
         Parameters
         ----------
@@ -96,8 +97,8 @@ class StreamFrontEnd:
         Raises
         ------
         AudioError
-            If `samples` are not one-dimensional, have a type or values of another scale, or hold NaN or infinity, or if the stream
-            has been finished. Nothing of them is taken then: the stream goes on as if they had not come.
+            If `samples` are not one-dimensional, have another type or scale, or hold NaN or infinity, or if the stream is finished.
+            The stream is then unchanged.
         """
         if self._finished:
             raise AudioError("the stream has ended: reset() begins another")
@@ -110,12 +111,17 @@ class StreamFrontEnd:
         return self._features(y, last=False)
 
     def finish(self) -> NDArray[np.float32]:
-        """The signal ends here: the frames that waited for more, as they are at the end of a recording.
+        """End the signal and return the remaining frames, computed as at the end of a recording.
 
         Returns
         -------
         features : ndarray, float32, shape (n_new_frames, n_features)
-            None where the whole signal was too short for a frame, for its mirrored edge or for its deltas.
+            No rows if the whole signal was too short for one frame, for its mirrored edge or for its deltas.
+
+        Raises
+        ------
+        AudioError
+            If the stream is already finished.
         """
         if self._finished:
             raise AudioError("the stream has ended: reset() begins another")
@@ -124,7 +130,7 @@ class StreamFrontEnd:
         return self._features(rest, last=True)
 
     def reset(self) -> None:
-        """Before the first sample: equal to a new object."""
+        """Return to the state before the first sample, that of a new object."""
         if self._resampler is not None:
             self._resampler.reset()
         self._conditioning.reset()
@@ -134,14 +140,14 @@ class StreamFrontEnd:
         self._finished = False
 
     def state(self) -> dict[str, Any]:
-        """All that the next frames depend on, to go on from elsewhere or later.
+        """Everything that the next frames depend on, so that the stream can be continued later or in another process.
 
         Returns
         -------
         state : dict
-            Copies: numbers, arrays, and dicts of these; what it belongs to is in it. It does not change with the stream. It is
-            exact but for the resampling of another rate, whose filter begins again with the last samples: one in some hundred
-            samples may then differ by one step of 16 bits.
+            Copies of numbers and arrays, in nested dicts, with the fingerprint and the rate that they belong to. It is exact unless the
+            stream resamples: the filter then restarts from the last samples, and about one in some hundred samples may differ by one
+            16-bit step.
         """
         return {
             "fingerprint": self.config.fingerprint,
@@ -154,17 +160,17 @@ class StreamFrontEnd:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on as if what led to `state` had been pushed here.
+        """Continue as if the samples that led to `state` had been pushed to this stream.
 
         Parameters
         ----------
         state : dict
-            What :meth:`state` gave, of a stream of this configuration and rate.
+            A result of :meth:`state` from a stream with the same configuration and rate.
 
         Raises
         ------
         ConfigError
-            If it belongs to another configuration or rate, or is no such state.
+            If `state` belongs to another configuration or rate, or is not such a result. The stream is then unchanged.
         """
         before = self.state()
         try:
@@ -172,7 +178,7 @@ class StreamFrontEnd:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             self._take(before)
             raise ConfigError(
-                f"this is no state of this stream ({error}): restore what state() gave of one with this config and sr"
+                f"this is not a state of this stream ({error}): restore what state() returned for a stream with the same config and sr"
             ) from None
 
     def _take(self, state: dict[str, Any]) -> None:
@@ -209,7 +215,7 @@ class StreamFrontEnd:
         return out
 
     def _blocks(self, y: Samples, *, last: bool) -> Iterator[NDArray[np.float32]]:
-        """The same frames, before what looks beyond them."""
+        """The same frames, before the steps that need their neighbours."""
         frames = self._frames
         for start in range(0, y.size, frames.at_once):
             yield from frames.push(self._conditioning.push(y[start : start + frames.at_once]))

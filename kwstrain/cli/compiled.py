@@ -1,7 +1,7 @@
-"""What XLA compiled, kept on disk by JAX from one command to the next: where, how much, and only what is whole.
+"""The cache of what XLA compiled, which JAX keeps on disk between commands: its folder, its size, and the removal of damaged entries.
 
-JAX reads an entry as it finds it and never replaces one that is damaged, so what a command leaves is given a digest when it ends,
-and what has none or another is removed before the next begins.
+JAX does not check the entries that it reads and never replaces a damaged one. So every new entry gets a digest when a command ends, and
+entries without the right digest are removed before the next command begins.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ENTRY, _DIGEST = "-cache", "-digest"
 
 @contextmanager
 def kept_compiled() -> Iterator[None]:
-    """Let JAX keep what it compiles in `folder`, unless the environment names another place or JAX has been imported already.
+    """Let JAX keep what it compiles in :func:`folder`, unless the environment names another folder or JAX is already imported.
 
-    ``KWSTRAIN_CACHE`` moves the folder, ``JAX_ENABLE_COMPILATION_CACHE=false`` turns it off, and ``JAX_COMPILATION_CACHE_DIR`` is a
-    folder that JAX alone looks after.
+    ``KWSTRAIN_CACHE`` moves the folder, ``JAX_ENABLE_COMPILATION_CACHE=false`` turns the cache off, and with
+    ``JAX_COMPILATION_CACHE_DIR`` JAX manages a folder by itself.
     """
     if "jax" in sys.modules or "JAX_COMPILATION_CACHE_DIR" in os.environ:
         yield
@@ -36,12 +36,12 @@ def kept_compiled() -> Iterator[None]:
         kept.mkdir(parents=True, exist_ok=True)
         tidy(kept)
     except OSError as error:
-        remark(f"networks are compiled anew in every process, because {kept} cannot be written ({error.strerror}): set KWSTRAIN_CACHE")
+        remark(f"networks are compiled again in every process, because {kept} cannot be written ({error.strerror}): set KWSTRAIN_CACHE")
         yield
         return
     chosen = {"JAX_COMPILATION_CACHE_DIR": str(kept), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     os.environ.update(chosen)
-    # Another process may be writing the entry that is read, and a full disk is no reason to speak at every program.
+    # Another process may be writing the entry that is read, and a full disk should not cause a warning for every program.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     try:
         yield
@@ -53,16 +53,22 @@ def kept_compiled() -> Iterator[None]:
 
 
 def folder() -> Path:
-    """``$KWSTRAIN_CACHE/compiled``, else in ``~/.cache/kwstrain``; a folder for each kind of processor, whose instructions code may use."""
+    """A folder per kind of processor in ``$KWSTRAIN_CACHE/compiled``, or in ``~/.cache/kwstrain``: compiled code uses its instructions."""
     root = os.environ.get("KWSTRAIN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "kwstrain")
     kind = platform.machine() + platform.processor()
-    with suppress(OSError):  # no such file but on Linux
+    with suppress(OSError):  # the file exists only on Linux
         kind += next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith(("flags", "Features"))), "")
     return Path(root, "compiled", hashlib.sha256(kind.encode()).hexdigest()[:16])
 
 
 def tidy(kept: Path) -> None:
-    """Remove what is not whole, and the oldest of what is more than may stay."""
+    """Remove damaged entries, and the oldest ones beyond the size limit.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be changed.
+    """
     total = 0
     for entry in sorted(kept.glob(f"*{_ENTRY}"), key=lambda path: -path.stat().st_mtime):
         digest = _digest_file(entry)
@@ -74,7 +80,13 @@ def tidy(kept: Path) -> None:
 
 
 def seal(kept: Path) -> None:
-    """Give every new entry its digest."""
+    """Write the digest of every new entry.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
     for entry in kept.glob(f"*{_ENTRY}"):
         if not (digest := _digest_file(entry)).exists():
             digest.write_text(_digest(entry))

@@ -28,9 +28,9 @@ threshold_option = click.option(
     "thresholds",
     multiple=True,
     metavar="X|WORD=X",
-    help="Of all words, or of one; repeatable  [default: as calibrated]",
+    help="Threshold of all words, or of one; repeatable  [default: as calibrated]",
 )
-no_words_option = click.option("--no-words", is_flag=True, help="Nothing is said in recordings without a reference: they need none.")
+no_words_option = click.option("--no-words", is_flag=True, help="Recordings without a reference contain none of the words.")
 
 
 @click.command()
@@ -49,8 +49,8 @@ def detect(
     """Say which words of RUN are heard when: one line `path<TAB>time<TAB>word<TAB>score` each, times in seconds.
 
     RUN is a run folder or an exported ONNX file. Recordings may have any length and rate. The thresholds are those of kwstrain
-    calibrate; without them 0.5, which is a place to begin and no operating point. Recordings that cannot be read are listed on
-    stderr, and the exit code is 3.
+    calibrate; without them they are 0.5, which is only a starting point. Recordings that cannot be read are listed on stderr, and
+    the exit code is 3.
 
     \b
     kwstrain detect runs/wake evening.flac
@@ -91,7 +91,7 @@ def detect(
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write score.json and a page to hear all errors."
 )
-@click.option("--fa-per-hour", "target", type=float, metavar="X", help="What is to be kept  [default: what was calibrated for, or 0.5]")
+@click.option("--fa-per-hour", "target", type=float, metavar="X", help="Allowed false accepts per hour  [default: as calibrated, or 0.5]")
 @click.option("--tolerance", type=click.FloatRange(0, 60), metavar="S", help="Seconds after a word's end  [default: as calibrated, or 1]")
 @threshold_option
 @no_words_option
@@ -101,11 +101,11 @@ def score(
     run: Path, streams: tuple[Path, ...], out: Path | None, target: float | None, tolerance: float | None, thresholds: tuple[str, ...],
     no_words: bool, overwrite: bool, console: Console,
 ) -> None:  # fmt: skip
-    """Count what RUN detects in streams of which it is known what is said when.
+    """Count what RUN detects in streams with references.
 
-    Hits, misses, duplicates, and false accepts an hour with exact intervals, by word, source, SNR and level, and whether the hours
-    suffice to claim the target. References stand beside the recordings: NAME.csv (start_s,end_s,word), NAME.txt with Audacity's
-    labels, or a stream.toml as kwsfeat stream-corpus writes it. Folders without any word: --no-words.
+    Hits, misses, duplicates, and false accepts per hour with exact intervals, by word, source, SNR and level, and whether the hours
+    suffice to claim the target. References are next to the recordings: NAME.csv (start_s,end_s,word), NAME.txt with Audacity's
+    labels, or a stream.toml as kwsfeat stream-corpus writes it. For folders without any of the words use --no-words.
 
     \b
     kwstrain score runs/wake heard/ --out report/
@@ -124,8 +124,8 @@ def score(
     given = score_streams(run, point, heard, target=target)
     if given.reused:
         console.note(
-            f"{len(given.reused)} of {len(heard.streams)} recordings are those that the thresholds were chosen on: what they give is "
-            "better than what will be heard; score others"
+            f"{len(given.reused)} of {len(heard.streams)} recordings are among those that the thresholds were chosen on: their results are "
+            "better than those on new recordings; score others"
         )
     text = score_text(given)
     if out is not None:
@@ -152,8 +152,8 @@ def calibrate(
 ) -> None:  # fmt: skip
     """Choose the thresholds of RUN, its smoothing and its refractory time on streams, and store them as detector.json in RUN.
 
-    They are those with the fewest misses that give at most so many false accepts an hour there. Score them on other streams, of
-    other speakers and other negatives: on these they look better than they are.
+    They give the fewest misses with at most --fa-per-hour false accepts per hour there. Score them on other streams, with other
+    speakers and other negatives: on these they look better than they are.
 
     \b
     kwstrain calibrate runs/wake tune/ --fa-per-hour 0.5
@@ -181,7 +181,15 @@ def calibrate(
 
 
 def listener_of(run: Path, thresholds: Sequence[str], console: Console, *, sr: int | None = None) -> tuple[Recognizer, OperatingPoint]:
-    """The recogniser of a run and its operating point, with the thresholds of the command line, which are checked."""
+    """The recogniser of a run and its operating point, with the thresholds of the command line.
+
+    Raises
+    ------
+    click.UsageError
+        If a threshold is not a number or WORD=NUMBER, is out of bounds, or its word is not a class of the run.
+    StoreError, ConfigError
+        As :func:`kwstrain.detection.point.listener`.
+    """
     from kwstrain.detection.point import listener
 
     chosen: dict[str, float] = {}
@@ -198,7 +206,7 @@ def listener_of(run: Path, thresholds: Sequence[str], console: Console, *, sr: i
         if chosen:
             point = point.with_thresholds(chosen, recognizer.labels)
     if not point.calibration and not thresholds:
-        console.note(f"{run} is not calibrated: every threshold is 0.5, which is no operating point; kwstrain calibrate chooses one")
+        console.note(f"{run} is not calibrated: every threshold is 0.5; kwstrain calibrate chooses better ones")
     console.detail(recognizer.cost)
     return recognizer, point
 
@@ -222,7 +230,7 @@ def _hear(recognizer: Recognizer, words: Sequence[str], streams: Sequence[Path],
 
 
 class _seconds(AbstractContextManager[Callable[[float], None]]):
-    """A bar of the seconds of audio that are done."""
+    """A progress bar that counts seconds of audio."""
 
     def __init__(self, console: Console) -> None:
         self._bar, self._done = console.progress("s of audio"), 0.0
@@ -239,7 +247,7 @@ class _seconds(AbstractContextManager[Callable[[float], None]]):
 
 
 def _outputs(paths: Sequence[Path], folders: dict[str, Path | None], *, overwrite: bool) -> dict[tuple[int, str], Path]:
-    """(number of the recording, suffix) -> the file that is written for it; names that occur twice are numbered."""
+    """(number of the recording, suffix) -> the file to write for it; names that occur more than once are numbered."""
     names: dict[str, int] = {}
     written = {}
     for k, path in enumerate(paths):

@@ -1,4 +1,4 @@
-"""Commands about other runtimes: ``export``, ``check``."""
+"""Commands for other runtimes: ``export``, ``check``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from kwsfeat.cli.options import overwrite_option
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("--to", required=True, metavar="FORMAT", help="onnx, onnx-int8, onnx-stream, web, esphome, c.")
-@click.option("--license", "license_", metavar="TEXT", help="Of the weights, to stand in the file.  [default: not stated]")
-@click.option("--word", default="", metavar="NAME", help="What esphome and c hear.  [default: the run's only word]")
+@click.option("--license", "license_", metavar="TEXT", help="Licence of the weights, written into the file  [default: not stated]")
+@click.option("--word", default="", metavar="NAME", help="The word that esphome and c detect  [default: the run's only word]")
 @overwrite_option
 @console_options
 def export(run: Path, out: Path, to: str, license_: str | None, word: str, overwrite: bool, console: Console) -> None:
-    """Write RUN as a file for another runtime, with the front end inside: samples in, probabilities out.
+    """Write RUN, front end included, as a file for another runtime: samples in, probabilities out.
 
     \b
-    onnx         clips of the length that was trained on; onnxruntime, in any language
+    onnx         clips of the length of the training clips; onnxruntime, in any language
     onnx-int8    the same with weights of 8 bits, calibrated on the training clips
     onnx-stream  pieces of a signal and states in, probabilities and states out
     web          a page that listens: OUT is a folder to serve, with listen.html, the same in one file
     esphome      OUT.tflite with 8 bits and its state inside, and its manifest OUT.json, for ESPHome's micro_wake_word
-    c            one header, front end and all, in whole numbers
+    c            one header with the front end, in integers
 
-    esphome and c take mixednet on the preset micro-frontend, and hear one word.
+    esphome and c need mixednet on the preset micro-frontend, and detect one word.
 
     \b
     kwstrain export runs/cnn words.onnx --to onnx
@@ -50,7 +50,7 @@ def export(run: Path, out: Path, to: str, license_: str | None, word: str, overw
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 @console_options
 def check(path: Path, console: Console) -> None:
-    """What an exported FILE (or the folder of a page) takes and gives, is made of and was trained on, and where it does not run.
+    """Describe an exported FILE or page: inputs and outputs, operations, training data, and the runtimes that cannot run it.
 
     \b
     kwstrain check words.onnx

@@ -33,22 +33,27 @@ METER_DB = 60  # the meter's range below full scale
 @click.argument("source", type=click.Choice(["-"]), required=False)
 @threshold_option
 @click.option("--devices", "list_devices", is_flag=True, help="List the microphones.")
-@click.option("--device", metavar="N|NAME", help="One of them  [default: the system's]")
+@click.option("--device", metavar="N|NAME", help="The microphone  [default: the system's]")
 @click.option("--from-wav", "recording", type=click.Path(path_type=Path), metavar="FILE", help="Listen to a recording instead.")
-@click.option("--raw", default="s16:16000", show_default=True, metavar="CODING:HZ", help="What stdin holds where it is no WAV: s16, f32.")
-@click.option("--exec", "command", metavar="CMD", help="Run this in a shell on each word, told by $KWS_WORD, $KWS_TIME and $KWS_SCORE.")
 @click.option(
-    "--save-triggers", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Keep three seconds around each as WAV."
+    "--raw", default="s16:16000", show_default=True, metavar="CODING:HZ", help="Coding (s16, f32) and rate of stdin if it is not a WAV."
+)
+@click.option("--exec", "command", metavar="CMD", help="Run this in a shell for each word; it gets $KWS_WORD, $KWS_TIME and $KWS_SCORE.")
+@click.option(
+    "--save-triggers",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep three seconds of audio around each word as WAV.",
 )
 @console_options
 def listen(
     run: Path | None, source: str | None, thresholds: tuple[str, ...], list_devices: bool, device: str | None, recording: Path | None,
     raw: str, command: str | None, save_triggers: Path | None, console: Console,
 ) -> None:  # fmt: skip
-    """Listen with RUN and say each word that is heard: one line `time<TAB>word<TAB>score`, until Ctrl-C.
+    """Listen with RUN and print each word that is heard: one line `time<TAB>word<TAB>score`, until Ctrl-C.
 
-    The microphone is taken at its own rate. `-` listens to samples on stdin. With --json every word is one line of JSON. The times
-    are seconds of audio since the beginning; audio that was lost is a gap in them, and is said.
+    The microphone runs at its own rate. `-` listens to samples on stdin. With --json every word is one line of JSON. The times are
+    seconds of audio since the beginning; audio that was lost is reported and counts as time.
 
     \b
     kwstrain listen --devices
@@ -75,7 +80,7 @@ def listen(
 
 
 def _listen(session: Session, pieces: Iterator[Piece], save_triggers: Path | None, command: str | None, console: Console) -> None:
-    """Every piece, until they end or somebody ends it."""
+    """Listen to all pieces, until they end or Ctrl-C is pressed."""
     from kwstrain.listening.triggers import Triggers
 
     triggers = Triggers(save_triggers) if save_triggers else None
@@ -89,7 +94,7 @@ def _listen(session: Session, pieces: Iterator[Piece], save_triggers: Path | Non
             if command:
                 started.append(_started(command, event))
 
-    with suppress(KeyboardInterrupt):  # how listening ends
+    with suppress(KeyboardInterrupt):  # the usual end
         for piece in pieces:
             if piece.lost_s:
                 session.gap(piece.lost_s)
@@ -141,13 +146,13 @@ def _say(event: Event, console: Console) -> None:
         click.echo(json.dumps(asdict(event)))
     else:
         console.data(f"{event.time_s:.2f}\t{one_line(event.word)}\t{event.score:.3f}", None)
-    sys.stdout.flush()  # whoever reads the pipe acts now
+    sys.stdout.flush()  # the reader of a pipe needs the line now
 
 
 def _started(command: str, event: Event) -> subprocess.Popen[bytes]:
-    """The command, on its own: listening goes on. The word is a variable, so that no label can be a command."""
-    told = {"KWS_WORD": event.word, "KWS_TIME": f"{event.time_s:.3f}", "KWS_SCORE": f"{event.score:.4f}"}
-    return subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, **told})
+    """Start the command without waiting for it. The word is in a variable, so that a label cannot act as a command."""
+    variables = {"KWS_WORD": event.word, "KWS_TIME": f"{event.time_s:.3f}", "KWS_SCORE": f"{event.score:.4f}"}
+    return subprocess.Popen(command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env={**os.environ, **variables})
 
 
 def _meter(session: Session, level_db: float) -> str:
@@ -158,19 +163,19 @@ def _meter(session: Session, level_db: float) -> str:
     return f"{session.heard_s:8.1f} s  {level_db:4.0f} dB {_bar(1 + level_db / METER_DB)}  {bars}"[:width]
 
 
-def _bar(share: float, width: int = 8) -> str:
-    full = round(min(max(share, 0.0), 1.0) * width)
+def _bar(level: float, width: int = 8) -> str:
+    full = round(min(max(level, 0.0), 1.0) * width)
     return "█" * full + "·" * (width - full)
 
 
 @click.command()
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="RUN...")
-@click.option("--wyoming", "uri", default="tcp://127.0.0.1:10400", show_default=True, metavar="URI", help="Where to listen for clients.")
+@click.option("--wyoming", "uri", default="tcp://127.0.0.1:10400", show_default=True, metavar="URI", help="Address of the service.")
 @console_options
 def serve(runs: tuple[Path, ...], uri: str, console: Console) -> None:
     """A wake-word service for Home Assistant: the words of every RUN over the Wyoming protocol, until Ctrl-C.
 
-    Only this machine reaches the default address. Several clients are served at once, each with streams of its own.
+    Only this machine reaches the default address. Several clients are served at once, each with its own streams.
 
     \b
     kwstrain serve runs/wake

@@ -1,4 +1,4 @@
-"""The command ``predict``: which recordings, and how each answer is written."""
+"""The command ``predict``: which recordings it takes, and how it writes the answers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,18 @@ if TYPE_CHECKING:
     from kwstrain.inference.predict import Prediction
 
 STDIN = Path("-")
-REJECTED = "-"  # in the place of a label
-_BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b".snd", b"ID3")  # of recordings; no list of names has them
+REJECTED = "-"  # instead of a label
+_BEGINNINGS = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"FORM",
+    b"fLaC",
+    b"OggS",
+    b"caff",
+    b".snd",
+    b"ID3",
+)  # the first bytes of recordings, with which a list of names does not begin
 
 
 @click.command()
@@ -31,7 +41,7 @@ _BEGINNINGS = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"caff", b"
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE_OR_FOLDER...")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="The N most probable classes of each recording.")
 @click.option("--all", "every", is_flag=True, help="The probabilities of all classes.")
-@click.option("--no-reject", is_flag=True, help="Always name the best class, also below the run's threshold.")
+@click.option("--no-reject", is_flag=True, help="Always print the best class, even below the run's threshold.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="FILE.csv", help="Write fname,label here instead of to stdout.")
 @click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
 @threads_option
@@ -43,15 +53,15 @@ def predict(
 ) -> int:  # fmt: skip
     """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
 
-    The label is - where the probability is below the run's threshold: likely none of its words. --no-reject, --top, --all and
-    --csv name the best class nevertheless.
+    The label is - if the probability is below the run's threshold: the recording is probably none of its words. --no-reject, --top,
+    --all and --csv give the best class in any case.
 
     RUN is a run folder, or an ONNX file that kwstrain export wrote.
 
-    `-` takes from stdin the names of recordings, one a line, or one recording itself. With --top N or --all a line goes on with
-    label and probability of the next best classes.
+    `-` reads from stdin the names of recordings, one per line, or one recording. With --top N or --all, label and probability of the
+    next best classes follow on the same line.
 
-    Recordings that cannot be read are listed on stderr, as is what was cut off; the exit code is 3 where some could not be
+    Recordings that cannot be read are listed on stderr, and so is what was cut off; the exit code is 3 if some could not be
     read. Control characters in a path are written as \\t, \\n or \\x1b; --json gives every name exactly.
 
     \b
@@ -65,7 +75,7 @@ def predict(
     if table is not None and (top or every):
         raise click.UsageError("--csv holds one label per recording: leave out --top and --all")
     if top and every:
-        raise click.UsageError("--all are all classes: leave out --top")
+        raise click.UsageError("--all prints all classes: leave out --top")
     labels = opened(run).labels
     if on_error is not None and on_error not in labels:
         raise unknown_name(f"label of {run}", on_error, labels)
@@ -104,7 +114,7 @@ def predict(
 
 
 def _clips(inputs: Sequence[Path]) -> list[Path | BinaryIO]:
-    """What the user named: files, the recordings of folders, and what stdin gives."""
+    """The recordings: files, those in folders, and those from stdin."""
     if len(inputs) == 1 and inputs[0] != STDIN and not inputs[0].exists():
         raise CorpusError(f"{inputs[0]}: no such file or folder")
     given: list[Path | BinaryIO] = []
@@ -114,7 +124,7 @@ def _clips(inputs: Sequence[Path]) -> list[Path | BinaryIO]:
 
 
 def _from_stdin() -> Sequence[Path | BinaryIO]:
-    """The recording that stdin is, or the names that it lists."""
+    """The recording on stdin, or the names that stdin lists."""
     content = sys.stdin.buffer.read()
     if content.startswith(_BEGINNINGS):
         recording = io.BytesIO(content)
@@ -122,7 +132,7 @@ def _from_stdin() -> Sequence[Path | BinaryIO]:
         return [recording]
     names = [Path(os.fsdecode(line.rstrip(b"\r"))) for line in content.split(b"\n") if line.strip()]
     if not names:
-        raise CorpusError("stdin is empty: - takes names of recordings, one a line, or a recording")
+        raise CorpusError("stdin is empty: - reads names of recordings, one per line, or a recording")
     return names
 
 
@@ -133,14 +143,14 @@ def _best(prediction: Prediction, labels: Sequence[str], n: int) -> list[tuple[s
 
 
 def _line(prediction: Prediction, labels: Sequence[str], n: int) -> str:
-    """Path, label and probability, and those of the next best classes, between tabs."""
+    """Path, label and probability, then those of the next best classes, separated by tabs."""
     pairs = [(prediction.label, prediction.probability), *_best(prediction, labels, n)[1:]]
     cells = [text for label, probability in pairs for text in (one_line(label), f"{probability:.4f}")]
     return "\t".join([one_line(str(prediction.path)), *cells])
 
 
 def _values(prediction: Prediction, labels: Sequence[str], n: int) -> dict[str, Any]:
-    """A prediction as JSON types: with `n` above 1 the probabilities by class, the highest first."""
+    """A prediction as JSON types; if `n` is above 1, with the probabilities by class, the highest first."""
     values: dict[str, Any] = {"path": str(prediction.path), "label": prediction.label, "probability": prediction.probability}
     if n > 1:
         values["probabilities"] = dict(_best(prediction, labels, n))
@@ -148,7 +158,7 @@ def _values(prediction: Prediction, labels: Sequence[str], n: int) -> dict[str, 
 
 
 def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Iterator[Prediction]:
-    """The predictions, and a bar where they do not go to the terminal that would show it."""
+    """The predictions, with a progress bar unless they are printed on the same terminal."""
     with (console if not sys.stdout.isatty() else replace(console, quiet=True)).progress("clips") as progress:
         for done, prediction in enumerate(predictions, start=1):
             yield prediction
@@ -156,7 +166,7 @@ def _counted(predictions: Iterator[Prediction], n: int, console: Console) -> Ite
 
 
 def _write_table(table: Path, folder: Path | None, predictions: Iterator[Prediction]) -> None:
-    """Names relative to `folder`, plain names without one; complete or not there at all."""
+    """Write names, relative to `folder` if there is one, and labels; the file is complete or does not exist."""
     partial = table.with_name(table.name + ".partial")
     with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class TrainingProgress:
-    """Shows how far building and training are. A context manager."""
+    """A context manager that shows the progress of building and training."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -25,7 +25,7 @@ class TrainingProgress:
         self._bar.close()
 
     def build(self, done: int, total: int) -> None:
-        """Show how far building the feature file is."""
+        """Show the progress of building the feature file, in clips."""
         self._count("clips")
         self._bar(done, total)
 
@@ -37,14 +37,14 @@ class TrainingProgress:
             self._console.note(_line(tick))
 
     def _count(self, unit: str) -> None:
-        """Begin a new bar where the last one counted something else."""
+        """Begin a new bar if the last one counted another unit."""
         if self._bar.unit != unit:
             self._bar.close()
             self._bar = self._console.progress(unit)
 
 
 def _line(tick: Tick) -> str:
-    """What the epoch gave, the best so far, and the time that the epochs to go will take at most."""
+    """The results of the epoch, the best so far, and the longest time that the remaining epochs can take."""
     record: dict[str, Any] = tick.record or {}
     text = f"epoch {record['epoch']:>{len(str(tick.n_epochs))}}/{tick.n_epochs}  "
     text += f"loss {record['train_loss']:.4f}  accuracy {record['train_accuracy']:.4f}"
@@ -59,7 +59,7 @@ def _line(tick: Tick) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """As a person says it."""
+    """Seconds, minutes or hours, rounded."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

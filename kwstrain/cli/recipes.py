@@ -18,20 +18,20 @@ from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, ne
 if TYPE_CHECKING:
     from kwstrain.models import ModelRow
 
-_SET_HELP = "Override a field, as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
+_SET_HELP = "Override a field, such as train.lr=0.01, build.labels=yes,no or options.units=64; repeatable."
 
 
 @click.command()
 @console_options
 def recipes(console: Console) -> None:
-    """List the recipes, from recordings to an evaluated run, and how each network is trained where no recipe says it."""
+    """List the recipes, from recordings to an evaluated run, and the training of each network without a recipe."""
     from kwstrain.models import specs
     from kwstrain.recipes import run as library
 
     loaded = [library.load(name) for name in library.names()]
     width = max(len(name) for name in [*(one.name for one in loaded), *specs()])
     lines = [f"{one.name:{width}}  {one.about}" for one in loaded]
-    lines += ["", "kwstrain fit --arch NAME trains, where nothing else is given, with"]
+    lines += ["", "defaults of kwstrain fit --arch NAME:"]
     lines += [f"{one.name:{width}}  {', '.join(f'{k}={v}' for k, v in one.training.items()) or '-'}" for one in specs().values()]
     values = {one.name: {"about": one.about, "build": one.build, "train": one.train.to_dict()} for one in loaded}
     console.data("\n".join(lines), {**values, "networks": {one.name: dict(one.training) for one in specs().values()}})
@@ -40,10 +40,10 @@ def recipes(console: Console) -> None:
 @click.command()
 @console_options
 def models(console: Console) -> None:
-    """List the networks: input, parameters, what a second of audio costs, how much of it they see, where they come from.
+    """List the networks: input, parameters, multiply-adds per second of audio, receptive field, look-ahead, source.
 
-    The receptive field is what a frame of the network's output sees, and the look-ahead how much of that comes later; - is a
-    network that sees its whole input at once. All three are counted in the operations of the network.
+    The receptive field is the audio that one frame of the network's output depends on, and the look-ahead is the part of it that
+    comes later; - is a network that sees its whole input at once. All are counted in the operations of the network.
     """
     from kwstrain.models import table
     from kwstrain.streaming.find import streams
@@ -60,7 +60,7 @@ def models(console: Console) -> None:
 
 
 def _row_cells(row: ModelRow, streams: str) -> tuple[str, ...]:
-    """A line of ``models``, but for the source."""
+    """A line of ``models`` without the source."""
     times = [f"{value:,.0f}" if value is not None else "-" for value in (row.receptive_field_ms, row.look_ahead_ms)]
     counts = [f"{n:,}" for n in (row.total, row.trainable, row.non_trainable)]
     return row.name, " x ".join(map(str, row.input_shape)), *counts, f"{row.multiply_adds_per_s / 1e6:,.2f}", *times, streams
@@ -109,12 +109,14 @@ def run(
 @click.command()
 @click.argument("recipe", metavar="RECIPE")
 @click.argument("data", type=click.Path(path_type=Path), metavar="DATA_DIR")
-@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in all, earlier calls included.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Number of trials, including those of earlier calls."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: runs/tune-RECIPE]")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
 @console_options
 def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[str, ...], console: Console) -> None:
-    """Search the space in RECIPE's [search] for the best validation accuracy; the same command goes on where it stopped.
+    """Search the space in RECIPE's [search] for the best validation accuracy; the same command continues where it stopped.
 
     Needs Optuna: in a clone, pip install '.[tune]'.
     """

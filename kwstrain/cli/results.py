@@ -1,4 +1,4 @@
-"""Commands about results: ``evaluate``, ``compare``."""
+"""Commands for results: ``evaluate``, ``compare``."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     "--negatives",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Recordings without any of the words: how often they are taken for one.",
+    help="Recordings without any of the words: count how often one is recognised.",
 )
 @threads_option
 @console_options
 def evaluate(run: Path, path: Path | None, split: str | None, negatives: Path | None, threads: int | None, console: Console) -> int:
     """Accuracy, F1, confusion matrix and the most confident mistakes of RUN on a split of OUT.h5.
 
-    Without OUT.h5 it is the file that RUN was trained on. RUN gets SPLIT.json, a picture of the confusion matrix and a page
-    with the mistakes to hear and see; their names begin with OUT where that is another file.
+    Without OUT.h5 the file that RUN was trained on is used. SPLIT.json, a picture of the confusion matrix and a page with the
+    mistakes to hear and see are written into RUN; for another file their names begin with OUT.
 
-    With --negatives it is how often noise, or whatever else lies in DIR, is taken for a word: with the run's threshold and without.
+    With --negatives, count how often a word is recognised in the recordings in DIR (noise, for example), with the run's threshold
+    and without.
 
     \b
     kwstrain evaluate runs/cnn
@@ -48,7 +49,7 @@ def evaluate(run: Path, path: Path | None, split: str | None, negatives: Path | 
 
     if negatives is not None:
         if path is not None or split is not None:
-            raise click.UsageError("--negatives are recordings of their own: leave out OUT.h5 and --split")
+            raise click.UsageError("--negatives evaluates recordings instead of a file: leave out OUT.h5 and --split")
         return _evaluate_negatives(run, negatives, threads, console)
     evaluation = evaluate_run(run, path, split=split or "test")
     save(evaluation)
@@ -71,7 +72,7 @@ def _evaluate_negatives(run: Path, folder: Path, threads: int | None, console: C
 
 
 def _negatives_text(folder: Path, found: Negatives) -> str:
-    """How many clips are taken for a word, for which, and in which recordings the most."""
+    """How many clips are taken for a word, for which words, and the recordings with the most of them."""
     values = found.to_dict()
     lines = [f"{folder}: {found.n_recordings:,} recordings, {found.n_clips:,} clips"]
     kinds = {"taken": "taken for a word"}
@@ -86,7 +87,7 @@ def _negatives_text(folder: Path, found: Negatives) -> str:
     width = max(len("word"), *(len(one_line(word)) for word in found.taken))
     lines += ["", f"{'word':{width}}  clips  above threshold"]
     lines += [f"{one_line(word):{width}}  {n:5d}  {found.above_threshold.get(word, 0):15d}" for word, n in found.taken.items()]
-    lines += ["", "the worst recordings: clips above the threshold, taken for a word, in all; the most certain word"]
+    lines += ["", "the worst recordings: clips above the threshold, taken for a word, in total; the most probable word"]
     for one in found.worst:
         counts = f"{one.n_above_threshold:5d} {one.n_taken:5d} {one.n_clips:5d}"
         lines.append(f"{counts}  {one_line(one.word):{width}}  {one.probability:.4f}  {one_line(one.path)}")
@@ -94,7 +95,7 @@ def _negatives_text(folder: Path, found: Negatives) -> str:
 
 
 def evaluation_text(evaluation: Evaluation) -> str:
-    """The scores, and where everything is."""
+    """The scores, and the paths of the run and its pictures."""
     run, split, name = evaluation.bundle.folder, evaluation.split, evaluation.name
     pictures = [run / picture for picture in ("curves.png", f"{name}-confusion.png", f"{name}-mistakes.html")]
     return (
@@ -105,7 +106,7 @@ def evaluation_text(evaluation: Evaluation) -> str:
 
 
 def note_next(evaluation: Evaluation, console: Console) -> None:
-    """What to type after an evaluation."""
+    """Suggest the next commands after an evaluation."""
     run = evaluation.bundle.folder
     console.next(f"kwstrain predict {run} FILE.wav", f"tensorboard --logdir {run}")
 
@@ -126,7 +127,7 @@ def _scores_text(evaluation: Evaluation) -> str:
     ]
     for label, n, precision, recall, f1 in zip(labels, counts, scores.precision, scores.recall, scores.f1, strict=True):
         lines.append(f"{label:{width}}  {n:5d}  {precision:9.4f}  {recall:6.4f} {f1:6.4f}")
-    lines += ["", "confusion matrix: a row for each true class, its columns in the same order"]
+    lines += ["", "confusion matrix: one row per true class, columns in the same order"]
     for label, row in zip(labels, scores.confusion, strict=True):
         lines.append(f"{label:{width}}  " + " ".join(f"{n:{cell}d}" if n else f"{'.':>{cell}}" for n in row))
     for kind, parts in evaluation.groups.items():
@@ -151,7 +152,7 @@ def compare(
 ) -> None:  # fmt: skip
     """Put runs side by side: file, classes and clips, parameters, accuracy, loss and seconds, at the best epoch and after the first.
 
-    Whatever makes their accuracies not comparable is said on stderr and on the page: other files, classes or numbers of clips.
+    If their accuracies cannot be compared (other files, classes or numbers of clips), a warning is on stderr and on the page.
     """
     from kwstrain.evaluation import compare as comparison
     from kwstrain.report.comparison import accuracy_figure, as_html

@@ -1,4 +1,4 @@
-"""The command ``fit``, and what other commands that train share with it."""
+"""The command ``fit``, and what the other commands that train need as well."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from kwstrain.training.fit import FitResult
     from kwstrain.training.folds import FoldsResult
 
-_SET_HELP = "Override a field, as batch=32 or options.units=64; repeatable."
+_SET_HELP = "Override a field, such as batch=32 or options.units=64; repeatable."
 
 
 negatives_option = click.option(
     "--negatives", type=click.Path(path_type=Path), multiple=True, metavar="DIR",
-    help="With --stream: recordings in which none of the words is said; repeatable.",
+    help="With --stream: recordings that contain none of the words; repeatable.",
 )  # fmt: skip
 
 
 def _folds(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
-    """A number of folds, or the word for one a speaker."""
+    """A number of folds, or "speakers" for one per speaker."""
     if given in (None, "speakers"):
         return given
     if given.isdecimal() and int(given) >= 2:
@@ -53,14 +53,14 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("--stream", is_flag=True, default=None, help="Train in the form that listens: words at any phase within longer audio.")
 @negatives_option
 @part_option
-@click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Learn from the answers of a finished run, too.")
+@click.option("--teacher", type=click.Path(path_type=Path), metavar="RUN", help="Also learn from the answers of a finished run.")
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="RUN", help="Begin with the weights of a finished run.")
 @click.option("--weights", metavar="FILE", help="Start from a Keras *_notop.h5 file, or imagenet.")
 @click.option("--freeze", metavar="WHAT", help="none, backbone, or a number of layers: not trained.")
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
 @overwrite_option
-@click.option("--resume", is_flag=True, help="Go on after the last complete epoch.")
+@click.option("--resume", is_flag=True, help="Continue after the last complete epoch.")
 @click.option("--folds", callback=_folds, metavar="N|speakers", help="Cross-validation: N runs, or one without each speaker.")
 @console_options
 def fit(
@@ -117,7 +117,7 @@ def _base(arch: str | None, start: Path | None) -> TrainConfig:
 
 
 def _note_choices(path: Path, config: TrainConfig, start: Path | None, console: Console) -> None:
-    """Say on stderr what was chosen where the user left it open: the augmentation, what is watched, the head of a warm start."""
+    """Print on stderr what was chosen by default: the augmentation, the monitored value, the head of a warm start."""
     from kwsfeat import Reader
     from kwstrain.data.augmentation import policy_for
     from kwstrain.training.start import Start
@@ -133,7 +133,7 @@ def _note_choices(path: Path, config: TrainConfig, start: Path | None, console: 
 
 
 def note_remarks(path: Path, console: Console) -> list[str]:
-    """Say on stderr what the classes of a file cannot teach; gives the sentences."""
+    """Print on stderr what a network cannot learn from the classes of a file; returns the sentences."""
     from kwsfeat import Reader
     from kwstrain.data.remarks import remarks
 
@@ -152,13 +152,13 @@ def _folds_text(across: FoldsResult, out: Path) -> str:
 
 
 def fit_values(result: FitResult) -> dict[str, Any]:
-    """What ``--json`` says of a training run; None where there are no validation clips."""
+    """The results of a training run as JSON types; validation values are None without validation clips."""
     best = {name: None if value != value else value for name, value in result.best.items()}
     return {"run": str(result.bundle.folder), "epochs": len(result.records), "ended": result.ended, "best": best}
 
 
 def fit_text(result: FitResult) -> str:
-    """The best epoch, and where the run is."""
+    """The best epoch, and the paths of the run and its pictures."""
     best, out = result.best, result.bundle.folder
     split = "validation" if best["val_loss"] == best["val_loss"] else "training"
     accuracy = best["val_accuracy" if split == "validation" else "train_accuracy"]
@@ -170,7 +170,7 @@ def fit_text(result: FitResult) -> str:
 
 @contextmanager
 def keeping(out: Path) -> Iterator[None]:
-    """Say after Ctrl-C what is kept."""
+    """After Ctrl-C, print what was kept."""
     try:
         yield
     except KeyboardInterrupt:
@@ -180,7 +180,7 @@ def keeping(out: Path) -> Iterator[None]:
 
 def _kept(out: Path) -> str:
     if (out / "weights.npz").is_file():
-        return f"{out} keeps the best weights so far; --resume goes on after the last complete epoch"
+        return f"{out} keeps the best weights so far; --resume continues after the last complete epoch"
     return "no epoch was complete: there are no weights to keep"
 
 

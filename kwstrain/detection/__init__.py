@@ -1,1 +1,1 @@
-"""A run that detects: its operating point, events in recordings, how good they are, and how the point is chosen."""
+"""Detection with a run: its operating point, events in recordings, their score, and how the operating point is chosen."""

@@ -1,4 +1,4 @@
-"""Thresholds, smoothing and refractory time for so many false accepts an hour, chosen on streams."""
+"""Thresholds, smoothing and refractory time for a given number of false accepts per hour, chosen on streams."""
 
 from __future__ import annotations
 
@@ -25,39 +25,41 @@ def calibrate(
     target: float = 0.5,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Score:
-    """The operating point with the fewest misses whose false accepts are at most `target` an hour on these streams.
+    """The operating point with the fewest misses whose false accepts are at most `target` per hour on these streams.
 
-    Every word gets a threshold of its own, all words share one smoothing and one refractory time. Of points that miss equally
-    many the one with fewer false accepts is taken, then the one that decides sooner.
+    Every word gets its own threshold; smoothing and refractory time are the same for all words. Ties are broken by fewer false
+    accepts, then by the earlier decision.
 
     Parameters
     ----------
     run : Path
+        The run folder.
     point : OperatingPoint
-        What is not chosen: mode, hop, hysteresis, tolerance.
+        Gives what is not chosen: mode, hop, hysteresis, tolerance.
     heard : Heard
-        Streams in which every one of its words is said.
+        Streams in which each of its words is said at least once.
     target : float, 1/h, > 0
         False accepts of all words together.
     progress : callable
-        Called with (curves done, curves in all).
+        Called with (curves done, curves in total).
 
     Returns
     -------
     Score
-        Of the point on the same streams, which flatters it; its `point` has a `calibration` that says so.
+        Of the chosen operating point on the same streams, which makes it look better than it is; the `calibration` of its `point`
+        records these streams.
 
     Raises
     ------
     ConfigError
-        If a word is never said, there is no time without words, or no thresholds keep the target.
+        If `target` is not positive, a word is never said, there is no time without words, or no thresholds meet the target.
     """
     if not target > 0:
         raise ConfigError(f"fa-per-hour={target:g} must be > 0")
     if unsaid := [word for word in heard.words if not heard.said(word)]:
         raise ConfigError(
             f"{', '.join(unsaid[:5])} {'is' if len(unsaid) == 1 else 'are'} never said in these streams: name the words with --words, "
-            "or add streams in which all are said"
+            "or add streams in which every word is said"
         )
     choices = list(product(sorted({max(1, round(seconds / point.hop_s)) for seconds in SMOOTHING_S}), REFRACTORY_S))
     budget = 0
@@ -74,14 +76,15 @@ def calibrate(
                 best = order, replace(tried, thresholds={word: one.threshold for word, one in chosen.items()})
     if best is None:
         raise ConfigError(
-            f"no thresholds give {target:g} false accepts an hour or fewer here ({budget} in all): allow more, or train with such negatives"
+            f"no thresholds give at most {target:g} false accepts per hour here ({budget} in total): allow more, or "
+            "train with such negatives"
         )
     given = score(run, best[1], heard, target=target)
     return replace(given, point=replace(best[1], calibration=_calibration(given)))
 
 
 def _hours(point: OperatingPoint, heard: Heard) -> float:
-    """Of audio outside the intervals of the words, which no detector changes."""
+    """Hours of audio outside the intervals of the words; the same for every detector."""
     detector = point.detector(heard.words)
     hours = sum(stream.outcome(detector, tolerance_s=point.tolerance_s).total_hours for stream in heard.streams)
     if not hours:
@@ -101,7 +104,7 @@ def _sum(chosen: dict[str, Point], name: str) -> int:
 
 
 def _calibration(given: Score) -> dict[str, Any]:
-    """What is stored beside the thresholds: on what they were chosen, and what they gave there."""
+    """What is stored with the thresholds: the recordings they were chosen on, and the results there."""
     return {
         "target_per_hour": given.target,
         "recordings": given.heard.digests,

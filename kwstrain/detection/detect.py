@@ -19,8 +19,20 @@ from kwstrain.inference.recognizer import Recognizer
 class Detections:
     """What was detected in a recording.
 
-    `error` says why it could not be read, and there are then no events. `posteriors` are those of the detected words, where they
-    were asked for.
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    seconds : float, s
+        Its length.
+    events : tuple of Event
+        In order of time.
+    remarks : tuple of str
+        What was lost or guessed while reading.
+    error : str
+        Why the recording could not be read; there are then no events. Empty otherwise.
+    posteriors : PosteriorStore, optional
+        Of the detected words, if they were requested.
     """
 
     path: Path
@@ -39,23 +51,24 @@ def detect(
     keep: bool = False,
     progress: Callable[[float], None] = no_progress,
 ) -> Iterator[Detections]:
-    """The events of each recording, in the order given; a block of a recording is in memory at a time.
+    """The events of each recording, in the order given; only one block of a recording is in memory at a time.
 
     Parameters
     ----------
     recognizer : Recognizer
     point : OperatingPoint
-        As :func:`~kwstrain.detection.point.listener` gives both.
+        As :func:`~kwstrain.detection.point.listener` returns both.
     paths : sequence of Path
+        The recordings.
     keep : bool
         Keep the posteriors, on disk.
     progress : callable
-        Called with the seconds of each block of audio that is done.
+        Called with the seconds of each finished block of audio.
 
     Yields
     ------
     Detections
-        One for each path.
+        One per path; a recording that cannot be read has an `error`.
     """
     detector = point.detector(recognizer.labels)
     columns = [recognizer.labels.index(word) for word in detector.words]

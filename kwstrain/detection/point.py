@@ -1,4 +1,4 @@
-"""The operating point of a run: what ``detector.json`` in its folder says, and a detector and a recogniser made of it."""
+"""The operating point of a run: ``detector.json`` in its folder, and the detector and the recogniser made from it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class OperatingPoint:
     Parameters
     ----------
     thresholds : dict of str to float
-        For each word that is detected; other classes are not. Empty: 0.5 for every word.
+        Threshold of each word that is detected; other classes are not detected. Empty: 0.5 for every word.
     smoothing_frames, hysteresis, refractory_s
         As for :class:`kwsfeat.Detector`.
     mode : {"stream", "windowed"}
-        How the recogniser listens: frames mean something else in the other mode.
+        How the recogniser listens; a frame has another meaning in the other mode.
     hop_s : float, s
-        From frame to frame.
+        Time from one frame to the next.
     tolerance_s : float, s
-        How long after a word's end a decision counted as a hit.
+        How long after the end of a word a decision still counts as a hit.
     calibration : dict
-        On what it was chosen and what it gave there; empty where nobody has calibrated.
+        The recordings that it was chosen on and the results there; empty without a calibration.
     """
 
     thresholds: dict[str, float] = field(default_factory=dict)
@@ -51,12 +51,12 @@ class OperatingPoint:
 
     @classmethod
     def default(cls, mode: Literal["stream", "windowed"], hop_s: float) -> OperatingPoint:
-        """A place to begin, not one that keeps a promise: 0.5 for every word, smoothed over a quarter of a second."""
+        """A starting point without any guarantee: 0.5 for every word, smoothed over a quarter of a second."""
         return cls(smoothing_frames=max(1, round(SMOOTHING_S / hop_s)), mode=mode, hop_s=hop_s)
 
     @classmethod
     def load(cls, run: str | os.PathLike[str]) -> OperatingPoint | None:
-        """What the run folder, or the exported file, holds; None where nobody has calibrated.
+        """The operating point in the run folder or the exported file; None if the run has not been calibrated.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class OperatingPoint:
         return path
 
     def detector(self, labels: tuple[str, ...]) -> Detector:
-        """A detector for posteriors of these classes."""
+        """A new detector for posteriors of the classes `labels`, in the order of the columns."""
         return Detector(
             labels,
             thresholds=self.thresholds or 0.5,
@@ -102,7 +102,13 @@ class OperatingPoint:
         )
 
     def with_thresholds(self, thresholds: float | Mapping[str, float], labels: tuple[str, ...]) -> OperatingPoint:
-        """Another threshold for every word, or for some; what was calibrated is then no longer said."""
+        """The same with another threshold for every word (float) or for some (mapping), and without the calibration.
+
+        Raises
+        ------
+        ConfigError
+            If a threshold is out of bounds or its word is not one of `labels`.
+        """
         words = self.detector(labels).thresholds
         chosen = {**words, **thresholds} if isinstance(thresholds, Mapping) else dict.fromkeys(words, thresholds)
         point = replace(self, thresholds=chosen, calibration={})
@@ -111,7 +117,7 @@ class OperatingPoint:
 
 
 def unknown(values: Mapping[str, Any]) -> str:
-    """The first name in `values` that is no field; empty where all are."""
+    """The first name in `values` that is not a field; empty if all are."""
     names = {one.name for one in fields(OperatingPoint)}
     return next((name for name in values if name not in names), "")
 
@@ -123,15 +129,19 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     ----------
     run : path
         A run folder, or an ONNX file that ``kwstrain export`` wrote.
-    sr : int, optional
-        Rate in Hz of what will be fed; the run's without it.
+    sr : int, Hz, optional
+        Sampling rate of the audio that will be fed; the run's rate by default.
     stored : bool
-        Whether what is stored counts; a new calibration begins without it.
+        Use the stored operating point; False for a new calibration.
+
+    Returns
+    -------
+    recognizer, point : tuple of Recognizer and OperatingPoint
 
     Raises
     ------
     StoreError, ConfigError
-        If the run or its operating point cannot be used, or the run does not listen in the way that it was calibrated in.
+        If the run or its operating point cannot be used, or the run was calibrated with another mode, hop or set of labels.
     """
     if is_exported(run) and not stored:
         raise ConfigError(f"{run} is an exported file: calibrate the run, then export it again")
@@ -139,15 +149,15 @@ def listener(run: str | os.PathLike[str], *, sr: int | None = None, stored: bool
     if point is None:
         recognizer = Recognizer(run, sr=sr)
         return recognizer, OperatingPoint.default(recognizer.mode, recognizer.hop_s)
-    # A stream has the hop of its network: how many frames are computed at once changes no row.
+    # In stream mode the hop is the network's: the number of frames computed at once does not change any row.
     hop = {"hop_ms": 1000 * point.hop_s} if point.mode == "windowed" else {}
     recognizer = Recognizer(run, sr=sr, mode=point.mode, **hop)
     if abs(recognizer.hop_s - point.hop_s) > 0.05 * point.hop_s:
         raise ConfigError(
-            f"{run} was calibrated with a frame every {1000 * point.hop_s:.1f} ms, and now has one every "
+            f"{run} was calibrated with a frame every {1000 * point.hop_s:.1f} ms and now has one every "
             f"{1000 * recognizer.hop_s:.1f} ms: calibrate again"
         )
     for word in point.thresholds:
         if word not in recognizer.labels:
-            raise StoreError(f"{Path(run) / FILE} is of another run: {word!r} is no label of this one: calibrate again")
+            raise StoreError(f"{Path(run) / FILE} is of another run: {word!r} is not a label of this run: calibrate again")
     return recognizer, point

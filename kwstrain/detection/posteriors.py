@@ -1,4 +1,4 @@
-"""Posteriors of recordings: computed once, kept in a temporary file, read again and again in blocks."""
+"""Posteriors of recordings: computed once, kept in a temporary file, read in blocks as often as needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = 1 << 14  # frames that are read at once
 
 
 def no_progress(seconds: float) -> None:
-    """Nobody is watching."""
+    """Ignore the progress."""
 
 
 def listen(
@@ -30,24 +30,30 @@ def listen(
     remark: Callable[[str], None] = lambda text: None,
     progress: Callable[[float], None] = no_progress,
 ) -> float:
-    """Give the posteriors of a recording to `take`, block by block; returns how many seconds it has.
+    """Pass the posteriors of a recording to `take`, block by block.
 
     Parameters
     ----------
     recognizer : Recognizer
-        Begins a new stream, at the rate of the recording.
+        It is reset first and fed at the rate of the recording.
     path : Path
+        The recording.
     take : callable
         Called with posteriors (n, n_classes) and their times (n,) in s.
     remark : callable
-        Called with what was lost or guessed while reading.
+        Called with a sentence about what was lost or guessed while reading.
     progress : callable
         Called with the seconds of each block.
+
+    Returns
+    -------
+    seconds : float, s
+        Length of the recording.
 
     Raises
     ------
     AudioError
-        If the recording cannot be read to its end.
+        If the recording cannot be read to the end.
     """
     recognizer.reset()
     seconds = 0.0
@@ -62,7 +68,7 @@ def listen(
 
 
 class PosteriorStore:
-    """Posteriors of some classes on disk, float32, in the order in which they came. Gone with the object.
+    """Posteriors of some classes, float32, in the order of their arrival, in a temporary file that is deleted with the object.
 
     Parameters
     ----------
@@ -80,14 +86,14 @@ class PosteriorStore:
         return self._n
 
     def append(self, posteriors: NDArray[np.floating], times: NDArray[np.floating]) -> None:
-        """Keep further frames: posteriors (n, n_classes), times (n,)."""
+        """Append frames: posteriors (n, n_classes), times (n,) in s."""
         rows = np.zeros(len(times), self._row)
         rows["time"], rows["posterior"] = times, posteriors[:, self._columns]
         self._file.write(rows.tobytes())
         self._n += len(rows)
 
     def blocks(self, first: int, stop: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """The frames `first` to `stop`, in blocks of posteriors (n, n_columns) and times (n,)."""
+        """The frames `first` to `stop` - 1, in blocks of posteriors, float32 (n, n_columns), and times, float64 (n,) in s."""
         self._file.flush()
         for start in range(first, stop, _BLOCK):
             n = min(_BLOCK, stop - start)

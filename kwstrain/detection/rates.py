@@ -1,4 +1,4 @@
-"""Counts with what they are counted against, and the intervals that these allow."""
+"""Counts, what they are relative to, and the confidence intervals that follow."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from kwsfeat import binomial_interval, bootstrap_interval, poisson_interval
 
 @dataclass(frozen=True)
 class Misses:
-    """How many of so many words were missed."""
+    """The number of missed words `n` among the words `said`."""
 
     name: str
     n: int
     said: int
 
     @property
-    def share(self) -> float:
-        """The miss rate; NaN where nothing was said."""
+    def rate(self) -> float:
+        """The miss rate, 0 to 1; NaN if nothing was said."""
         return self.n / self.said if self.said else float("nan")
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, Clopper and Pearson."""
+        """The exact 95 % interval of the miss rate (Clopper and Pearson 1934)."""
         return binomial_interval(self.n, self.said)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return {"name": self.name, "misses": self.n, "said": self.said, "miss_rate": _number(self.share), "interval": list(self.interval)}
+        return {"name": self.name, "misses": self.n, "said": self.said, "miss_rate": _number(self.rate), "interval": list(self.interval)}
 
 
 @dataclass(frozen=True)
 class FalseAccepts:
-    """How many false accepts in so many hours."""
+    """The number of false accepts `n` in `hours` of audio."""
 
     name: str
     n: int
@@ -42,12 +42,12 @@ class FalseAccepts:
 
     @property
     def per_hour(self) -> float:
-        """NaN without time."""
+        """False accepts per hour; NaN without audio."""
         return self.n / self.hours if self.hours > 0 else float("nan")
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 %, Garwood; anything is possible without time."""
+        """The exact 95 % interval of the rate per hour (Garwood 1936); zero to infinity without audio."""
         return poisson_interval(self.n, self.hours) if self.hours > 0 else (0.0, float("inf"))
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class FalseAccepts:
 
 
 def bootstrap(counts: Sequence[float], exposures: Sequence[float]) -> list[float] | None:
-    """The bootstrap interval over recordings as JSON types."""
+    """The bootstrap interval over recordings, as JSON types; None with fewer than two recordings."""
     interval = bootstrap_interval(counts, exposures)
     return None if interval is None else list(interval)
 

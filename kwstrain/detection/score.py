@@ -35,10 +35,18 @@ SNR_STEP_DB, LEVEL_STEP_DB = 5, 10
 
 @dataclass(frozen=True)
 class Heard:
-    """Streams whose posteriors are at hand.
+    """Streams with their posteriors.
 
-    `words` are what is detected, and the columns of the posteriors. `digests` tell the recordings apart, whatever they are called;
-    `remarks` are (recording, sentence) pairs.
+    Parameters
+    ----------
+    words : tuple of str
+        The detected words, which are the columns of the posteriors.
+    streams : tuple of Stream
+        One per recording.
+    digests : dict of str to str
+        Digest of the content of each recording -> its name.
+    remarks : tuple of (str, str)
+        Recording, and a sentence about what was lost or guessed while reading it.
     """
 
     words: tuple[str, ...]
@@ -48,7 +56,7 @@ class Heard:
 
     @property
     def hours(self) -> float:
-        """Of audio."""
+        """Length of all recordings."""
         return sum(stream.duration_s for stream in self.streams) / 3600
 
     def said(self, word: str) -> int:
@@ -61,10 +69,27 @@ def hear(
 ) -> Heard:
     """Compute the posteriors of all streams, once.
 
+    Parameters
+    ----------
+    recognizer : Recognizer
+        It is reset before each recording.
+    files : sequence of StreamFile
+        The recordings with their references.
+    words : sequence of str
+        The words to detect, all of them labels of `recognizer`.
+    progress : callable
+        Called with the seconds of each finished block of audio.
+
+    Returns
+    -------
+    Heard
+
     Raises
     ------
     AudioError
-        If one of the recordings cannot be read to its end: a score of the others would not be that of the set.
+        If one of the recordings cannot be read to the end: a score of the others would not be the score of the set.
+    CorpusError
+        If a reference continues for more than one second after the end of its recording.
     """
     store = PosteriorStore([recognizer.labels.index(word) for word in words])
     streams, digests, remarks = [], {}, []
@@ -77,7 +102,10 @@ def hear(
         remarks += [(name, text) for text in said]
         late = [one for one in file.reference if one.end_s > seconds + 1]
         if late:
-            raise CorpusError(f"{name}: its reference goes on to {late[-1].end_s:g} s, and it ends at {seconds:.1f} s: one is of another")
+            raise CorpusError(
+                f"{name}: the reference continues to {late[-1].end_s:g} s, but the recording ends at {seconds:.1f} s: they do not belong "
+                "together"
+            )
     return Heard(tuple(words), tuple(streams), digests, tuple(remarks))
 
 
@@ -87,12 +115,12 @@ def _digest(path: Path) -> str:
 
 
 def check_words(files: Sequence[StreamFile], words: Sequence[str]) -> list[str]:
-    """What is said and is not detected, with how often: sentences for the reader.
+    """Sentences about the words that are said but not detected, with their counts.
 
     Raises
     ------
     ConfigError
-        If something is said, and nothing of it is one of `words`.
+        If words are said, but none of them is one of `words`.
     """
     said = Counter(one.word for file in files for one in file.reference if one.word)
     if said and not said.keys() & set(words):
@@ -109,12 +137,12 @@ def check_words(files: Sequence[StreamFile], words: Sequence[str]) -> list[str]:
 
 
 def said_words(files: Sequence[StreamFile], labels: Sequence[str], asked: Sequence[str] | None = None) -> list[str]:
-    """The labels that are to be detected: those that are asked for, else those that are said and are no class of other sounds.
+    """The labels to detect: those in `asked`, otherwise those that are said and are not a class of other sounds.
 
     Raises
     ------
     UnknownNameError
-        If one that is asked for is no label.
+        If an entry of `asked` is not a label.
     ConfigError
         If no label is said.
     """
@@ -133,10 +161,24 @@ def said_words(files: Sequence[StreamFile], labels: Sequence[str], asked: Sequen
 
 @dataclass(frozen=True)
 class Score:
-    """What an operating point gives on streams; made by :func:`score`.
+    """The result of an operating point on streams; made by :func:`score`.
 
-    `outcomes` are those of the streams, `curves` the points of each word at other thresholds; `reused` are recordings that the
-    thresholds were chosen on.
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    point : OperatingPoint
+        What was scored.
+    heard : Heard
+        The streams.
+    outcomes : tuple of Outcome
+        One per stream.
+    curves : dict of str to list of Point
+        Word -> its results at all thresholds.
+    target : float, 1/h
+        False accepts per hour that are allowed.
+    reused : tuple of str
+        Recordings on which the thresholds were chosen.
     """
 
     run: Path
@@ -149,46 +191,46 @@ class Score:
 
     @cached_property
     def misses(self) -> Misses:
-        """Of all words."""
+        """Misses of all words."""
         return _misses("all", self.outcomes, lambda one: True)
 
     @cached_property
     def false_accepts(self) -> FalseAccepts:
-        """Of all words in all hours."""
+        """False accepts of all words in all recordings."""
         return FalseAccepts("all", sum(len(one.false_accepts) for one in self.outcomes), sum(one.total_hours for one in self.outcomes))
 
     @cached_property
     def bootstrap_per_hour(self) -> list[float] | None:
-        """The interval of false accepts an hour over recordings that are drawn anew; None with fewer than two."""
+        """The bootstrap interval of false accepts per hour over recordings; None with fewer than two."""
         return bootstrap([len(one.false_accepts) for one in self.outcomes], [one.total_hours for one in self.outcomes])
 
     @property
     def certificate(self) -> tuple[bool, str]:
-        """Whether the target of false accepts an hour is shown to be kept, and the sentence that says so."""
+        """Whether the data show that false accepts per hour are at most the target, and a sentence that says it."""
         return certificate(self.false_accepts.n, self.false_accepts.hours, self.target)
 
     @property
     def duplicates(self) -> int:
-        """Further events of a word that was found."""
+        """Number of further events of a word that was already found."""
         return sum(len(one.duplicates) for one in self.outcomes)
 
     @property
     def confusions(self) -> int:
-        """Events of another word while a word was said."""
+        """Number of events of another word while a word was said."""
         return sum(len(one.confusions) for one in self.outcomes)
 
     def misses_by_word(self) -> list[Misses]:
-        """Of each word that is said."""
+        """Misses of each word that is said."""
         rows = [_misses(word, self.outcomes, lambda one, word=word: one.word == word) for word in self.heard.words]  # type: ignore[misc]
         return [row for row in rows if row.said]
 
     def false_accepts_by_word(self) -> list[FalseAccepts]:
-        """Of each word that is detected."""
+        """False accepts of each word that is detected."""
         counts = Counter(event.word for one in self.outcomes for event, _ in one.false_accepts)
         return [FalseAccepts(word, counts[word], self.false_accepts.hours) for word in self.heard.words]
 
     def false_accepts_by_source(self) -> list[FalseAccepts]:
-        """In each source, the most hours first."""
+        """False accepts in each source, the source with the most hours first."""
         counts = Counter(source for one in self.outcomes for _, source in one.false_accepts)
         hours: Counter[str] = Counter()
         for outcome in self.outcomes:
@@ -196,11 +238,11 @@ class Score:
         return [FalseAccepts(source, counts[source], time) for source, time in hours.most_common()]
 
     def misses_by_snr(self) -> list[Misses]:
-        """In steps of 5 dB."""
+        """Misses by signal-to-noise ratio, in steps of 5 dB; words without a known ratio are left out."""
         return self._by_decibel(lambda one: one.snr_db, SNR_STEP_DB)
 
     def misses_by_level(self) -> list[Misses]:
-        """In steps of 10 dB under full scale."""
+        """Misses by level, in steps of 10 dB re full scale; words without a known level are left out."""
         return self._by_decibel(lambda one: one.level_db, LEVEL_STEP_DB)
 
     def _by_decibel(self, of: Callable[[Interval], float], step: int) -> list[Misses]:
@@ -241,15 +283,22 @@ class Score:
 
 
 def score(run: Path, point: OperatingPoint, heard: Heard, *, target: float = 0.5) -> Score:
-    """Count what the operating point gives on streams, and what other thresholds would.
+    """Count hits, misses and false accepts of an operating point on streams, and of all other thresholds.
 
     Parameters
     ----------
     run : Path
+        The run folder, for the report.
     point : OperatingPoint
+        What is scored.
     heard : Heard
+        The streams.
     target : float, 1/h
-        False accepts that are allowed, for :attr:`Score.certificate`.
+        False accepts per hour that are allowed, for :attr:`Score.certificate`.
+
+    Returns
+    -------
+    Score
     """
     detector = point.detector(heard.words)
     curves = operating_curve(

@@ -1,4 +1,4 @@
-"""What a front end does once all frames are there: PCEN, deltas, normalisation. Sums over time are matrix products."""
+"""The steps of a front end that need all frames: PCEN, deltas, normalisation. Sums over time are matrix products."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kwsfeat import FeatureConfig, FrontEndTables
 
 
 def after(x: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Array:
-    """Features ``(batch, n_frames, n_features)`` of bands ``(batch, n_frames, n_base)``."""
+    """Features, float32 ``(batch, n_frames, n_features)``, from bands, float32 ``(batch, n_frames, n_base)``."""
     if c.output != "waveform":
         x = _pcen(x, c, tables) if c.log == "pcen" else x
         x = _with_deltas(x, c, tables) if c.deltas else x
@@ -43,7 +43,7 @@ def _pcen(x: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Array:
 
 
 def _power(x: jax.Array, power: float) -> jax.Array:
-    """Of what is not negative; the root by itself, which is exact."""
+    """`x` >= 0 to the power; a square root is computed as such, which is exact."""
     return jnp.sqrt(x) if power == 0.5 else jnp.power(x, power)
 
 
@@ -56,7 +56,7 @@ def _with_deltas(x: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.
 
 
 def _slopes(c: FeatureConfig, weights: NDArray[np.float64], ends: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The matrix ``(n_frames, n_frames)`` of a slope: of the frames around each, and of the first and last ones as `ends` say."""
+    """The matrix ``(n_frames, n_frames)`` of slopes: from the frames around each frame, and from `ends` for the first and last frames."""
     n, width, half = c.n_frames, len(weights), len(weights) // 2
     matrix = np.zeros((n, n))
     for t in range(n):

@@ -1,4 +1,4 @@
-"""Clips on which an integer network's ranges are measured: words and noise of the training, and what a microphone gives besides."""
+"""Clips on which the ranges of an integer network are measured: training clips, digital silence, and clips that are too loud."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ FEWEST = 10
 
 
 def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Waveforms float32 (n, n_samples) in [-1, 1] and the real samples of each, drawn with the run's seed.
+    """Clips to measure ranges on: about 300 training clips, equally many per class, digital silence, and clips so loud that they clip.
 
-    The training clips of the run's file in equal parts of all classes, digital silence, and clips so loud that they clip.
+    Parameters
+    ----------
+    bundle : Bundle
+        The run; its seed draws the clips.
+
+    Returns
+    -------
+    waveforms : ndarray, float32, shape (n, n_samples), in [-1, 1]
+    lengths : ndarray, int32, shape (n,)
+        The number of real samples of each clip.
 
     Raises
     ------
     StoreError
-        If the file is gone or holds no audio.
+        If the run's file is missing or has no audio.
     ConfigError
         If it has too few training clips.
     """
@@ -48,7 +57,17 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 def judged_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], str]:
-    """Waveforms, lengths and classes of the test clips, of the validation clips where there are none; and the split's name."""
+    """Waveforms, lengths and classes of the test clips, and the name of the split.
+
+    Without test clips they are the validation clips, and without these the training clips.
+
+    Raises
+    ------
+    StoreError
+        If the run's file is missing or has no audio.
+    ConfigError
+        If it has no labelled clip.
+    """
     with Reader(bundle.data) as reader:
         for split in ("test", "validation", "train"):
             rows = reader.rows(split)

@@ -1,4 +1,4 @@
-"""What travels with every export: labels, features, thresholds; a licence, and a card of the data and of how well it did."""
+"""What every exported file contains beside the network: labels, features, thresholds, a licence, and a card with data and scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kwstrain.io import read_json
 
 
 def describe(bundle: Bundle, kind: Kind, *, license: str, latency_s: float) -> Description:
-    """All that the file says of itself."""
+    """The description that is stored in the file."""
     return Description(
         kind=kind,
         labels=bundle.labels,
@@ -28,7 +28,7 @@ def describe(bundle: Bundle, kind: Kind, *, license: str, latency_s: float) -> D
 
 
 def card(bundle: Bundle) -> dict[str, Any]:
-    """The network, its data and its scores, as far as the run folder and its file still tell."""
+    """The network, its data and its scores, as far as the run folder and the run's file still exist."""
     summary = _json(bundle.folder / "summary.json")
     scores = {split: _json(bundle.folder / f"{split}.json").get("accuracy") for split in ("validation", "test")}
     best = summary.get("best")
@@ -44,7 +44,7 @@ def card(bundle: Bundle) -> dict[str, Any]:
 
 
 def _data(bundle: Bundle) -> dict[str, Any]:
-    """The file that was trained on: its name, not where it lay."""
+    """The file that the run was trained on: its name without the folder."""
     named = {"file": Path(bundle.data).name}
     try:
         with Reader(bundle.data) as reader:

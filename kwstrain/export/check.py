@@ -1,4 +1,4 @@
-"""Check: what an exported file is. A module in ``kwstrain/export/checks/`` that defines ``CHECK`` reads one kind of file."""
+"""Description of an exported file. A module in ``kwstrain/export/checks/`` that defines ``CHECK`` reads one kind of file."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from kwstrain.inference.description import Description
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What is to be said of a file.
+    """The description of an exported file.
 
     Parameters
     ----------
     path : str
         The file.
     format : str
-        What it is.
+        Its format and version.
     bytes : int
         Its size.
     inputs, outputs, states : dict
-        Name -> type and shape, in words. States are inputs and outputs of a stream: zeros at its beginning.
+        Name -> type and shape, in words. States are inputs and outputs of a stream, and zero when it begins.
     ops : dict
-        Operation -> how often it occurs.
+        Operation -> number of nodes.
     not_on : dict
-        Where it does not run -> why.
+        Runtime that cannot run the file -> reason.
     about : dict
-        What the file says of itself.
+        The description that is stored in the file.
     """
 
     path: str
@@ -48,15 +48,15 @@ class Checked:
     about: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types."""
+        """As JSON types; the entries of `about` come last."""
         values = asdict(self)
-        told = values.pop("about")
-        return {**values, **told}
+        described = values.pop("about")
+        return {**values, **described}
 
 
 @dataclass(frozen=True)
 class Check:
-    """How files that end in one of `suffixes` are looked at; an empty one is a folder."""
+    """The function that describes files with one of the `suffixes`; an empty suffix is a folder."""
 
     suffixes: tuple[str, ...]
     look: Callable[[Path], Checked]
@@ -71,7 +71,7 @@ def checks() -> dict[str, Check]:
 
 
 def check(path: str | os.PathLike[str]) -> Checked:
-    """Look at an exported file.
+    """Describe an exported file.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ def check(path: str | os.PathLike[str]) -> Checked:
     Returns
     -------
     Checked
-        What it takes and gives, what it is made of, and where it does not run.
+        Its inputs and outputs, its operations, and the runtimes that cannot run it.
 
     Raises
     ------
     StoreError
-        If it is missing, damaged, or none of ours.
+        If the file is missing, damaged, or not written by ``kwstrain export``.
     """
     path = Path(path)
     if not path.exists():
@@ -98,7 +98,7 @@ def check(path: str | os.PathLike[str]) -> Checked:
 
 
 def about(described: Description) -> dict[str, Any]:
-    """What a description tells a reader."""
+    """The parts of a description that a reader needs."""
     c = described.features
     shape = " x ".join(map(str, c.shape))
     return {

@@ -14,12 +14,12 @@ from kwstrain.models import Network
 from kwstrain.models.layers.common import window_max
 from kwstrain.models.layers.operations import Operations
 
-# One node where the plain operation is ten.
+# One node instead of ten.
 _OPERATIONS = Operations(max_pool=partial(window_max, size=2, stride=2))
 
 
 def network(bundle: Bundle) -> Network:
-    """The run's network for tracing. It computes in float32, also where bfloat16 was trained: no runtime has that everywhere."""
+    """The run's network for tracing. It computes in float32 even if it was trained in bfloat16, which many runtimes lack."""
     options = {name: value for name, value in bundle.config.options.items() if name != "dtype"}
     model = replace(bundle, config=replace(bundle.config, dtype="float32", options=options)).model
     model.use(_OPERATIONS)
@@ -37,8 +37,8 @@ def clip_function(bundle: Bundle) -> Callable[[jax.Array, jax.Array], jax.Array]
     Returns
     -------
     callable
-        ``probabilities(y, length)``: y float32 ``(batch, n_samples)`` in [-1, 1], length int32 ``(batch,)``, the samples that are
-        real, to float32 ``(batch, n_classes)``.
+        ``probabilities(y, length)`` from y, float32 ``(batch, n_samples)`` in [-1, 1], and length, int32 ``(batch,)``, the number of
+        real samples; float32 ``(batch, n_classes)``.
 
     Raises
     ------

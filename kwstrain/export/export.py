@@ -1,4 +1,4 @@
-"""Export: a run folder in, a file for another runtime out."""
+"""Export of a run folder to a file for another runtime."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ def export(
     overwrite: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Write a trained run as a file for another runtime, front end and all.
+    """Write a trained run, front end included, as a file for another runtime.
 
     Parameters
     ----------
     run : path
         A run folder.
     to : str
-        A format that ``kwstrain export --help`` lists, as ``onnx``.
+        A format that ``kwstrain export --help`` lists, such as ``onnx``.
     out : path
         The file to write; for ``web`` a folder.
     license : str
-        Of the weights, to stand in the file.
+        Licence of the weights; it is written into the file.
     word : str
-        The word to hear, for formats that hear one; without it the only one that the run knows or that is calibrated.
+        The word to detect, for formats that detect one; by default the only word of the run or of its calibration.
     overwrite : bool
         Replace `out`.
     note : callable, optional
-        Called with a sentence about the work now and then.
+        Called with sentences about the progress.
 
     Returns
     -------
     dict
-        What is to be said of the file: its path, size in bytes, and what the format measures.
+        Path, format, size in bytes, and what the format measures.
 
     Raises
     ------
     StoreError
         If `run` is not a complete run folder, or `out` exists.
     ConfigError
-        If there is no such format, or the network or its features cannot go there.
+        If the format is unknown, or cannot represent the network or its features.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """The front end as a JAX function: the same features as ``kwsfeat.FrontEnd``, from operations that every runtime has.
 
-A frame's spectrum is a convolution of the waveform with windowed sines and cosines; all that is linear before it (scale, mean,
-pre-emphasis within the frame) is part of these.
+A frame's spectrum is a convolution of the waveform with windowed sines and cosines, which include the linear steps before it
+(scale, mean, pre-emphasis within the frame).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ MOST_FRAMES = 1 << 12  # of a clip whose frames are combined by a matrix (deltas
 
 
 def check(config: FeatureConfig) -> None:
-    """Refuse what no graph can compute.
+    """Refuse features that a graph cannot compute.
 
     Raises
     ------
     ConfigError
-        With the field, the reason, and what can go.
+        The message names the field, the reason and the alternative.
     """
     c = config
     if c.output == "micro":
@@ -54,13 +54,13 @@ def front_end(config: FeatureConfig) -> Callable[[jax.Array, jax.Array], jax.Arr
     Parameters
     ----------
     config : FeatureConfig
-        Of the features.
+        The features.
 
     Returns
     -------
     callable
-        ``features(y, length)``: y float32 ``(batch, n_samples)`` in [-1, 1], length int32 ``(batch or 1,)``, the samples that are real,
-        to float32 ``(batch, n_frames, n_features)``.
+        ``features(y, length)`` from y, float32 ``(batch, n_samples)`` in [-1, 1], and length, int32 ``(batch or 1,)``, the number of
+        real samples; float32 ``(batch, n_frames, n_features)``.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _conditioned(y: jax.Array, length: jax.Array, c: FeatureConfig) -> jax.Array
         response = _response(c)
         y = _convolved(jnp.pad(y, ((0, 0), (len(response) - 1, 0))), jnp.asarray(response[None, ::-1], jnp.float32), 1)[..., 0]
         position = np.arange(c.n_samples, dtype=np.int32)
-        y = jnp.where(position < real_samples(c, length)[1][:, None], y, 0)  # what padding added is silent after the filter, too
+        y = jnp.where(position < real_samples(c, length)[1][:, None], y, 0)  # padding stays silent after the filter
     if c.peak_normalize:
         peak = y.max(axis=1, keepdims=True)
         y = y * jnp.where(peak > 0, 1 / jnp.where(peak > 0, peak, 1), 1)
@@ -97,14 +97,14 @@ def _conditioned(y: jax.Array, length: jax.Array, c: FeatureConfig) -> jax.Array
 
 
 def real_samples(c: FeatureConfig, length: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Where the real samples of clips with `length` of them begin and end."""
+    """First real sample of each clip with `length` real samples, and the one after the last."""
     spare = c.n_samples - length
     first = {"end": jnp.zeros_like(spare), "front": spare, "center": jax.lax.div(spare, jnp.int32(2))}[c.pad]
     return first, first + length
 
 
 def real_frames(c: FeatureConfig, length: jax.Array) -> jax.Array:
-    """Which frames begin in the recording, bool ``(batch, n_frames)``: as :func:`kwstrain.data.clips.frame_range` says."""
+    """Which frames begin within the real samples, bool ``(batch, n_frames)``, as :func:`kwstrain.data.clips.frame_range` defines it."""
     hop = jnp.int32(1 if c.output == "waveform" else c.hop_length)
     first, end = real_samples(c, length)
     first = jnp.minimum(jax.lax.div(first, hop), c.n_frames - 1)
@@ -114,7 +114,7 @@ def real_frames(c: FeatureConfig, length: jax.Array) -> jax.Array:
 
 
 def _padded(y: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Array:
-    """The samples that frames are made of: n_frames of them, hop_length apart."""
+    """The waveform, padded or cropped to what `n_frames` frames, `hop_length` apart, cover."""
     n = (c.n_frames - 1) * c.hop_length + c.frame_length
     left, right = tables.pad_left, n - tables.pad_left - c.n_samples
     y = y[:, max(0, -left) : c.n_samples + min(0, right)]
@@ -170,7 +170,7 @@ def _frame_energy(y: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax
 
 
 def basis(c: FeatureConfig, tables: FrontEndTables, first: int, n_bins: int) -> tuple[jax.Array, int]:
-    """Windowed cosines, then sines, of bins, float32 ``(2 n_bins, n)``; and where in the frame its n samples begin."""
+    """Windowed cosines, then sines, float32 ``(2 n_bins, n)``, and the sample of the frame at which their n samples begin."""
     window, preemph = tables.window[: c.frame_length], c.preemph if c.preemph_mode == "frame" else 0.0
     used = np.flatnonzero(window)
     begin, end = int(used[0]), int(used[-1]) + 1
@@ -191,7 +191,7 @@ def basis(c: FeatureConfig, tables: FrontEndTables, first: int, n_bins: int) -> 
 
 
 def _bins(c: FeatureConfig, tables: FrontEndTables) -> tuple[int, int]:
-    """The first of the spectrum's bins that something is made of, and how many there are."""
+    """The first bin of the spectrum that is used, and the number of bins."""
     if c.output == "spectrum":
         return 0, c.n_fft // 2 + 1
     used = np.flatnonzero(tables.mel.any(axis=0))
@@ -199,13 +199,13 @@ def _bins(c: FeatureConfig, tables: FrontEndTables) -> tuple[int, int]:
 
 
 def _convolved(y: jax.Array, kernels: jax.Array, step: int) -> jax.Array:
-    """Products of ``(n, width)`` kernels with every `step`-th part of ``(batch, n_samples)``: ``(batch, n_parts, n)``."""
+    """Correlation of ``(batch, n_samples)`` with kernels ``(n, width)`` at every `step`-th sample: ``(batch, n_parts, n)``."""
     weights = kernels.T[:, None]
     return jax.lax.conv_general_dilated(y[..., None], weights, (step,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
 
 
 def _response(c: FeatureConfig) -> Floats:
-    """The low-pass filter's answer to an impulse, until its rest is below float32's resolution."""
+    """The impulse response of the low-pass filter, cut where the rest is below the resolution of float32."""
     from scipy.signal import sosfilt
 
     assert c.lowpass_hz is not None

@@ -1,4 +1,4 @@
-"""Where a run can go: a module in ``kwstrain/export/targets/`` that defines ``TARGET`` adds to them."""
+"""Formats for export: a module in ``kwstrain/export/targets/`` that defines ``TARGET`` adds one."""
 
 from __future__ import annotations
 
@@ -16,10 +16,20 @@ from kwstrain.inference.bundle import Bundle
 
 @dataclass(frozen=True)
 class Job:
-    """What a target is asked for: write `bundle` to `out`.
+    """One export.
 
-    `license` is that of the weights, as it shall stand in the file. `note` takes a sentence about the work on it. `word` is the one
-    that the file shall hear, where a format hears one; empty: not said.
+    Parameters
+    ----------
+    bundle : Bundle
+        The run.
+    out : Path
+        The file to write.
+    license : str
+        Licence of the weights; it is written into the file.
+    note : callable
+        Called with sentences about the progress.
+    word : str
+        The word to detect, for formats that detect one; empty if it was not given.
     """
 
     bundle: Bundle
@@ -38,15 +48,15 @@ class Target:
     name : str
         What ``--to`` takes.
     suffix : str
-        Of the file; empty for a folder.
+        Suffix of the file; empty for a folder.
     about : str
-        What it is, in half a line.
+        Description in half a line, for ``--help``.
     write : callable
-        Writes the file of a Job, and gives what is to be said of it: names and values of JSON.
+        Writes the file of a Job and returns what there is to report, as JSON types.
     beside : tuple of str
         Suffixes of further files of the same name.
     takes_word : bool
-        Whether it hears one word, which can be chosen.
+        Whether it detects one word, which can be chosen.
     """
 
     name: str
@@ -72,7 +82,7 @@ def target(name: str) -> Target:
     Raises
     ------
     UnknownNameError
-        For an unknown name, with those that are near.
+        If `name` is unknown; the message lists similar names.
     """
     if name not in targets():
         raise unknown_name("format", name, targets())

@@ -1,6 +1,6 @@
-"""Cosines and sines that a graph computes when it is loaded: two tables of `n_fft` values in the place of a matrix of a megabyte.
+"""Cosines and sines that a graph computes when it is loaded: two tables of `n_fft` values instead of a matrix of a megabyte.
 
-Their phases are ``k n mod n_fft``, whole numbers, so that float32 rounds the values alone: of ``2 pi k n / n_fft`` it would lose 1e-4.
+Their phases are the integers ``k n mod n_fft``, so that float32 rounds only the values; rounding ``2 pi k n / n_fft`` would cost 1e-4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ waves_p = Primitive("waves")
 
 
 def waves(first: int, n_bins: int, *, n_fft: int, length: int) -> jax.Array:
-    """Of bins `first` on: float32 ``(2 n_bins, length)``, ``cos(2 pi k n / n_fft)`` of each bin k, then the sines."""
+    """``cos(2 pi k n / n_fft)`` of bins k = `first` .. `first` + `n_bins` - 1, then the sines: float32 ``(2 n_bins, length)``."""
     found: jax.Array = waves_p.bind(first=first, n_bins=n_bins, n_fft=n_fft, length=length)
     return found
 

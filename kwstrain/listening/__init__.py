@@ -1,1 +1,1 @@
-"""A run that listens: to a microphone, to samples on stdin, to the clients of a service."""
+"""Listening with a run: to a microphone, to samples on stdin, to the clients of a service."""

@@ -1,4 +1,4 @@
-"""The microphone, through PortAudio: samples at the device's own rate, lost ones counted, unplugging survived."""
+"""The microphone, through PortAudio: samples at the device's own rate; lost samples are counted, an unplugged device is waited for."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from kwsfeat import AudioError
 from kwstrain.listening.sources import PIECE_S, Piece
 
-QUEUE_S = 10.0  # of audio that may wait: a consumer that is slower for longer loses what is older
-SILENT_S = 2.0  # without a callback for so long, the device is gone
+QUEUE_S = 10.0  # audio that may wait; if the consumer is slower than that, new samples are lost
+SILENT_S = 2.0  # the device is gone if there is no callback for this long
 RETRY_S = 1.0
 
 
@@ -26,7 +26,7 @@ def sound_library() -> ModuleType:
     Raises
     ------
     AudioError
-        Where it or PortAudio is missing, with the line that installs it.
+        If it or PortAudio is missing; the message has the command that installs it.
     """
     try:
         import sounddevice  # type: ignore[import-untyped]
@@ -38,7 +38,13 @@ def sound_library() -> ModuleType:
 
 
 def devices() -> list[dict[str, Any]]:
-    """Microphones: ``index``, ``name``, ``channels``, ``sr`` (Hz, its own) and whether it is the ``default``."""
+    """The microphones: ``index``, ``name``, ``channels``, ``sr`` (the device's own rate, Hz) and whether it is the ``default``.
+
+    Raises
+    ------
+    AudioError
+        As :func:`sound_library`.
+    """
     sounddevice = sound_library()
     default = sounddevice.default.device[0]
     return [
@@ -55,19 +61,26 @@ def devices() -> list[dict[str, Any]]:
 
 
 def from_microphone(device: int | str | None, remark: Callable[[str], None], *, retry_s: float = RETRY_S) -> Iterator[Piece]:
-    """What a microphone hears, without end; a device that is unplugged is waited for.
+    """The audio of a microphone, without end; if the device is unplugged, wait for it.
 
     Parameters
     ----------
     device : int or str, optional
-        Number or part of the name, as :func:`devices` lists them; the system's own choice without it.
+        Number or part of the name, as :func:`devices` lists them; the system's default if None.
     remark : callable
-        Called when the device goes and comes back.
+        Called with a sentence when the device disappears and when it is back.
+    retry_s : float, s
+        Time between two attempts to open a device that is gone.
+
+    Yields
+    ------
+    Piece
+        About 80 ms of mono float32 samples.
 
     Raises
     ------
     AudioError
-        If there is no such device at the beginning.
+        If the device cannot be opened at the beginning.
     """
     sounddevice = sound_library()
     opened, gone_at = False, 0.0
@@ -87,7 +100,7 @@ def from_microphone(device: int | str | None, remark: Callable[[str], None], *, 
             if not opened:
                 which = "" if device is None else f" {device!r}"
                 raise AudioError(
-                    f"the microphone{which} cannot be opened: {reason}; kwstrain listen --devices lists what there is"
+                    f"the microphone{which} cannot be opened: {reason}; kwstrain listen --devices lists the microphones"
                 ) from None
         if not gone_at:
             gone_at = time.monotonic()
@@ -96,7 +109,7 @@ def from_microphone(device: int | str | None, remark: Callable[[str], None], *, 
 
 
 def _pieces(sounddevice: ModuleType, device: int | str | None, sr: int) -> Iterator[Piece]:
-    """What the device gives until it stops."""
+    """The pieces that the device delivers until it stops."""
     waiting: queue.Queue[Piece] = queue.Queue(max(1, round(QUEUE_S / PIECE_S)))
     lost_s, expected_s = 0.0, 0.0
 

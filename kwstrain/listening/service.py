@@ -1,4 +1,4 @@
-"""A wake-word service that speaks the Wyoming protocol, as Home Assistant expects one. Every connection has streams of its own."""
+"""A wake-word service with the Wyoming protocol, for Home Assistant. Every connection has its own streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kwstrain.listening.session import Session
 
 @dataclass(frozen=True)
 class Served:
-    """A run that the service listens with, and the words that it says."""
+    """A run of the service, and the words that it detects."""
 
     run: Path
     words: tuple[str, ...]
@@ -31,7 +31,7 @@ def served(runs: Collection[Path]) -> list[Served]:
     Raises
     ------
     StoreError, ConfigError
-        If a run cannot be used, or two of them know the same word.
+        If a run cannot be used, or two of them detect the same word.
     """
     found: list[Served] = []
     for run in runs:
@@ -50,7 +50,7 @@ def server(uri: str) -> Any:
     Raises
     ------
     ConfigError
-        If the package wyoming is missing, or `uri` is not an address as ``tcp://127.0.0.1:10400``.
+        If the package wyoming is missing, or `uri` is not an address such as ``tcp://127.0.0.1:10400``.
     """
     try:
         from wyoming.server import AsyncServer
@@ -59,11 +59,19 @@ def server(uri: str) -> Any:
     try:
         return AsyncServer.from_uri(uri)
     except ValueError as error:
-        raise ConfigError(f"{uri!r} is no address ({error}): give tcp://127.0.0.1:10400 or unix:///run/kws.sock") from None
+        raise ConfigError(f"{uri!r} is not an address ({error}): give tcp://127.0.0.1:10400 or unix:///run/kws.sock") from None
 
 
 def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
-    """What makes a handler for each connection, as :meth:`wyoming.server.AsyncServer.run` wants it."""
+    """The factory that makes a handler for each connection, as :meth:`wyoming.server.AsyncServer.run` needs it.
+
+    Parameters
+    ----------
+    runs : list of Served
+        As :func:`served` returns them.
+    remark : callable
+        Called with a sentence when a client is disconnected because of its messages.
+    """
     from wyoming.audio import AudioChunk, AudioStart, AudioStop
     from wyoming.event import Event as Message
     from wyoming.info import Describe
@@ -73,7 +81,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
     description = _info(runs).event()
 
     class Connection(AsyncEventHandler):
-        """One client: what it asked for, and the stream that it sends."""
+        """One client: the words it wants, and the stream it sends."""
 
         def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             super().__init__(reader, writer)
@@ -112,7 +120,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
                 self.sessions, self.detected = [], False
 
         async def _begin(self, sr: int) -> None:
-            """A new stream: nothing of the one before is remembered."""
+            """Begin a new stream, independent of the one before."""
             self.detected, self.sr = False, sr
             self.sessions = await asyncio.to_thread(
                 lambda: [Session(*listener(one.run, sr=sr), sr=sr) for one in runs if not self.wanted or {*one.words} & {*self.wanted}]
@@ -135,7 +143,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
 
 
 def _known(names: Collection[str], runs: list[Served]) -> tuple[str, ...]:
-    """Those of `names` that are words here; a client that asks for others alone gets every word."""
+    """The `names` that are words of these runs; a client that asks only for other words gets every word."""
     words = {word for one in runs for word in one.words}
     return tuple(name for name in names if name in words)
 
@@ -149,7 +157,7 @@ def _mono(audio: bytes, width: int, channels: int) -> NDArray[np.int16]:
         If they are not 16-bit integers.
     """
     if width != 2 or channels < 1:
-        raise AudioError(f"audio of {8 * width} bits and {channels} channels is not understood: send 16-bit samples")
+        raise AudioError(f"audio of {8 * width} bits and {channels} channels is not supported: send 16-bit samples")
     frames = np.frombuffer(audio[: len(audio) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
     return frames[:, 0].astype(np.int16) if channels == 1 else frames.mean(axis=1).round().astype(np.int16)
 

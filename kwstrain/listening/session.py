@@ -1,4 +1,4 @@
-"""One stream that is listened to: recogniser, detector, and what gaps do to their time."""
+"""One stream: recogniser, detector, and their time when audio is lost."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kwsfeat import Event, as_float32
 from kwstrain.detection.point import OperatingPoint
 from kwstrain.inference.recognizer import Recognizer
 
-SILENCE_DB = -120.0  # the level that stands for no signal at all
+SILENCE_DB = -120.0  # the level of digital silence
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What a piece of the stream brought.
+    """The result of a piece of the stream.
 
     Parameters
     ----------
     events : list of Event
-        Their times are seconds of audio since the stream began, gaps included.
+        With times in seconds of audio since the stream began, gaps included.
     level_db : float, dB re full scale
-        Root mean square of the piece; -120 for silence and for no samples.
+        Root mean square of the piece; -120 for silence and for an empty piece.
     """
 
     events: list[Event]
@@ -31,21 +31,22 @@ class Heard:
 
 
 class Session:
-    """Feeds a stream to a recogniser and a detector, piece by piece. No clock is asked: all times are those of the audio.
+    """Feeds a stream to a recogniser and a detector, piece by piece. All times are those of the audio; no clock is used.
 
     Parameters
     ----------
-    recognizer, point
-        As :func:`~kwstrain.detection.point.listener` gives both. The recogniser belongs to the session from now on.
+    recognizer : Recognizer
+    point : OperatingPoint
+        As :func:`~kwstrain.detection.point.listener` returns both. The session resets the recogniser and must be its only user.
     sr : int, Hz
-        Rate of what is fed.
+        Sampling rate of the audio that is fed.
     """
 
     def __init__(self, recognizer: Recognizer, point: OperatingPoint, *, sr: int) -> None:
         self.recognizer, self.sr = recognizer, sr
         self.detector = point.detector(recognizer.labels)
         self.posteriors = np.zeros(len(recognizer.labels), np.float32)  # the newest
-        self._began_s = 0.0  # where in the stream the recogniser began anew
+        self._began_s = 0.0  # time in the stream at which the recogniser was last reset
         self._samples = 0  # fed since then
         recognizer.reset()
 
@@ -62,10 +63,14 @@ class Session:
         samples : array_like, shape (n,)
             Mono, float in [-1, 1] or int16; n may be 0.
 
+        Returns
+        -------
+        Heard
+
         Raises
         ------
         AudioError
-            If they are not that, or not numbers. None of them was taken then.
+            If `samples` have another shape, type or scale, or hold NaN or infinity. The session is then unchanged.
         """
         y = as_float32(samples, "this piece", check_finite=False)
         rows = self.recognizer.feed(y, self.sr)
@@ -73,11 +78,11 @@ class Session:
         return Heard(self._events(rows), _level_db(y))
 
     def finish(self) -> list[Event]:
-        """The events that wait for samples that will not come."""
+        """End the stream and return the events of its last frames."""
         return self._events(self.recognizer.finish())
 
     def gap(self, seconds: float) -> None:
-        """So much audio was lost: what comes next is a new beginning, later in the same time."""
+        """Note that `seconds` of audio were lost: recogniser and detector begin again, that much later in the stream's time."""
         self._began_s, self._samples = self.heard_s + max(0.0, seconds), 0
         self.recognizer.reset()
         self.detector.reset()

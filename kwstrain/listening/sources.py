@@ -1,4 +1,4 @@
-"""Where samples come from without a sound card: a recording, and a pipe of raw samples or of WAV."""
+"""Sources of samples other than a sound card: a recording, and a pipe with raw samples or WAV."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kwsfeat import AudioError, ConfigError, read_blocks
 
 PIECE_S = 0.08
 _CODINGS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # WAV's numbers of codings
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # format codes of WAV
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Samples as they come: mono, at `sr` Hz, after `lost_s` seconds that never arrived."""
+    """The next samples of a source: mono, at `sr` Hz, preceded by `lost_s` seconds that were lost."""
 
     samples: NDArray[Any]  # int16 or float32, (n,)
     sr: int
@@ -28,7 +28,13 @@ class Piece:
 
 
 def from_recording(path: Path, remark: Callable[[str], None]) -> Iterator[Piece]:
-    """The pieces of a recording, as fast as they are taken."""
+    """The pieces of a recording, about 80 ms each, as fast as they can be used.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be read to the end.
+    """
     for y, sr in read_blocks(path, remark=remark):
         n = max(1, round(PIECE_S * sr))
         for start in range(0, len(y), n):
@@ -36,23 +42,28 @@ def from_recording(path: Path, remark: Callable[[str], None]) -> Iterator[Piece]
 
 
 def from_pipe(stream: BinaryIO, raw: str, remark: Callable[[str], None]) -> Iterator[Piece]:
-    """The pieces of what `stream` gives until it ends: ``arecord`` with ``-t raw``, or the WAV that it writes without.
+    """The pieces of `stream` until it ends: raw samples (``arecord -t raw``), or WAV (``arecord`` without it).
 
     Parameters
     ----------
     stream : binary file
-        Read as it comes; never to an end that it may not have.
+        Read as the data arrive; the stream need not end.
     raw : str
-        What samples without a header are: ``s16:16000``, 16-bit little-endian, or ``f32:48000``, and their rate in Hz.
+        Coding and rate in Hz of samples without a header: ``s16:16000`` (16-bit little-endian) or ``f32:48000`` (float32).
     remark : callable
-        Called where the stream ends in the middle of a sample.
+        Called with a sentence if the stream ends in the middle of a sample.
+
+    Yields
+    ------
+    Piece
+        Of about 80 ms or less.
 
     Raises
     ------
     ConfigError
-        If `raw` is nothing of the kind.
+        If `raw` does not have this form.
     AudioError
-        If a WAV header says something other than mono samples of 16 bits or of float32.
+        If the header of a WAV describes anything other than mono samples of 16 bits or of float32.
     """
     kind, sr = _parse(raw)
     pending = stream.read(4)
@@ -70,7 +81,7 @@ def from_pipe(stream: BinaryIO, raw: str, remark: Callable[[str], None]) -> Iter
 
 
 def _read(stream: BinaryIO, n: int) -> bytes:
-    """What is there, at most `n` bytes, waiting for the first: a pipe is heard as it speaks."""
+    """The bytes that have arrived, at least one and at most `n`, without waiting for more."""
     read1: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
     return read1(n)
 
@@ -78,14 +89,14 @@ def _read(stream: BinaryIO, n: int) -> bytes:
 def _parse(raw: str) -> tuple[np.dtype[Any], int]:
     coding, _, rate = raw.partition(":")
     if coding not in _CODINGS or not rate.isdecimal() or not 1 <= int(rate[:9]) <= 1_000_000:
-        raise ConfigError(f"raw={raw!r} must be CODING:HZ with the coding s16 or f32, as s16:16000")
+        raise ConfigError(f"raw={raw!r} must be CODING:HZ with the coding s16 or f32, such as s16:16000")
     return _CODINGS[coding], int(rate)
 
 
 def _header(stream: BinaryIO) -> tuple[np.dtype[Any], int]:
-    """Coding and rate of a WAV whose first four bytes are read; the stream then stands at its samples.
+    """Coding and rate of a WAV whose first four bytes have been read; afterwards the samples are next in the stream.
 
-    The sizes that a pipe's header gives are made up, as nobody knew them; they are not looked at.
+    The sizes in the header are ignored: a program that writes to a pipe cannot know them.
     """
     stream.read(8)
     form = b""
@@ -105,6 +116,6 @@ def _header(stream: BinaryIO) -> tuple[np.dtype[Any], int]:
     if channels != 1 or (number, bits) not in known:
         raise AudioError(
             f"the WAV on stdin has {channels} channels of {bits} bits (coding {number}): it must be mono, 16 bits or float32, as "
-            "arecord -c 1 -f S16_LE -r 16000 gives"
+            "arecord -c 1 -f S16_LE -r 16000 records"
         )
     return _parse(f"{known[number, bits]}:{sr}")

@@ -1,4 +1,4 @@
-"""Three seconds of audio around each event, kept as WAV: to be heard, and to become negatives where they were false."""
+"""Three seconds of audio around each event, written as WAV: to listen to, and to use as negatives if the event was false."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ BEFORE_S, AFTER_S = 2.0, 1.0
 
 
 class Triggers:
-    """Keeps the last seconds of a stream, and writes a recording once enough was heard after an event.
+    """Keeps the last seconds of a stream and writes a recording as soon as one second after an event has been heard.
 
     Parameters
     ----------
     folder : Path
-        Made where it is not there. Recordings are called ``WORD-SECONDS.wav``; none is ever replaced.
+        Made if it does not exist. Recordings are called ``WORD-SECONDS.wav``; none is ever replaced.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -32,7 +32,29 @@ class Triggers:
         self._waiting: deque[Event] = deque()
 
     def feed(self, samples: ArrayLike, sr: int, heard_s: float, events: list[Event]) -> list[Path]:
-        """Take a piece that ends `heard_s` seconds into the stream and the events that it brought; what was written."""
+        """Take the next piece of the stream and its events.
+
+        Parameters
+        ----------
+        samples : array_like, shape (n,)
+            Mono, float in [-1, 1] or int16.
+        sr : int, Hz
+            Their sampling rate.
+        heard_s : float, s
+            Time in the stream at the end of the piece.
+        events : list of Event
+            The events that the piece completed.
+
+        Returns
+        -------
+        written : list of Path
+            The recordings that were written now.
+
+        Raises
+        ------
+        AudioError
+            If `samples` have another type or scale.
+        """
         y = as_float32(samples, "this piece", check_finite=False)
         self._sr = sr
         self._pieces.append((heard_s - len(y) / sr, y))
@@ -46,7 +68,7 @@ class Triggers:
         return written
 
     def finish(self, events: list[Event]) -> list[Path]:
-        """Write what still waits for its second after, and `events`, the last ones: the stream has ended."""
+        """End the stream: write the recordings of all events that still wait and of `events`, the last ones; returns their paths."""
         self._waiting.extend(events)
         return [self._write(event) for event in (self._waiting.popleft() for _ in range(len(self._waiting)))]
 

@@ -1,1 +1,1 @@
-"""How exported files are looked at, one file a kind."""
+"""Functions that describe exported files, one module per format."""

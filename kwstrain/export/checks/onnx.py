@@ -14,7 +14,13 @@ from kwstrain.inference.exported import STATE, STATE_OUT, needed
 
 
 def look(path: Path) -> Checked:
-    """What an ONNX file is."""
+    """Describe an ONNX file.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged or not written by ``kwstrain export``.
+    """
     onnx = needed("onnx")
     try:
         model = onnx.load(str(path))
@@ -39,7 +45,7 @@ def look(path: Path) -> Checked:
 
 
 def _nodes(graph: Any) -> Iterator[Any]:
-    """All nodes, those in the bodies of loops too."""
+    """All nodes, including those in the bodies of loops."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -56,7 +62,7 @@ def _type(one: Any) -> str:
 
 
 def _not_on(ops: Counter[str]) -> dict[str, str]:
-    refused = {"microcontrollers (ESPHome)": "they take TensorFlow Lite files with integers only"}
+    refused = {"microcontrollers (ESPHome)": "they need TensorFlow Lite files with integers only"}
     if "Scan" in ops:
         refused["WebGL, WebGPU"] = "no Scan, which loops over time: the network is recurrent; use WebAssembly"
     return refused

@@ -1,4 +1,4 @@
-"""The graph while it is written: nodes, and constants that are still NumPy arrays and may still change."""
+"""The graph under construction: nodes, and constants that are NumPy arrays and may still change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Node:
 
 
 class Builder:
-    """Nodes in the order in which they compute. The body of a loop has a `parent`, whose tensors it may use."""
+    """The nodes in the order of computation. The body of a loop has a `parent`, whose tensors it can use."""
 
     def __init__(self, parent: Builder | None = None) -> None:
         self.nodes: list[Node] = []
@@ -36,13 +36,13 @@ class Builder:
         self._made_by: dict[str, Node] = {}
 
     def new_name(self, stem: str) -> str:
-        """A name that no tensor and no node has."""
+        """A name that is not used by any tensor or node."""
         stem = f"{self.scope}/{stem}" if self.scope else stem
         self._names[stem] = self._names.get(stem, 0) + 1
         return f"{stem}_{self._names[stem]}"
 
     def emit(self, op: str, *inputs: Operand, n_outputs: int = 1, **attributes: Any) -> list[str]:
-        """Add a node; gives the names of its outputs."""
+        """Add a node and return the names of its outputs."""
         name = self.new_name(op)
         outputs = [name if n_outputs == 1 else f"{name}_{i}" for i in range(n_outputs)]
         node = Node(op, name, list(inputs), outputs, attributes)
@@ -51,12 +51,12 @@ class Builder:
         return outputs
 
     def made(self, op: str, inputs: Sequence[Operand], stored: Shape, like: Value, **attributes: Any) -> Value:
-        """The only output of a new node, looked at as `like` is."""
+        """The only output of a new node, viewed as `like` is."""
         (name,) = self.emit(op, *inputs, **attributes)
         return replace(like, name=name, stored=stored, affine=None, exclusive=False)
 
     def applied(self, value: Value) -> Value:
-        """`value` with its affine map done: inside the convolution or product that makes it, or by nodes of its own."""
+        """`value` with its affine map applied: inside the convolution or product that computes it, or by additional nodes."""
         if value.affine is None:
             return value
         scale, shift = value.affine.scale, value.affine.shift
@@ -72,7 +72,7 @@ class Builder:
         return value
 
     def settled(self, value: Value) -> str:
-        """The name of a tensor that is stored as `value` is looked at."""
+        """The name of a tensor that is stored in the shape in which `value` is viewed."""
         value = self.applied(value)
         name = value.name
         for step in value.steps:
@@ -83,7 +83,7 @@ class Builder:
         return name
 
     def full(self, value: Value | Array, shape: Shape) -> Value:
-        """`value` stored as it is looked at, in its whole `shape`: axes of size 1 that only stood for all of it are repeated."""
+        """`value` stored in the full `shape` in which it is viewed: axes of size 1 are repeated where `shape` is larger."""
         if not isinstance(value, Value):
             if value.shape == shape:
                 return Value(self.constant(value), shape, value.dtype)
@@ -103,7 +103,7 @@ class Builder:
         return self.emit("Constant", np.ascontiguousarray(value))[0]
 
     def repeated(self, name: str, shape: Shape) -> str:
-        """The name of a tensor of `shape`, to which `name` broadcasts."""
+        """The name of the tensor `name`, broadcast to `shape`."""
         if BATCH not in shape:
             return self.emit("Expand", name, np.array(shape, np.int64))[0]
         axis = shape.index(BATCH)
@@ -114,22 +114,22 @@ class Builder:
 
 
 def shape_constant(shape: Shape) -> Array:
-    """`shape` as a Reshape takes it: -1 where it depends on the number of clips."""
+    """`shape` as the operand of a Reshape: -1 where it depends on the number of clips."""
     return np.array([-1 if n and n % BATCH == 0 else n for n in shape], np.int64)
 
 
 def digest(value: Array) -> str:
-    """The same for equal arrays."""
+    """A digest of type, shape and values."""
     return hashlib.sha256(f"{value.dtype}{value.shape}".encode() + value.tobytes()).hexdigest()
 
 
 def _by_channel(values: Array) -> bool:
-    """Whether a constant differs along axis 1 only."""
+    """Whether a constant varies only along axis 1."""
     return values.ndim == 0 or all(n == 1 for axis, n in enumerate(values.shape) if axis != 1)
 
 
 def _fold(node: Node, scale: Array, shift: Array, n: int) -> None:
-    """Let a convolution or product give ``y * scale + shift``."""
+    """Change the weights of a convolution or product so that it computes ``y * scale + shift``."""
     scale, shift = (np.broadcast_to(one.ravel(), n) for one in (scale, shift))
     weights = node.inputs[1]
     assert not isinstance(weights, str)

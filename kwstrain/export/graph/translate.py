@@ -1,7 +1,7 @@
-"""From a traced JAX function to the nodes of a graph: every operation that our networks and front ends consist of.
+"""From a traced JAX function to the nodes of a graph: every operation of our networks and front ends.
 
-A network is traced, not written a second time, so that whatever network is added goes too as long as it consists of operations
-that have a rule. What depends on constants alone is computed here.
+A network is traced, not written a second time: a new network can be exported as long as its operations have rules. Whatever
+depends only on constants is computed here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _INLINED = ("jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", 
 
 
 def rule(*primitives: str) -> Callable[[Rule], Rule]:
-    """Register how JAX's `primitives` are written."""
+    """Register the decorated function as the rule for JAX's `primitives`."""
 
     def register(function: Rule) -> Rule:
         _RULES.update(dict.fromkeys(primitives, function))
@@ -39,7 +39,7 @@ def rule(*primitives: str) -> Callable[[Rule], Rule]:
 
 @cache
 def rules() -> dict[str, Rule]:
-    """Name of a JAX primitive -> how it is written."""
+    """Name of a JAX primitive -> its rule."""
     for name in ("elementwise", "movement", "reduction", "products", "loops", "generated"):
         import_module(f"kwstrain.export.graph.rules.{name}")
     return _RULES
@@ -52,7 +52,7 @@ class Translator:
         self.graph = graph
 
     def run(self, closed: ClosedJaxpr, arguments: Sequence[Known]) -> list[Known]:
-        """What a jaxpr gives for `arguments`."""
+        """The results of a jaxpr for `arguments`."""
         constants = [np.asarray(one) for one in closed.consts]
         return self._equations(closed.jaxpr, [*constants, *arguments])
 
@@ -74,7 +74,7 @@ class Translator:
         return [read(one) for one in jaxpr.outvars]
 
     def _shared(self, value: Value) -> Value:
-        """A value that several nodes use: its node may not change for one of them."""
+        """A value that several nodes use, so that its node must not be changed for one of them."""
         return replace(self.graph.applied(value), exclusive=False)
 
     def _equation(self, equation: JaxprEqn, operands: list[Known]) -> Sequence[Known]:
@@ -106,7 +106,7 @@ def dtype_of(variable: Any) -> np.dtype[Any]:
 
 
 def _computed(equation: JaxprEqn, operands: list[Known]) -> list[Known]:
-    """An equation between constants. They are the same for all clips: a batch of one stands for any."""
+    """The results of an equation between constants, which are the same for all clips: computed for a batch of one."""
     params = {name: _one_clip(value) for name, value in equation.params.items()}
     with jax.ensure_compile_time_eval():
         given = equation.primitive.bind(*map(jax.numpy.asarray, operands), **params)

@@ -1,8 +1,8 @@
-"""A tensor of the graph as the network sees it: what is stored, how it is looked at, and what still has to be done to it.
+"""A tensor of the graph as the network sees it: what is stored, how it is viewed, and the affine map that is still to be applied.
 
-ONNX convolutions keep channels before space, ours after it. So that no transposition is written that the next layer takes back,
-reshapes and transpositions are only noted, and cancel; so are constants that are added and multiplied, which a convolution then
-takes into its weights (BatchNorm disappears this way).
+In ONNX the channels of a convolution come before space, in our networks after it. Reshapes and transpositions are only noted, so
+that those which cancel are never written. Constant factors and summands are noted in the same way, and a convolution then absorbs
+them into its weights (which removes BatchNorm).
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class Affine:
 
 @dataclass(frozen=True)
 class Value:
-    """The tensor `name`, stored in shape `stored`, looked at through `steps`.
+    """The tensor `name`, stored in the shape `stored` and viewed through `steps`.
 
-    `exclusive` is True as long as nothing else uses that tensor, so that the node that makes it may still be changed.
+    `exclusive` is True as long as nothing else uses the tensor, so that the node that computes it may still be changed.
     """
 
     name: str
@@ -59,33 +59,33 @@ class Value:
 
     @property
     def shape(self) -> Shape:
-        """As it is looked at."""
+        """The shape in which it is viewed."""
         return shape_after(self.stored, self.steps)
 
     @property
     def axes(self) -> Shape | None:
-        """The stored axis behind each axis, where the order of axes is all that differs; else None."""
+        """The stored axis of each viewed axis if only the order of axes differs; otherwise None."""
         if not self.steps:
             return tuple(range(len(self.stored)))
         first = self.steps[0]
         return first.axes if len(self.steps) == 1 and isinstance(first, Transpose) else None
 
     def reshaped(self, shape: Shape) -> Value:
-        """Looked at in another shape."""
+        """The same tensor viewed in another shape."""
         return replace(self, steps=_then(self.stored, self.steps, Reshape(tuple(shape))))
 
     def transposed(self, axes: Shape) -> Value:
-        """Looked at with its axes in another order."""
+        """The same tensor viewed with its axes in another order."""
         return replace(self, steps=_then(self.stored, self.steps, Transpose(tuple(axes))))
 
     def with_affine(self, scale: Array, shift: Array) -> Value:
-        """Multiplied by `scale`, then `shift` added: constants in the shape that is looked at, or scalars."""
+        """The same tensor times `scale`, plus `shift`: constants in the viewed shape, or scalars."""
         scale, shift = (self.as_stored(np.asarray(one, self.dtype)) for one in (scale, shift))
         before = self.affine or Affine(np.ones((), self.dtype), np.zeros((), self.dtype))
         return replace(self, affine=Affine(before.scale * scale, before.shift * scale + shift))
 
     def as_stored(self, constant: Array) -> Array:
-        """A constant that broadcasts to what is looked at, in the stored order; axes along which it is constant have size 1."""
+        """A constant that broadcasts to the viewed shape, in the stored order; axes along which it does not vary have size 1."""
         if constant.size == 1:
             return constant.reshape(())
         stored, looked_at = one_clip(self.stored), one_clip(self.shape)
@@ -111,7 +111,7 @@ def one_clip(shape: Shape) -> Shape:
 
 
 def _then(stored: Shape, steps: tuple[Step, ...], step: Step) -> tuple[Step, ...]:
-    """`steps` and one more, without what cancels."""
+    """`steps` followed by `step`, without steps that cancel."""
     shape = shape_after(stored, steps)
     if isinstance(step, Transpose):
         if steps and isinstance(steps[-1], Transpose):

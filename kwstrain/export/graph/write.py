@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 17
-IR_VERSION = 8  # of opset 17; runtimes of 2022 read it
+IR_VERSION = 8  # the version of opset 17, which runtimes since 2022 read
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the graph. One with a `default` may be left out; where the network does not need it, the graph has none."""
+    """An input of the graph. One with a `default` is optional, and is left out of the graph if the network does not need it."""
 
     name: str
     shape: Shape
@@ -37,18 +37,23 @@ def write(function: Callable[..., Any], inputs: Sequence[Input], outputs: Sequen
     Parameters
     ----------
     function : callable
-        Takes one array for each of `inputs`, gives one, or a tuple with one for each of `outputs`.
+        Takes one array per entry of `inputs` and returns one array, or a tuple with one per entry of `outputs`.
     inputs : sequence of Input
-        An axis of size BATCH has any size in the model.
+        An axis of size BATCH may have any size in the model.
     outputs : sequence of str
-        Their names.
-    properties : mapping
-        What the model says of itself.
+        Names of the results.
+    properties : mapping of str to str
+        Metadata of the model.
+
+    Returns
+    -------
+    onnx.ModelProto
+        A model that ONNX's checker has accepted.
 
     Raises
     ------
     ConfigError
-        If the function computes something that there is no rule for.
+        If the function uses an operation without a rule.
     """
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*(jax.ShapeDtypeStruct(one.shape, one.dtype) for one in inputs))
     graph = Builder()
@@ -67,7 +72,7 @@ def write(function: Callable[..., Any], inputs: Sequence[Input], outputs: Sequen
 
 
 def _given(graph: Builder, one: Input) -> Value:
-    """An input as the network reads it; a default is one value for all clips."""
+    """An input as the network reads it; a default is repeated for all clips."""
     value = Value(one.name, one.shape, np.dtype(one.dtype))
     return value if one.default is None else replace(value, name=graph.repeated(one.name, one.shape))
 

@@ -1,1 +1,1 @@
-"""A run on a stream as one step: samples and states in, probabilities and states out."""
+"""One step of a run on a stream: samples and states in, probabilities and states out."""

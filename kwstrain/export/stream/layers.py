@@ -1,4 +1,4 @@
-"""A streaming network as a JAX step: the program of :mod:`kwstrain.streaming`, whose state is an array for each layer that has one."""
+"""A streaming network as a JAX step: the program of :mod:`kwstrain.streaming`, with one array per layer that has a state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACTIVATIONS = {"none": lambda y: y, "relu": jax.nn.relu, "silu": jax.nn.silu}
 
 
 def state_shapes(program: Program, n_frames: int) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every state of the layers, when `n_frames` come at a time. All begin with zeros."""
+    """Name -> shape of every state, float32, if a step takes `n_frames` frames. A stream begins with zeros."""
     shapes = program.shapes(n_frames)
     held = {
         f"layer_{i}": (layer.past, *shapes[layer.source][1:])
@@ -28,8 +28,8 @@ def state_shapes(program: Program, n_frames: int) -> dict[str, tuple[int, ...]]:
 def step(program: Program, x: jax.Array, state: State, place: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Logits (n_frames // stride, n_classes) of features (n_frames, n_features), and the state after them.
 
-    `place`, int64 (1,), is the number of the first of these frames, `lead` included; what stands before the recording is zero in
-    every layer, as in training.
+    `place`, an integer of shape (1,), is the number of the first of these frames, `lead` included. Everything before the recording
+    is zero in every layer, as in training.
     """
     values, rates = [_first(program, x)], [1]
     after: dict[str, jax.Array] = {}

@@ -1,4 +1,4 @@
-"""The front end of a stream as a JAX step: some samples and the last ones before them in, whole frames out."""
+"""The front end of a stream as a JAX step: new samples and the last ones before them in, complete frames out."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kwstrain.export.front_end import check, spectral
 
 @dataclass(frozen=True)
 class SampleStep:
-    """Frames of `n_frames` hops of samples.
+    """Computes `n_frames` frames from `n_frames` hops of samples.
 
-    `kept` samples are the state. `first` is the number of the first frame that comes out, 0 or less: those below 0 begin before the
-    recording, and do not count.
+    The state is the last `kept` samples. `first` <= 0 is the number of the first frame that is computed; frames below 0 begin
+    before the recording and are ignored.
     """
 
     config: FeatureConfig
@@ -27,17 +27,17 @@ class SampleStep:
 
     @property
     def n_samples(self) -> int:
-        """New ones in a step."""
+        """Number of new samples per step."""
         return self.n_frames * self.config.hop_length
 
     @property
     def latency_s(self) -> float:
-        """From a sample to the step's end, at the longest."""
-        behind = self.kept - self.config.frame_length + self.config.hop_length
-        return (self.n_samples + behind) / self.config.sr
+        """The longest time in seconds from a sample to the end of the step that uses it."""
+        delay = self.kept - self.config.frame_length + self.config.hop_length
+        return (self.n_samples + delay) / self.config.sr
 
     def __call__(self, y: jax.Array, kept: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Features (n_frames, n_features) of samples (n_samples,) and the state (kept,); and the state after them."""
+        """Features (n_frames, n_features) of samples (n_samples,) after the state (kept,), and the next state; all float32."""
         c, tables = self.config, front_end_tables(self.config)
         known = jnp.concatenate([kept, y])
         sharp = known
@@ -49,12 +49,12 @@ class SampleStep:
 
 
 def sample_step(config: FeatureConfig, n_frames: int, *, lead: int, stride: int) -> SampleStep:
-    """The step whose first frame, `lead` frames later, falls on a multiple of `stride`.
+    """The step whose first frame, `lead` frames later, is at a multiple of `stride`.
 
     Raises
     ------
     ConfigError
-        With the field that does not stream in a graph, and what can.
+        If a field of `config` cannot be computed step by step in a graph; the message names it and the alternative.
     """
     check(config)
     StreamFrontEnd(config)
@@ -67,7 +67,8 @@ def sample_step(config: FeatureConfig, n_frames: int, *, lead: int, stride: int)
     ):
         if refused:
             raise ConfigError(
-                f"{field} cannot go to onnx-stream: frames there are made of a frame's own samples; train without it, or export --to onnx"
+                f"{field} cannot be exported to onnx-stream, where a frame depends only on its own samples: train "
+                "without it, or export --to onnx"
             )
     c, pad_left = config, front_end_tables(config).pad_left
     before = c.frame_length - c.hop_length

@@ -1,1 +1,1 @@
-"""The formats that ``kwstrain export --to`` knows, one file each."""
+"""The formats of ``kwstrain export --to``, one module each."""

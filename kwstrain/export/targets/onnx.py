@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 
 def clip_model(job: Job) -> onnx.ModelProto:
-    """The run as a graph of clips.
+    """The run as an ONNX model of whole clips.
 
-    `length`, the samples of each clip that are real, is an input only where the network looks at it; without it all are.
+    `length`, the number of real samples of each clip, is an input only if the network uses it; by default all samples are real.
+
+    Raises
+    ------
+    ConfigError
+        If the features or an operation of the network cannot be exported.
     """
     config = job.bundle.feature_config
     n_samples = config.n_samples
@@ -34,7 +39,7 @@ def clip_model(job: Job) -> onnx.ModelProto:
 
 
 def inputs_of(model: onnx.ModelProto) -> list[str]:
-    """Names of the inputs of a graph."""
+    """Names of the inputs of a model."""
     return [one.name for one in model.graph.input]
 
 

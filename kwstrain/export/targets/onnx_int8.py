@@ -1,7 +1,7 @@
 """``onnx-int8``: the weights and activations of the network in 8 bits, between QuantizeLinear and DequantizeLinear.
 
-Ranges are measured once, on clips of the training (static); weights have a scale for each channel and 7 bits, for processors that add
-two products in 16 bits. The front end and the last layer stay in float32: their few values decide.
+Ranges are measured once, on training clips (static quantisation). Weights have one scale per channel and 7 bits, for processors that
+add two products in 16 bits. The front end and the last layer stay in float32, because their rounding costs the most accuracy.
 """
 
 from __future__ import annotations
@@ -48,15 +48,18 @@ def _write(job: Job) -> dict[str, Any]:
 
 
 def _in_float(job: Job, model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes that are not quantised: all outside the network, and the last one with weights."""
+    """Names of the nodes that are not quantised: all outside the network, and the last one that has weights."""
     if any(node.op_type == "Scan" for node in model.graph.node):
         raise ConfigError(
-            f"{job.bundle.config.arch} cannot go to onnx-int8: it is recurrent, and onnxruntime leaves loops in float; export it --to onnx"
+            f"{job.bundle.config.arch} cannot be exported to onnx-int8: it is recurrent, and onnxruntime does not quantise "
+            "loops; export it --to onnx"
         )
     network = [node.name for node in model.graph.node if node.name.startswith("network/")]
     with_weights = [node.name for node in model.graph.node if node.name in set(network) and node.op_type in _WITH_WEIGHTS]
     if len(with_weights) < 2:
-        raise ConfigError(f"{job.bundle.config.arch} cannot go to onnx-int8: it has one layer with weights; export it --to onnx")
+        raise ConfigError(
+            f"{job.bundle.config.arch} cannot be exported to onnx-int8: it has only one layer with weights; export it --to onnx"
+        )
     return [node.name for node in model.graph.node if node.name not in set(network)] + with_weights[-1:]
 
 
@@ -76,7 +79,7 @@ def _quantise(before: Path, after: Path, left_out: list[str], clips: Iterator[di
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """What onnxruntime says to whoever calls its quantiser is not for those who call ours."""
+    """Silence the advice of onnxruntime's quantiser, which does not apply here."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     needed("onnxruntime").set_default_logger_severity(3)
@@ -88,7 +91,7 @@ def _without_advice() -> Iterator[None]:
 
 
 def _with_properties(path: Path, model: onnx.ModelProto) -> bytes:
-    """The quantised graph, which says of itself what `model` did."""
+    """The quantised model with the metadata of `model`."""
     import onnx
 
     quantised = onnx.load(str(path))
@@ -106,7 +109,7 @@ def _fed(model: onnx.ModelProto, y: NDArray[np.float32], length: NDArray[np.int3
 
 
 def _scores(job: Job, before: Path, after: Path) -> dict[str, Any]:
-    """Accuracy of both on clips that were not trained on."""
+    """Accuracy before and after quantisation, on test clips where there are any (see ``judged_clips``)."""
     y, length, label, split = judged_clips(job.bundle)
     job.note(f"comparing both on {len(y)} {split} clips")
     right = []

@@ -1,4 +1,4 @@
-"""``onnx-stream``: some samples and the states in, probabilities and the states after them out; for networks that stream."""
+"""``onnx-stream``: samples and states in, probabilities and the next states out; for networks that can stream."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from kwstrain.streaming.find import streaming_program
 if TYPE_CHECKING:
     import onnx
 
-STEP_S = 0.08  # about how much audio a step takes
+STEP_S = 0.08  # approximate length of a step
 
 
 def stream_model(job: Job) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The run as a graph of a stream, and what is to be said of it.
+    """The run as an ONNX model of a stream, and what there is to report.
 
     Raises
     ------
     ConfigError
-        If the network or its features do not stream in a graph, with the reason.
+        If the network or its features cannot be computed step by step in a graph, with the reason.
     """
     bundle = job.bundle
     config = bundle.feature_config
     program = streaming_program(bundle.config.arch, bundle.config.options, bundle.weights, config.shape)
     n_frames = program.stride * max(1, round(STEP_S * config.sr / config.hop_length / program.stride))
     samples = sample_step(config, n_frames, lead=program.lead, stride=program.stride)
-    first = samples.first + program.lead  # the place of the first frame that comes out
+    first = samples.first + program.lead  # the number of the first frame that is computed
     last = jax.nn.softmax if bundle.config.loss == "softmax" else jax.nn.sigmoid
     names = [*state_shapes(program, n_frames)]
 

@@ -1,4 +1,4 @@
-"""Pictures of a detector: miss rate against false accepts an hour, and posteriors with their events."""
+"""Pictures of a detector: miss rate against false accepts per hour, and posteriors with their events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_WORDS = 12  # that are told apart in one picture
 
 
 def det_figure(given: Score) -> Figure:
-    """Miss rate on a probit axis against false accepts an hour on a logarithmic one, for each word, with 95 % bounds.
+    """Miss rate on a probit axis against false accepts per hour on a logarithmic one, for each word, with 95 % bounds.
 
     Points without a false accept stand at the left edge. The ring is the operating point.
     """
@@ -33,7 +33,7 @@ def det_figure(given: Score) -> Figure:
     for k, (word, points) in enumerate(_drawn(given)):
         colour = f"C{k % 10}"
         n, misses = _false_accepts(points, hours), _misses(points)
-        axes.plot(_x(n), _probits([row.share for row in misses]), marker=".", markersize=3, color=colour, label=shown(word))
+        axes.plot(_x(n), _probits([row.rate for row in misses]), marker=".", markersize=3, color=colour, label=shown(word))
         if k < 3:
             bounds = [row.interval for row in misses]
             axes.fill_between(_x(n), _probits([low for low, _ in bounds]), _probits([high for _, high in bounds]), color=colour, alpha=0.12)
@@ -47,13 +47,13 @@ def det_figure(given: Score) -> Figure:
 
 
 def roc_figure(given: Score) -> Figure:
-    """Found words in per cent against false accepts an hour, for each word, with the bounds of the rate."""
+    """Found words in per cent against false accepts per hour, for each word, with the bounds of the rate."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     hours = given.false_accepts.hours
     for k, (word, points) in enumerate(_drawn(given)):
         colour = f"C{k % 10}"
-        n, found = _false_accepts(points, hours), [100 * (1 - row.share) for row in _misses(points)]
+        n, found = _false_accepts(points, hours), [100 * (1 - row.rate) for row in _misses(points)]
         axes.plot(_x(n), found, marker=".", markersize=3, color=colour, label=shown(word))
         if k < 3:
             low, high = zip(*(row.interval for row in n), strict=True)
@@ -134,7 +134,7 @@ def _probits(shares: Sequence[float]) -> list[float]:
 
 
 def _operating_point(axes: Any, n: FalseAccepts, missed: Misses, colour: str) -> None:
-    axes.plot(_x([n]), _probits([missed.share]), marker="o", markersize=9, markerfacecolor="none", color=colour)
+    axes.plot(_x([n]), _probits([missed.rate]), marker="o", markersize=9, markerfacecolor="none", color=colour)
 
 
 def _rate_axis(axes: Any, given: Score) -> None:
@@ -142,7 +142,7 @@ def _rate_axis(axes: Any, given: Score) -> None:
     left = _left(given.false_accepts.hours)
     axes.axvline(left, linewidth=0.6, color="grey")
     axes.axvline(given.target, linewidth=0.8, linestyle="--", color="grey")
-    axes.set(xlabel=f"false accepts an hour (none at the left edge; dashed: {given.target:g})")
+    axes.set(xlabel=f"false accepts per hour (none at the left edge; dashed: {given.target:g})")
     axes.grid(alpha=0.3, which="both")
 
 

@@ -22,13 +22,13 @@ def score_text(given: Score) -> str:
     if misses.said:
         low, high = misses.interval
         lines.append(
-            f"found {misses.said - misses.n} of {misses.said}: {100 * (1 - misses.share):.1f} % (95 % interval {100 * (1 - high):.1f} to "
+            f"found {misses.said - misses.n} of {misses.said}: {100 * (1 - misses.rate):.1f} % (95 % interval {100 * (1 - high):.1f} to "
             f"{100 * (1 - low):.1f}); {given.duplicates} duplicates, {given.confusions} taken for another word"
         )
     if false.hours:
         low, high = false.interval
         clustered = given.bootstrap_per_hour
-        drawn = f"; over recordings drawn anew {clustered[0]:.2f} to {clustered[1]:.2f}" if clustered else ""
+        drawn = f"; bootstrap over recordings {clustered[0]:.2f} to {clustered[1]:.2f}" if clustered else ""
         lines.append(
             f"false accepts {false.n} in {false.hours:.2f} h: {false.per_hour:.2f}/h (95 % interval {low:.2f} to {high:.2f}{drawn})"
         )
@@ -47,7 +47,7 @@ def _words_table(given: Score) -> list[str]:
     lines = ["", f"{'word':{width}}  threshold      found            false accepts"]
     for row in given.false_accepts_by_word():
         one = said.get(row.name)
-        found = f"{one.said - one.n:>5}/{one.said:<5} {100 * (1 - one.share):5.1f} %" if one else "  never said"
+        found = f"{one.said - one.n:>5}/{one.said:<5} {100 * (1 - one.rate):5.1f} %" if one else "  never said"
         lines.append(f"{shown(row.name):{width}}  {thresholds[row.name]:9.5f}  {found:19}  {rate(row)}")
     return lines
 
@@ -68,4 +68,4 @@ def rate(row: FalseAccepts) -> str:
 def share(row: Misses) -> str:
     """The share that was found, with its 95 % interval."""
     low, high = row.interval
-    return f"found {row.said - row.n}/{row.said}: {100 * (1 - row.share):.1f} % ({100 * (1 - high):.1f} to {100 * (1 - low):.1f})"
+    return f"found {row.said - row.n}/{row.said}: {100 * (1 - row.rate):.1f} % ({100 * (1 - high):.1f} to {100 * (1 - low):.1f})"

@@ -181,7 +181,7 @@ def test_a_calibration_is_kept_and_used(run: Path, streams: Path, capsys: pytest
     out, err = capsys.readouterr()
     values = json.loads(out)
     assert (values["misses"]["misses"], values["false_accepts"]["false_accepts"]) == (2, 0)
-    assert "2 of 2 recordings are those that the thresholds were chosen on" in err
+    assert "2 of 2 recordings are among those that the thresholds were chosen on" in err
     assert "not calibrated" not in err
 
     out = answer(["detect", str(run), str(streams)], capsys)
@@ -267,7 +267,7 @@ def test_words_that_no_run_detects_are_said(run: Path, streams: Path, capsys: py
 def test_a_reference_of_another_recording_is_refused(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (streams / "b.csv").write_text("start_s,end_s,word\n1,2,yes\n50,51,yes\n")
     assert main(["score", str(run), str(streams)]) == 1
-    assert "b.flac: its reference goes on to 51 s, and it ends at 20.0 s" in capsys.readouterr().err
+    assert "b.flac: the reference continues to 51 s, but the recording ends at 20.0 s" in capsys.readouterr().err
 
 
 def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,7 +275,7 @@ def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, caps
     soundfile.write(tmp_path / "s" / "a.wav", 1.1 * np.sin(2 * np.pi * 1000 * np.arange(20 * SR) / SR), SR, subtype="FLOAT")
     (tmp_path / "s" / "a.csv").write_text("start_s,end_s,word\n10,11,yes\n")
     assert main(["calibrate", str(run), str(tmp_path / "s")]) == 1
-    assert "no thresholds give 0.5 false accepts an hour or fewer here (0 in all)" in capsys.readouterr().err
+    assert "no thresholds give at most 0.5 false accepts per hour here (0 in total)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, caps
         ({"mode": "x"}, "'x' is not known"),
         ({"colour": 1}, "'colour' is not known|colour is not known"),
         ({"smoothing_frames": None}, "smoothing_frames is None"),
-        ({"thresholds": {"maybe": 0.5}}, "'maybe' is no label of this one"),
+        ({"thresholds": {"maybe": 0.5}}, "'maybe' is not a label of this run"),
         ({"hop_s": 0.02}, "calibrated with a frame every 20.0 ms, and now has one every 100.0 ms"),
         ({"thresholds": {"yes": 7}}, "threshold 7 of 'yes'"),
     ],

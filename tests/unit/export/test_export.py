@@ -114,7 +114,7 @@ def test_eight_bits(golden: Path, files: dict[str, Path]) -> None:
     assert 0 < np.abs(given - wanted).max() < 0.1
     ops = check(golden / "cnn8.onnx").ops
     assert ops["QuantizeLinear"] > 4
-    with pytest.raises(ConfigError, match="lstm cannot go to onnx-int8: it is recurrent"):
+    with pytest.raises(ConfigError, match="lstm cannot be exported to onnx-int8: it is recurrent"):
         export(golden / "lstm", "onnx-int8", golden / "lstm8.onnx")
 
 

@@ -110,13 +110,13 @@ def test_a_hundred_detections_in_one_session_beside_another_client_that_misbehav
             assert short == [("no", 1700)]
 
     assert serving(run, tmp_path, talk) == [
-        "a client is disconnected: audio of 32 bits and 1 channels is not understood: send 16-bit samples"
+        "a client is disconnected: audio of 32 bits and 1 channels is not supported: send 16-bit samples"
     ]
 
 
 def test_addresses_and_words_that_cannot_be_served(run, tmp_path):
     for uri in ("tcp://127.0.0.1", "http://x:1", "nonsense"):
-        with pytest.raises(ConfigError, match="is no address"):
+        with pytest.raises(ConfigError, match="is not an address"):
             server(uri)
     other = tmp_path / "other"
     other.mkdir()

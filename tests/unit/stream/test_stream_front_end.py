@@ -226,7 +226,7 @@ def test_a_state_that_is_none_is_refused_and_changes_nothing(change):
     y = noise_clip(9000, 7)
     stream = StreamFrontEnd(RICH)
     out = [stream.push(y[:5000])]
-    with pytest.raises(ConfigError, match="this is no state of this stream"):
+    with pytest.raises(ConfigError, match="this is not a state of this stream"):
         stream.restore(change(stream.state()))
     out += [stream.push(y[5000:]), stream.finish()]
     np.testing.assert_array_equal(np.concatenate(out), FrontEnd(RICH).extract_recording(y))

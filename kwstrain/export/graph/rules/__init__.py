@@ -1,1 +1,1 @@
-"""How JAX's operations are written as ONNX nodes, one file a kind."""
+"""Rules that write JAX's operations as ONNX nodes, one module per kind of operation."""

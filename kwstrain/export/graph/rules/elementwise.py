@@ -1,4 +1,4 @@
-"""Operations on each value by itself."""
+"""Elementwise operations."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def same(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known
 
 
 def nodes(t: Translator, equation: JaxprEqn, op: str, operands: list[Known], **attributes: Any) -> Value:
-    """A node whose inputs broadcast to each other; they are looked at in the order in which they are stored where that is possible."""
+    """A node whose inputs broadcast to each other; it works on them in their stored order where that is possible."""
     dtype = dtype_of(equation.outvars[0])
     values = [t.graph.applied(one) if isinstance(one, Value) else one for one in operands]
     like = next(one for one in values if isinstance(one, Value))
@@ -115,14 +115,14 @@ def nodes(t: Translator, equation: JaxprEqn, op: str, operands: list[Known], **a
 
 
 def _same_look(value: Value, like: Value) -> bool:
-    """Whether what is stored of both may be combined as it is."""
+    """Whether the stored tensors of both can be combined directly."""
     if value.steps == like.steps and value.stored == like.stored:
         return True
     return value.axes is not None and value.axes == like.axes
 
 
 def _constants_fit(values: list[Known], like: Value) -> bool:
-    """Whether no constant is larger than what it is combined with."""
+    """Whether every constant broadcasts to the shape of the values."""
     shape: Shape = np.broadcast_shapes(*(one.shape for one in values if isinstance(one, Value)))
     if shape != like.shape and like.axes is None:
         return False
@@ -134,13 +134,13 @@ def _fits(constant: Array, shape: Shape) -> bool:
 
 
 def _rank_of(like: Value, constant: Array) -> Array:
-    """ONNX broadcasts from the last axis on, and so do stored constants, which have all axes or none."""
+    """`constant`, checked: ONNX aligns shapes at the last axis, so that a stored constant must have all axes or none."""
     assert constant.ndim in (0, len(like.stored))
     return constant
 
 
 def _affine(name: str, a: Known, b: Known) -> Value | None:
-    """`a` and a constant `b`, or the other way round, noted as a map instead of a node; None where that cannot be."""
+    """`a` combined with a constant `b`, or the reverse, noted as an affine map instead of a node; None if that is impossible."""
     value, constant = (a, b) if isinstance(a, Value) else (b, a)
     if name not in ("add", "sub", "mul", "div") or isinstance(constant, Value) or not isinstance(value, Value):
         return None

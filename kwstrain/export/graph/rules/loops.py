@@ -1,4 +1,4 @@
-"""Loops over time: ONNX's Scan, whose body is a graph of its own."""
+"""Loops over time: ONNX's Scan, whose body is a separate graph."""
 
 from __future__ import annotations
 

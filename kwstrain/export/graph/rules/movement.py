@@ -1,4 +1,4 @@
-"""Operations that move values without computing: shapes, slices, padding."""
+"""Operations that only move values: shapes, slices, padding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def transpose(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[
 
 @rule("broadcast_in_dim")
 def broadcast(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known]:
-    """Only the new axes are made: what they are repeated for repeats them by itself."""
+    """Only the new axes are added, with size 1: the operation that uses the value broadcasts it."""
     value = operands[0]
     assert isinstance(value, Value)
     shape = [1] * len(equation.params["shape"])
@@ -93,7 +93,7 @@ def pad(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known]
     value, fill = whole(t, equation, operands, 0), operands[1]
     assert not isinstance(fill, Value)
     low, high, between = zip(*equation.params["padding_config"], strict=True)
-    assert not any(between), "no network puts zeros between values"
+    assert not any(between), "padding between values is not supported"
     out = shape_of(equation.outvars[0])
     cut_axes = [axis for axis in range(len(low)) if low[axis] < 0 or high[axis] < 0]
     if cut_axes:
@@ -114,13 +114,13 @@ def pad(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known]
 
 
 def whole(t: Translator, equation: JaxprEqn, operands: list[Known], i: int) -> Value:
-    """Operand `i` in the size that JAX says it has."""
+    """Operand `i` in its full shape."""
     one, shape = operands[i], shape_of(equation.invars[i])
     return one if isinstance(one, Value) and one.shape == shape else t.graph.full(one, shape)
 
 
 def in_stored_order(t: Translator, value: Value) -> tuple[Value, Shape]:
-    """`value` without anything that is to be done to it but an order of axes: the stored axis behind each axis."""
+    """`value` with everything applied except for the order of its axes, and the stored axis of each axis."""
     if value.axes is None:
         value = t.graph.full(value, value.shape)
     value = t.graph.applied(value)
@@ -129,7 +129,7 @@ def in_stored_order(t: Translator, value: Value) -> tuple[Value, Shape]:
 
 
 def stored_as(like: Value, name: str, axes: Shape, shape: Shape) -> Value:
-    """A new tensor, looked at in `shape`, whose axis i is the stored axis ``axes[i]``."""
+    """A new tensor, viewed in `shape`, whose axis i is the stored axis ``axes[i]``."""
     stored = [0] * len(axes)
     for n, axis in zip(shape, axes, strict=True):
         stored[axis] = n

@@ -16,8 +16,8 @@ from kwstrain.export.graph.value import Shape, Value
 @rule("conv_general_dilated")
 def convolution(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known]:
     p = equation.params
-    assert p["batch_group_count"] == 1, "no network groups its clips"
-    assert all(n == 1 for n in p["lhs_dilation"]), "no network puts zeros between values"
+    assert p["batch_group_count"] == 1, "batch groups are not supported"
+    assert all(n == 1 for n in p["lhs_dilation"]), "dilated inputs are not supported"
     dimensions = p["dimension_numbers"]
     image = whole(t, equation, operands, 0).transposed(dimensions.lhs_spec)
     image = t.graph.full(image, image.shape)
@@ -37,7 +37,7 @@ def convolution(t: Translator, equation: JaxprEqn, operands: list[Known]) -> lis
 
 @rule("dot_general")
 def product(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Known]:
-    """One matrix product. Where a constant stands first, the operands change places, and so do the axes of the result."""
+    """One matrix product. If the first operand is a constant, the operands are exchanged, and so are the axes of the result."""
     over, batch = equation.params["dimension_numbers"]
     sides = [Side(t, equation, operands, i, over[i], batch[i]) for i in (0, 1)]
     if isinstance(operands[0], Value):
@@ -49,7 +49,7 @@ def product(t: Translator, equation: JaxprEqn, operands: list[Known]) -> list[Kn
 
 
 class Side:
-    """One operand of a product: the axes that are summed over, those that both operands have, and its own."""
+    """One operand of a product, with the axes that are summed over, the axes common to both operands, and the remaining ones."""
 
     def __init__(self, t: Translator, equation: JaxprEqn, operands: list[Known], i: int, over: Shape, batch: Shape) -> None:
         one = operands[i]
@@ -63,7 +63,7 @@ class Side:
 
 
 def _matmul(t: Translator, equation: JaxprEqn, left: Side, right: Side) -> Value:
-    """Axes of the result: the batch's, those of `left`, those of `right`."""
+    """The product; its axes are the common ones, those of `left`, then those of `right`."""
     batch, n_over, columns = left.size(left.batch), math.prod(left.size(left.over)), math.prod(right.size(right.free))
     constant = not isinstance(right.known, Value)
     rows = left.size(left.free) if constant and not batch else (math.prod(left.size(left.free)),)

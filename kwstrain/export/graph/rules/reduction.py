@@ -1,4 +1,4 @@
-"""Sums and largest values over axes and windows."""
+"""Sums, maxima and minima over axes and windows."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def reduce_window(t: Translator, equation: JaxprEqn, operands: list[Known]) -> l
     p = equation.params
     size, strides, padding = p["window_dimensions"], p["window_strides"], p["padding"]
     spatial = list(range(1, len(size) - 1))
-    assert size[0] == size[-1] == strides[0] == strides[-1] == 1, "no network pools over clips or channels"
-    assert all(n == 1 for n in (*p["base_dilation"], *p["window_dilation"])), "no network dilates a pooling"
+    assert size[0] == size[-1] == strides[0] == strides[-1] == 1, "pooling over clips or channels is not supported"
+    assert all(n == 1 for n in (*p["base_dilation"], *p["window_dilation"])), "dilated pooling is not supported"
     first = (0, len(size) - 1, *spatial)
     image = whole(t, equation, operands, 0).transposed(first)
     image = t.graph.full(image, image.shape)
