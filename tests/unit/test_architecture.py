@@ -63,6 +63,7 @@ INNER = {
         "simd",
         "simd_int",
         "simd_exp",
+        "simd_sum",
         "pointer_table",
         "crc",
         "statistics",

@@ -15,7 +15,8 @@ import numpy as np
 
 from kwsfeat.kernels._jit import LANES, inlined, jit, stage
 from kwsfeat.kernels.fft.real import inverse
-from kwsfeat.kernels.simd import at, lane_sum, lane_sums, load, splat, store, store_first, transpose_block
+from kwsfeat.kernels.simd import at, lane_sum, load, splat, store, store_first, transpose_block
+from kwsfeat.kernels.simd_sum import lane_sums
 
 f32 = np.float32
 TAPS = 16

@@ -199,7 +199,7 @@ def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: 
     shutil.copytree(streams, other)
     soundfile.write(other / "a.wav", tones(40, ("yes", 2, 0.8)), SR)
     assert main(["score", str(run), str(other)]) == 0
-    assert "1 of 2 recordings are those" in capsys.readouterr().err
+    assert "1 of 2 recordings are among those" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, caps
         ({"colour": 1}, "'colour' is not known|colour is not known"),
         ({"smoothing_frames": None}, "smoothing_frames is None"),
         ({"thresholds": {"maybe": 0.5}}, "'maybe' is not a label of this run"),
-        ({"hop_s": 0.02}, "calibrated with a frame every 20.0 ms, and now has one every 100.0 ms"),
+        ({"hop_s": 0.02}, "calibrated with a frame every 20.0 ms and now has one every 100.0 ms"),
         ({"thresholds": {"yes": 7}}, "threshold 7 of 'yes'"),
     ],
 )

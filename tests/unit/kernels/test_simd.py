@@ -8,6 +8,7 @@ import pytest
 from kwsfeat.kernels import simd
 from kwsfeat.kernels._jit import LANES, jit
 from kwsfeat.kernels.simd_exp import exp
+from kwsfeat.kernels.simd_sum import lane_sums
 
 f32 = np.float32
 
@@ -50,7 +51,7 @@ def _octet(x, y):
 
 @jit
 def _sums(source, index, out):
-    simd.store(out, 0, simd.lane_sums(source, index))
+    simd.store(out, 0, lane_sums(source, index))
 
 
 @jit
