@@ -15,6 +15,7 @@ import pytest
 from wake_runs import LABELS, WORD, sound, write_file
 
 from kwsfeat import FeatureConfig, StoreError
+from kwstrain import fit
 from kwstrain.cli import main
 from kwstrain.config import TrainConfig
 from kwstrain.detection.point import OperatingPoint
@@ -56,6 +57,17 @@ def test_the_word_is_heard_and_others_are_not(wake: Path) -> None:
     assert all(heard(wake, spoken(WORD, take)) > cutoff for take in takes)
     assert all(heard(wake, spoken("unknown", take)) < cutoff for take in takes)
     assert heard(wake, spoken("silence", 200)) < cutoff
+
+
+@pytest.mark.slow
+def test_a_network_that_was_trained_loses_nothing(wake: Path, tmp_path: Path) -> None:
+    config = TrainConfig(arch="mixednet", options={"filters": 12}, epochs=8, batch=16, lr=5e-3, augment="off")
+    fit(wake / "words.h5", config, tmp_path / "run")
+    said = export(tmp_path / "run", "esphome", tmp_path / "wake.tflite")
+    assert (said["accuracy"], said["accuracy_float"]) == (1, 1)
+    assert said["score_difference"] < 0.01
+    assert heard(tmp_path, spoken(WORD, 200)) > 0.7
+    assert heard(tmp_path, spoken("unknown", 200)) < 0.3
 
 
 def test_the_manifest_has_the_fields_that_esphome_takes_and_no_others(wake: Path) -> None:
