@@ -134,7 +134,8 @@ class TrainConfig(Config):
         return self.differing(other)
 
 
-DEFAULT_ARCH = "bcresnet-1"  # what fit trains where no network is named: see docs/training.md
+# What fit trains where no network is named, and with --stream: docs/training.md says why.
+DEFAULT_ARCH, DEFAULT_STREAM_ARCH = "tc-resnet8", "bcresnet-2"
 
 
 def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:

@@ -16,13 +16,14 @@ from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line, remark
 from kwsfeat.cli.options import overwrite_option, part_option
 from kwstrain.cli.progress import TrainingProgress
-from kwstrain.config import DEFAULT_ARCH
+from kwstrain.config import DEFAULT_ARCH, DEFAULT_STREAM_ARCH
 
 if TYPE_CHECKING:
     from kwstrain.config import TrainConfig
     from kwstrain.training.fit import FitResult
     from kwstrain.training.folds import FoldsResult
 
+_ARCH_HELP = f"A name that kwstrain models lists  [default: {DEFAULT_ARCH}, {DEFAULT_STREAM_ARCH} with --stream, or that of --from]"
 _SET_HELP = "Override a field, such as batch=32 or options.units=64; repeatable."
 
 
@@ -43,7 +44,7 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="OUT.h5")
-@click.option("--arch", metavar="NAME", help=f"A name that kwstrain models lists  [default: {DEFAULT_ARCH}, or that of --from]")
+@click.option("--arch", metavar="NAME", help=_ARCH_HELP)
 @click.option("--features", metavar="NAME", help="Which feature set of the file  [default: its first]")
 @click.option("--epochs", type=int, metavar="N")
 @click.option("--batch", type=int, metavar="N", help="Clips per step.")
@@ -82,7 +83,7 @@ def fit(
 
     given = {name: value for name, value in options.items() if value is not None}
     with wrong_usage():
-        config = changed(_base(arch, start), {**given, **assignments(changes)})
+        config = changed(_base(arch, start, stream=bool(options["stream"])), {**given, **assignments(changes)})
     out = out or Path("runs") / f"{path.stem}-{config.arch}"
     console.detail(f"training config: {config.to_json()}")
     _note_choices(path, config, start, console)
@@ -104,12 +105,12 @@ def fit(
         console.next(f"kwstrain evaluate {out}")
 
 
-def _base(arch: str | None, start: Path | None) -> TrainConfig:
+def _base(arch: str | None, start: Path | None, *, stream: bool) -> TrainConfig:
     """The training that the options of the command change: that of `arch`, or of the network of the run it begins with."""
     from kwstrain.config import defaults
 
     if start is None:
-        return defaults(arch or DEFAULT_ARCH)
+        return defaults(arch or (DEFAULT_STREAM_ARCH if stream else DEFAULT_ARCH))
     from kwstrain.inference.bundle import Bundle
 
     began = Bundle.load(start).config

@@ -79,7 +79,7 @@ SPECS = tuple(
         network=TCResNet,
         options=options,
         published=(Published(input_shape=(98, 40), n_classes=12, source="Choi et al. 2019, arXiv:1904.03814", options=changes),),
-        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
+        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "strong", "ema": 0.999},
     )
     for name, options, changes in _FAMILY
 )
