@@ -12,9 +12,11 @@ from .audio.describe import clip_parts as clip_parts
 from .audio.read import read_blocks as read_blocks
 from .audio.waveform import as_float32 as as_float32
 from .augment import (
+    Noise as Noise,
     load_policy as load_policy,
     pitch_shift as pitch_shift,
     policy_names as policy_names,
+    synthetic_noise as synthetic_noise,
     time_stretch as time_stretch,
 )
 from .config.algorithm import check_algorithm as check_algorithm
@@ -31,6 +33,7 @@ from .config.presets import (
 )
 from .config.splits import SPLITS as SPLITS
 from .config.toml import named_config as named_config
+from .corpus.acquire.synth import speak as speak
 from .corpus.files import list_recordings as list_recordings
 from .corpus.names.meaning import is_negative as is_negative
 from .dataset.reader import Reader as Reader

@@ -33,6 +33,11 @@ _MICRO = FeatureConfig(
     spectrum="magnitude", mel_scale="htk", triangle_domain="mel", mel_norm="none",
 )  # fmt: skip
 
+_SPEECH_EMBEDDING = FeatureConfig(
+    n_samples=21472, pad="front", input_scale=32768.0, framing="none", n_mels=32, fmin_hz=60.0, fmax_hz=3800.0, log="db",
+    log_floor=100.0, post_add=20.0, post_divide=10.0,
+)  # fmt: skip
+
 # name -> (config, what it is)
 PRESETS: dict[str, tuple[FeatureConfig, str]] = {
     "logmel": (FeatureConfig(), "log-mel, 40 bands, 25/10 ms (the default)"),
@@ -103,6 +108,7 @@ PRESETS: dict[str, tuple[FeatureConfig, str]] = {
         ),
         "python_speech_features: mfcc(appendEnergy=False), all other defaults",
     ),
+    "speech-embedding": (_SPEECH_EMBEDDING, "of Google's speech embedding: 32 bands of 60 to 3800 Hz in dB, 25/10 ms, 132 frames"),
     "micro-frontend": (_MICRO, "TFLM's integer micro front end, as microWakeWord and ESPHome run it: 40 bands, 30/10 ms, 16 bits"),
 }  # fmt: skip
 

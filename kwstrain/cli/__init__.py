@@ -15,6 +15,7 @@ from kwstrain.cli.listening import listen, serve
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate
+from kwstrain.cli.teaching import bank, teach
 from kwstrain.cli.training import fit
 
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")
@@ -32,13 +33,16 @@ def cli() -> None:
     kwstrain predict runs/cnn clip.wav                path, label, probability
     kwstrain export runs/cnn words.onnx --to onnx     for other runtimes
     kwstrain run logspec-cnn recordings/              build, train, evaluate as published
+    kwstrain teach marvin/ --out runs/marvin          a word of your own from a few recordings
     kwstrain detect runs/cnn evening.flac             which words are heard when, in hours of audio
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 130 interrupted.
     """
 
 
-for command in (fit, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve):
+for command in (
+    fit, teach, bank, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -40,6 +40,7 @@ def card(bundle: Bundle) -> dict[str, Any]:
         "options": bundle.config.options,
         "accuracy": {split: value for split, value in scores.items() if value is not None},
         "data": _data(bundle),
+        **({"credits": summary["credits"]} if summary.get("credits") else {}),
     }
 
 

@@ -145,9 +145,9 @@ def _open_session(path: Path) -> Any:
         raise StoreError(f"{path} cannot be run by onnxruntime {runtime.__version__}: {reason}") from None
 
 
-def needed(library: str) -> Any:
-    """A library of the extra ``export``."""
+def needed(library: str, extra: str = "export") -> Any:
+    """A library of an extra."""
     try:
         return import_module(library)
     except ImportError:
-        raise MissingExtraError(f"{library} is not installed: pip install 'kwsfeat[export]'") from None
+        raise MissingExtraError(f"{library} is not installed: pip install 'kwsfeat[{extra}]'") from None

@@ -12,8 +12,8 @@ from kwsfeat.kernels.simd import at_least, broadcast, fma, load, splat, store
 f32 = np.float32
 
 WIDTH_STEP = LANES  # channels are filled up to a multiple of this
-DENSE, DEPTHWISE, BAND_MEAN, SUM = range(4)
-PLAIN, RELU, SILU = range(3)
+DENSE, DEPTHWISE, BAND_MEAN, SUM, MAX_POOL = range(5)
+PLAIN, RELU, SILU, LEAKY = range(4)
 ROWS = 4  # outputs that share what is loaded of the kernel
 
 # Columns of the table. Offsets count float32 values: of sources and results in `values`, of HELD in `state`, the others in `weights`.
@@ -32,6 +32,8 @@ def run(table, weights, values, state, begins):
             _band_mean(layer, values)
         elif layer[KIND] == SUM:
             _sum(layer, values)
+        elif layer[KIND] == MAX_POOL:
+            _max_pool(layer, values)
         elif layer[HELD] < 0:
             _convolve(layer, weights, values, layer[SOURCE], values)
         else:
@@ -147,10 +149,29 @@ def _outputs(layer, weights, x, start, values, to, f, band):
 
 @inlined
 def _finish(layer, weights, values, to, f, v, total):
-    """Gain, bias and ReLU, and to its place."""
+    """Gain, bias, ReLU or its leaky form, and to its place."""
     bias = load(weights, layer[BIAS] + f * layer[BIAS_STEP] + v)
     y = total + bias if layer[GAIN] < 0 else fma(total, load(weights, layer[GAIN] + f * layer[BIAS_STEP] + v), bias)
-    store(values, to + v, at_least(y, splat(f32(0))) if layer[ACTIVATION] == RELU else y)
+    if layer[ACTIVATION] == RELU:
+        y = at_least(y, splat(f32(0)))
+    elif layer[ACTIVATION] == LEAKY:
+        y = at_least(at_least(y, y * splat(f32(0.2))), splat(f32(-0.4)))
+    store(values, to + v, y)
+
+
+@stage
+def _max_pool(layer, values):
+    n_bands, width = layer[N_BANDS], layer[WIDTH]
+    for t in range(layer[N_FRAMES_OUT]):
+        for f in range(layer[N_BANDS_OUT]):
+            place = layer[SOURCE] + (t * layer[STRIDE] * n_bands + f * layer[BAND_STRIDE]) * width
+            to = layer[RESULT] + (t * layer[N_BANDS_OUT] + f) * width
+            for v in range(0, width, LANES):
+                y = load(values, place + v)
+                for i in range(layer[STRIDE]):
+                    for j in range(layer[BAND_STRIDE]):
+                        y = at_least(y, load(values, place + (i * n_bands + j) * width + v))
+                store(values, to + v, y)
 
 
 @stage

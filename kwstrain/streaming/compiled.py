@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kwstrain.streaming.program import BandMean, Convolution, Program, Shape, Sum
+from kwstrain.streaming.program import BandMean, Convolution, MaxPool, Program, Shape, Sum
 
 
 class CompiledStep:
@@ -65,7 +65,7 @@ def _leads(program: Program) -> list[int]:
     """Of every value: how many of its frames, in the first step, come before the recording."""
     leads = [program.lead]
     for layer in program.layers:
-        leads.append(leads[layer.source] // (layer.stride[0] if isinstance(layer, Convolution) else 1))
+        leads.append(leads[layer.source] // (layer.stride[0] if isinstance(layer, Convolution | MaxPool) else 1))
     return leads
 
 
@@ -117,6 +117,8 @@ class _Layout:
         }  # fmt: skip
         if isinstance(layer, BandMean):
             row[k.KIND] = k.BAND_MEAN
+        elif isinstance(layer, MaxPool):
+            row |= {k.KIND: k.MAX_POOL, k.STRIDE: layer.stride[0], k.BAND_STRIDE: layer.stride[1]}
         elif isinstance(layer, Sum):
             second, *third = layer.sources[1:]
             row |= {k.KIND: k.SUM, k.SECOND: places[second], k.SECOND_BANDS: shapes[second][1], k.THIRD: places[third[0]] if third else -1}
@@ -135,7 +137,7 @@ class _Layout:
             k.KERNEL: self.weight(layer.kernel), k.BIAS: self.weight(layer.bias),
             k.BIAS_STEP: self.filled(layer.bias.shape[-1]) if layer.bias.ndim == 2 else 0,
             k.GAIN: -1 if layer.gain is None else self.weight(layer.gain),
-            k.ACTIVATION: {"none": k.PLAIN, "relu": k.RELU, "silu": k.SILU}[layer.activation],
+            k.ACTIVATION: {"none": k.PLAIN, "relu": k.RELU, "silu": k.SILU, "leaky": k.LEAKY}[layer.activation],
         }  # fmt: skip
         if layer.past or n_padded > n_bands:
             row[k.HELD] = self.n_held

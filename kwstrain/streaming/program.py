@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Weights = NDArray[np.float32]
-Activation = Literal["none", "relu", "silu"]
+Activation = Literal["none", "relu", "silu", "leaky"]  # leaky: max(x, 0.2 x, -0.4)
 Shape = tuple[int, int, int]  # frames, bands, channels
 
 
@@ -48,6 +48,18 @@ class Convolution:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaxPool:
+    """The largest value of each block of frames and bands, `stride` in size; the bands are a whole number of blocks."""
+
+    source: int
+    stride: tuple[int, int]
+
+    def shape(self, given: Shape) -> Shape:
+        """Of its result."""
+        return given[0] // self.stride[0], given[1] // self.stride[1], given[2]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BandMean:
     """The mean over the bands, one band wide."""
 
@@ -74,7 +86,7 @@ class Sum:
         return given
 
 
-Layer = Convolution | BandMean | Sum
+Layer = Convolution | MaxPool | BandMean | Sum
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

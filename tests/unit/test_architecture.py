@@ -50,6 +50,7 @@ ORDER = {
         "listening",
         "report",
         "training",
+        "teaching",
         "export",
         "recipes",
         "cli",

@@ -118,6 +118,43 @@ def synth_corpus(
     return total
 
 
+def speak(text: str, n_voices: int = 60, *, seed: int = 0) -> list[tuple[str, NDArray[np.float32]]]:
+    """A text spoken by espeak-ng's voices, once by each.
+
+    Parameters
+    ----------
+    text : str
+        One word or several, in English spelling; ``[[...]]`` holds phonemes as espeak-ng writes them, for names.
+    n_voices : int, >= 1
+        Different voices: accents, speakers, speeds and pitches are drawn from `seed`.
+    seed : int
+
+    Returns
+    -------
+    list of tuple of str and ndarray
+        The voice's name, and float32 samples at 16 kHz with a peak of 1, without silence around them.
+
+    Raises
+    ------
+    MissingExtraError
+        Without espeak-ng's library.
+    AudioError
+        If nothing is heard.
+    CorpusError
+        If `n_voices` is below 1.
+
+    Examples
+    --------
+    >>> [(name.split("-")[0], len(y) > 4000) for name, y in speak("hey marvin", 2)]
+    [('en', True), ('en', True)]
+    """
+    if n_voices < 1:
+        raise CorpusError(f"n_voices={n_voices} must be >= 1")
+    voice_of = _Espeak()
+    voices = [draw_voice(i, seed) for i in range(n_voices)]
+    return [(voice.name, voice_of(text, voice, np.random.default_rng((seed, 0x5EA, i)))) for i, voice in enumerate(voices)]
+
+
 def read_words(text: str) -> list[str]:
     """The words of "yes,no,up", or of a file with one word a line when `text` is the path of one."""
     path = Path(text)
@@ -139,7 +176,7 @@ class _Espeak:
     """espeak-ng's library; a call gives a word as float32 at 16 kHz with a peak of 1, without the silence around it."""
 
     _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
-    _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8 = 2, 0x8000, 1
+    _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _PHONEMES = 2, 0x8000, 1, 0x100
 
     def __init__(self) -> None:
         self._lib, data = _load_espeak()
@@ -157,9 +194,9 @@ class _Espeak:
         for parameter, value in ((self._RATE, rate), (self._PITCH, pitch), (self._RANGE, voice.pitch_range), (self._VOLUME, voice.volume)):
             self._lib.espeak_SetParameter(parameter, int(value), 0)
         self._lib.espeak_ng_SetRandSeed(ctypes.c_long(int(rng.integers(1, 2**31))))
-        text = word.encode()
+        text, how = word.encode(), self._UTF8 | (self._PHONEMES if "[[" in word else 0)
         self._heard.clear()
-        self._lib.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 0, 0, self._UTF8, None, None)
+        self._lib.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 0, 0, how, None, None)
         y = np.concatenate([np.zeros(0, np.int16), *self._heard])
         if not y.any():
             raise AudioError(f"espeak-ng says nothing for the word {word!r}: choose another word")

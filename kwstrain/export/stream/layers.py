@@ -8,10 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kwstrain.streaming.program import BandMean, Convolution, Program, Sum
+from kwstrain.streaming.program import BandMean, Convolution, MaxPool, Program, Sum
 
 State = Mapping[str, jax.Array]
-_ACTIVATIONS = {"none": lambda y: y, "relu": jax.nn.relu, "silu": jax.nn.silu}
+_ACTIVATIONS = {
+    "none": lambda y: y,
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+    "leaky": lambda y: jnp.maximum(jnp.maximum(y, 0.2 * y), -0.4),
+}
 
 
 def state_shapes(program: Program, n_frames: int) -> dict[str, tuple[int, ...]]:
@@ -41,6 +46,9 @@ def step(program: Program, x: jax.Array, state: State, place: jax.Array) -> tupl
                 given = jnp.concatenate([state[f"layer_{i}"], given])
                 after[f"layer_{i}"] = given[len(given) - layer.past :]
             values.append(_convolved(layer, given))
+            rate *= layer.stride[0]
+        elif isinstance(layer, MaxPool):
+            values.append(_largest(layer, given))
             rate *= layer.stride[0]
         elif isinstance(layer, BandMean):
             values.append(given.mean(axis=1, keepdims=True))
@@ -75,6 +83,11 @@ def _convolved(layer: Convolution, x: jax.Array) -> jax.Array:
         y = y * layer.gain
     activated: jax.Array = _ACTIVATIONS[layer.activation](y + layer.bias)
     return activated
+
+
+def _largest(layer: MaxPool, x: jax.Array) -> jax.Array:
+    (n_frames, n_bands), (high, wide) = x.shape[:2], layer.stride
+    return x.reshape(n_frames // high, high, n_bands // wide, wide, x.shape[2]).max(axis=(1, 3))
 
 
 def _sum(layer: Sum, values: list[jax.Array]) -> jax.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from random_runs import write_run
 
-from kwsfeat import ConfigError, FeatureConfig
+from kwsfeat import ConfigError, FeatureConfig, preset
 from kwstrain import Recognizer
 from kwstrain.export.export import export
 from kwstrain.export.stream.samples import sample_step
@@ -21,6 +22,7 @@ NETWORKS: dict[str, tuple[FeatureConfig, dict[str, Any]]] = {
     "mixednet": (FeatureConfig(n_samples=32000, framing="none", win_length=480, preemph=0.9), {"filters": 8}),
     "bcresnet-1": (FeatureConfig(n_samples=6000, n_mels=20), {"causal": True, "tau": 0.5}),
     "ds-cnn-s": (FeatureConfig(n_samples=8000, output="mfcc", n_mfcc=10, hop_length=320, log="db"), {"causal": True, "filters": 8}),
+    "speech-embedding": (replace(preset("speech-embedding"), n_samples=16000), {"width": 6, "window": 2}),
 }
 
 

@@ -25,6 +25,7 @@ NETWORKS: dict[str, tuple[int, int, int, dict[str, Any]]] = {
     "ds-cnn-tiny": (29, 10, 70, {"causal": True, "filters": 12, "blocks": 2}),
     "ds-cnn-m": (30, 11, 70, {"causal": True, "filters": 9, "blocks": 2}),
     "mixednet": (170, 13, 200, {"filters": 10}),
+    "speech-embedding": (92, 32, 160, {"width": 6, "window": 2}),
 }
 pytestmark = pytest.mark.slow
 

@@ -1,0 +1,79 @@
+"""Google's speech embedding under a linear layer (J. Lin et al., "Training Keyword Spotters with Limited and Synthesized Speech
+Data", arXiv:2002.01322): what ``kwstrain teach`` teaches a word to.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from kwsfeat import ConfigError
+from kwstrain.models.layers.frames import FrameConv, latest_mean
+from kwstrain.models.network import Network
+from kwstrain.models.outlines.speech_embedding import (
+    CONVOLUTIONS,
+    FLOOR,
+    LAST,
+    N_BANDS,
+    OPTIONS,
+    SLOPE,
+    SpeechEmbeddingOptions,
+    frames_of_window,
+    windows_of,
+)
+from kwstrain.models.registry import ModelSpec, Published
+
+
+class SpeechEmbedding(Network):
+    """Vectors of 4 `width` numbers, eight frames apart; a linear layer on `window` of them; the mean of the latest results."""
+
+    def __init__(self, input_shape: tuple[int, int], n_classes: int, options: SpeechEmbeddingOptions, *, rngs: nnx.Rngs) -> None:
+        n_frames, n_features = input_shape
+        if n_features != N_BANDS:
+            raise ConfigError(f"{n_features} bands do not fit: this network takes {N_BANDS}; build with --preset speech-embedding")
+        if n_frames < (needed := frames_of_window(options.window)):
+            raise ConfigError(f"{n_frames} frames are too few: it pads nothing and needs {needed}: lengthen the clip")
+        dtype, width = options.dtype, options.width
+        channels = [1, *(times * width for _, times, _ in CONVOLUTIONS)]
+        self.convolutions = nnx.List(
+            FrameConv(n_in, n, size, time="valid", pad_features=size[1] // 2, use_bias=True, dtype=dtype, rngs=rngs)
+            for n_in, n, (size, _, _) in zip(channels, channels[1:], CONVOLUTIONS, strict=False)
+        )
+        self.last = FrameConv(channels[-1], channels[-1], LAST, time="valid", pad_features=0, dtype=dtype, rngs=rngs)
+        self.out = FrameConv(
+            channels[-1], n_classes, (options.window, 1), time="valid", pad_features=0, use_bias=True, dtype=dtype, rngs=rngs
+        )
+        self.n_mean = windows_of(n_frames, options.window)
+
+    def vectors(self, x: jax.Array) -> jax.Array:
+        """The embedding, ``(batch, n, 1, 4 width)``: of standardised features, each vector of 76 frames."""
+        x = x[..., None]
+        for convolve, (_, _, block) in zip(self.convolutions, CONVOLUTIONS, strict=True):
+            y = convolve(x)
+            x = _largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block)
+        return self.last(x)
+
+    def frames(self, x: jax.Array) -> jax.Array:
+        """``(batch, n, n_classes)``: what each window contributes to the logits."""
+        return self.out(self.vectors(x)).squeeze(2)
+
+    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+        return latest_mean(self.frames(x), self.n_mean).astype(jnp.float32)
+
+
+def _largest(x: jax.Array, block: tuple[int, int]) -> jax.Array:
+    """The largest value of each block of frames and bands; an odd last frame is left out."""
+    if block == (1, 1):
+        return x
+    batch, n_frames, n_bands, n = x.shape
+    whole = x[:, : n_frames // block[0] * block[0]]
+    return whole.reshape(batch, n_frames // block[0], block[0], n_bands // block[1], block[1], n).max(axis=(2, 4))
+
+
+SPEC = ModelSpec(
+    name="speech-embedding",
+    network=SpeechEmbedding,
+    options=OPTIONS["speech-embedding"],
+    published=(Published(input_shape=(132, 32), n_classes=2, source="arXiv:2002.01322", options={"window": 8}),),
+)

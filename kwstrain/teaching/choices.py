@@ -1,0 +1,66 @@
+"""How words are taught: what the caller chooses, and the negatives that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kwsfeat import ConfigError, list_recordings
+from kwstrain.teaching.bank import Bank, fingerprint, hear, shipped
+from kwstrain.teaching.embeddings.embedding import Embedding
+
+N_VOICES = 60
+OTHER = "unknown"  # the class of what is no word
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """How a word is taught.
+
+    Parameters
+    ----------
+    embedding : str
+        A name of :data:`~kwstrain.teaching.embeddings.embedding.EMBEDDINGS`, a run folder, or an ONNX file.
+    negatives, hard : tuple of Path
+        Folders of sound without the word, beside what comes with the package; and of what was taken for the word.
+    per_hour : float, 1/h
+        False accepts that are allowed.
+    voices : int
+        Synthetic voices that speak the word; 0 is none.
+    keep_all : bool
+        Use recordings, too, that are unlike the others.
+    seed : int
+    """
+
+    embedding: str = "google"
+    negatives: tuple[Path, ...] = ()
+    hard: tuple[Path, ...] = ()
+    per_hour: float = 0.5
+    voices: int = N_VOICES
+    keep_all: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.per_hour > 0:
+            raise ConfigError(f"fa-per-hour={self.per_hour:g} must be > 0")
+        if not 0 <= self.voices <= 10_000:
+            raise ConfigError(f"voices={self.voices} must be from 0 to 10000")
+
+
+def bank_of(e: Embedding, choices: Choices, note: Note) -> Bank:
+    """The shipped bank with the caller's negatives, or a bank of these."""
+    streams = []
+    for folder in (*choices.negatives, *choices.hard):
+        note(f"listening to {folder}")
+        heard, failed = hear(e, list_recordings(folder))
+        for path, reason in failed:
+            note(f"unreadable: {path}: {reason}")
+        streams += heard
+    bank = shipped(e)
+    if bank is not None:
+        return bank.and_also(streams) if streams else bank
+    if not streams:
+        raise ConfigError(f"nothing is known of what is no word to the embedding {e.name}: give folders of it with --negatives")
+    return Bank.of_streams(fingerprint(e), streams, e.hop_s)

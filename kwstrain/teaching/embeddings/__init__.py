@@ -1,0 +1,1 @@
+"""What hears: networks that turn sound into vectors, without their last layer."""

@@ -1,0 +1,1 @@
+"""Last layers: of one word, and of several."""

@@ -1,0 +1,99 @@
+"""What recordings say of each other: which is another word, whether there are two words, whether it is one voice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kwsfeat import ConfigError
+from kwstrain.teaching.takes.recordings import Fault, Take
+
+Floats = NDArray[np.float64]
+
+FEWEST = 5  # recordings that can say that another one differs
+_UNLIKE = 3.5  # deviations (of the median) below the median of how much recordings are like the others
+_APART = 0.25  # by which recordings of one word are more like each other than like those of another
+_SMALLEST = 0.2  # share of the recordings that can be a word of its own
+_ONE_VOICE = 0.09  # deviation of the pitch of one voice, in octaves
+_LOWEST_HZ, _HIGHEST_HZ = 70.0, 400.0
+
+
+def alike(windows: NDArray[np.floating], mean: Floats, whitening: Floats) -> Floats:
+    """How much recordings are like each other, -1 to 1, (n, n): cosines of what is left of them without what all sounds share.
+
+    `windows` (n, D), `mean` (D,) of the negatives, `whitening` (D, D) of their covariance.
+    """
+    x = (windows.astype(np.float64) - mean) @ whitening
+    x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
+    return np.asarray(x @ x.T)
+
+
+def outliers(likeness: Floats) -> list[int]:
+    """Which recordings are far less like the others than these are like each other."""
+    n = len(likeness)
+    if n < FEWEST:
+        return []
+    others = np.median(likeness[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=1)
+    middle = float(np.median(others))
+    spread = max(1.4826 * float(np.median(np.abs(others - middle))), 0.03)
+    return [i for i in range(n) if others[i] < middle - _UNLIKE * spread]
+
+
+def two_words(likeness: Floats) -> tuple[list[int], list[int]] | None:
+    """The recordings of two words, where they fall apart into two groups; None where they do not."""
+    n = len(likeness)
+    if n < 2 * FEWEST - 4:
+        return None
+    _, vectors = np.linalg.eigh(likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None] + likeness.mean())
+    a, b = np.flatnonzero(vectors[:, -1] > 0), np.flatnonzero(vectors[:, -1] <= 0)
+    if min(len(a), len(b)) < max(3, _SMALLEST * n):
+        return None
+    within = np.concatenate([likeness[np.ix_(part, part)][~np.eye(len(part), dtype=bool)] for part in (a, b)])
+    return (a.tolist(), b.tolist()) if within.mean() - likeness[np.ix_(a, b)].mean() > _APART else None
+
+
+def check_one_word(takes: Sequence[Take], likeness: Floats) -> None:
+    """Refuse recordings of two words.
+
+    Raises
+    ------
+    ConfigError
+        With some of each.
+    """
+    if (found := two_words(likeness)) is not None:
+        a, b = (", ".join(takes[i].path.name for i in part[:3]) for part in found)
+        raise ConfigError(
+            f"these seem to be two words, one in {len(found[0])} recordings ({a}, ...), another in {len(found[1])} ({b}, ...): make a "
+            "folder of each, or --keep-all"
+        )
+
+
+def unlike_faults(takes: Sequence[Take], likeness: Floats) -> list[Fault]:
+    """The outliers, with the reason."""
+    return [Fault(takes[i].path, "is unlike the others: another word, or hardly heard") for i in outliers(likeness)]
+
+
+def is_one_voice(takes: Sequence[Take], sr: int) -> bool:
+    """Whether the pitch of all recordings is so much alike that one person must have spoken them."""
+    pitches = [pitch for take in takes if (pitch := pitch_of(take.y[take.start : take.end], sr)) is not None]
+    return len(pitches) >= FEWEST and float(np.std(np.log2(pitches))) < _ONE_VOICE
+
+
+def pitch_of(y: NDArray[np.float32], sr: int) -> float | None:
+    """The median pitch of a word in Hz, by autocorrelation; None where nothing is voiced."""
+    size, step = round(0.04 * sr), round(0.01 * sr)
+    low, high = round(sr / _HIGHEST_HZ), round(sr / _LOWEST_HZ)
+    found = []
+    for first in range(0, len(y) - size - high, step):
+        part = y[first : first + size + high].astype(np.float64)
+        base = part[:size]
+        energy = np.concatenate([[0.0], np.cumsum(part**2)])
+        products = np.correlate(part, base, "valid")[low : high + 1]
+        norms = np.sqrt(max(energy[size], 1e-12) * np.maximum(energy[size + low : size + high + 1] - energy[low : high + 1], 1e-12))
+        likeness = products / norms
+        best = int(np.argmax(likeness))
+        if likeness[best] > 0.8:
+            found.append(sr / (low + best))
+    return float(np.median(found)) if len(found) >= 3 else None

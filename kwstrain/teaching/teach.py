@@ -1,0 +1,206 @@
+"""Teach: recordings of a word, or its spelling, in; a run that detects it out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kwsfeat import AudioError, CorpusError, MissingExtraError, list_recordings, speak
+from kwstrain.detection.point import OperatingPoint
+from kwstrain.detection.rates import FalseAccepts, Misses
+from kwstrain.teaching.bank import WINDOW, Bank
+from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
+from kwstrain.teaching.embeddings.embedding import Embedding, embedding
+from kwstrain.teaching.heads.detector import Detector, Spoken, make_detector
+from kwstrain.teaching.run import check_free, write_run
+from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, unlike_faults
+from kwstrain.teaching.takes.copies import halves_of, windows_of_copies, windows_of_take
+from kwstrain.teaching.takes.recordings import Fault, Take, cut, read_takes
+
+COPIES_OF_VOICE, COPIES = 4, 8
+FEWEST = 3  # recordings without a voice beside them
+MOST = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taught:
+    """What was taught, and what is to be said of it.
+
+    `used` are the recordings, `faults` those that were left out; `remarks` what whoever reads should know.
+    """
+
+    run: Path
+    word: str
+    embedding: str
+    credit: str
+    head: str
+    used: tuple[Path, ...]
+    voices: int
+    faults: tuple[Fault, ...]
+    found: Misses
+    false_accepts: FalseAccepts
+    per_hour: float
+    sources: tuple[str, ...]
+    remarks: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        values = {name: value for name, value in asdict(self).items() if name not in ("used", "faults", "found", "false_accepts", "run")}
+        return {
+            "run": str(self.run), **values, "used": [str(path) for path in self.used],
+            "left_out": [{"path": str(one.path), "reason": one.reason} for one in self.faults],
+            "misses": self.found.to_dict(), "false_accepts": self.false_accepts.to_dict(),
+        }  # fmt: skip
+
+
+def teach_word(
+    folder: Path | None, out: str | os.PathLike[str], word: str, *, say: str = "", choices: Choices | None = None,
+    overwrite: bool = False, note: Note = lambda text: None,
+) -> Taught:  # fmt: skip
+    """Teach one word.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Recordings of the word, of any length up to 30 s; without it the voices alone.
+    out : path
+        The run folder.
+    word : str
+        What it is called.
+    say : str
+        What the voices say; the word without it.
+    choices : Choices, optional
+    overwrite : bool
+        Replace a taught run.
+    note : callable
+        Called with a sentence about the work now and then.
+
+    Raises
+    ------
+    CorpusError, ConfigError
+        If the recordings are too few, or are of two words.
+    StoreError
+        If `out` exists.
+    MissingExtraError
+        If the embedding is not installed, or the voices are not and there is nothing else.
+    """
+    choices, out = choices or Choices(), Path(out)
+    check_free(out, overwrite=overwrite)
+    e = embedding(choices.embedding)
+    remarks: list[str] = []
+    takes, faults = ([], []) if folder is None else read_takes(_recordings(folder), e.sr)
+    bank = bank_of(e, choices, note)
+    voices = _voices(say or word, e.sr, choices, remarks, needed=len(takes) < FEWEST)
+    window = WINDOW if e.has_window else 1
+    if len(takes) + (FEWEST if voices else 0) < FEWEST:
+        listed = "; ".join(f"{one.path.name} {one.reason}" for one in faults[:3])
+        raise CorpusError(
+            f"{folder}: {len(takes)} usable recordings are too few for {word!r}, {FEWEST} are the least"
+            + (f" ({listed})" if listed else "") + ": record more, or let voices say it with --say"
+        )  # fmt: skip
+    note(f"{len(takes)} recordings, {len(voices)} voices, {bank.hours:.1f} h of negatives")
+    copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed)
+    takes, copies, unlike = _checked(takes, copies, bank, keep_all=choices.keep_all)
+    faults += unlike
+    spoken = Spoken(
+        copies=copies, heard=[windows_of_take(e, take, window) for take in takes],
+        voices=windows_of_copies(e, voices, window, COPIES_OF_VOICE, seed=choices.seed + 1).reshape(-1, window, e.dim),
+        halves=halves_of(e, [*takes, *voices[:20]], window),
+    )  # fmt: skip
+    made = make_detector(bank, spoken, choices.per_hour)
+    remarks += _remarks(made, spoken, takes, e, choices, bank)
+    taught = Taught(
+        run=out, word=word, embedding=e.name, credit=e.credit, head=made.head, used=tuple(take.path for take in takes), voices=len(voices),
+        faults=tuple(faults), found=made.found, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
+        remarks=tuple(remarks),
+    )  # fmt: skip
+    _write(taught, e, made, window, folder)
+    return taught
+
+
+def _recordings(folder: Path) -> list[Path]:
+    paths = list_recordings(folder)
+    if len(paths) > MOST:
+        raise CorpusError(
+            f"{folder} holds {len(paths):,} recordings, at most {MOST} are taught: kwsfeat build and kwstrain fit take them all"
+        )
+    return paths
+
+
+def _voices(text: str, sr: int, choices: Choices, remarks: list[str], *, needed: bool) -> list[Take]:
+    """What espeak-ng's voices say, as recordings."""
+    if not choices.voices:
+        return []
+    try:
+        spoken = speak(text, choices.voices, seed=choices.seed)
+    except MissingExtraError:
+        if needed:
+            raise
+        remarks.append("espeak-ng is not installed: its voices would halve the misses (pip install 'kwsfeat[demo]')")
+        return []
+    quiet = np.zeros(sr // 5, np.float32)
+    takes = []
+    for name, y in spoken:
+        try:
+            takes.append(cut(Path(name), np.concatenate([quiet, 0.3 * y, quiet]), sr))
+        except AudioError as error:
+            raise CorpusError(
+                f"espeak-ng says {text!r} in a way that cannot be used: {error}; spell it otherwise, or in [[phonemes]]"
+            ) from None
+    return takes
+
+
+def _checked(
+    takes: list[Take], copies: np.ndarray[Any, np.dtype[np.float32]], bank: Bank, *, keep_all: bool
+) -> tuple[list[Take], np.ndarray[Any, np.dtype[np.float32]], list[Fault]]:
+    """The recordings that are of one word, their copies, and the others."""
+    if keep_all or len(takes) < FEWEST:
+        return takes, copies, []
+    window, dim = copies.shape[2:]
+    covariance = bank.covariance(window)
+    variance, directions = np.linalg.eigh(covariance + 0.3 * np.eye(len(covariance)) * np.trace(covariance) / len(covariance))
+    likeness = alike(copies.mean(axis=1).reshape(len(takes), window * dim), np.tile(bank.mean, window), directions / np.sqrt(variance))
+    check_one_word(takes, likeness)
+    faults = unlike_faults(takes, likeness)
+    left = {one.path for one in faults}
+    kept = [i for i, take in enumerate(takes) if take.path not in left]
+    return [takes[i] for i in kept], copies[kept], faults
+
+
+def _remarks(made: Detector, spoken: Spoken, takes: Sequence[Take], e: Embedding, choices: Choices, bank: Bank) -> list[str]:
+    remarks = []
+    if not takes:
+        remarks.append("no recording: what people say is not tested; five recordings of your own would tell")
+    elif len(takes) < 10:
+        remarks.append(f"{len(takes)} recordings say little: record 20, by several people and in several rooms")
+    if is_one_voice(takes, e.sr):
+        remarks.append("all recordings seem to be of one voice: another one may be heard less well")
+    scores = np.einsum("nwd,wd->n", spoken.halves, made.kernel)
+    if len(scores) and (share := float((scores >= made.threshold).mean())) > 0.2:
+        remarks.append(f"half of the word is often enough ({100 * share:.0f} % of halves are taken for it): a longer word would be safer")
+    if choices.per_hour * bank.hours < 3:
+        remarks.append(
+            f"{choices.per_hour:g} false accepts an hour are estimated from {bank.hours:.1f} h of negatives: --negatives adds more"
+        )
+    return remarks
+
+
+def _write(taught: Taught, e: Embedding, made: Detector, window: int, folder: Path | None) -> None:
+    kernel, bias = made.layer()
+    point = OperatingPoint(
+        thresholds={taught.word: 0.5}, smoothing_frames=1, refractory_s=1.0, mode="stream", hop_s=e.hop_s,
+        calibration={
+            "target_per_hour": taught.per_hour, "hours": taught.false_accepts.hours, "recordings": {},
+            "false_accepts": taught.false_accepts.to_dict(), "misses": taught.found.to_dict(),
+        },
+    )  # fmt: skip
+    clip = replace(e.clip(window), trim_db=30.0, crop="loudest") if e.has_window else e.features
+    data = "" if folder is None else str(folder.resolve())
+    write_run(
+        taught.run, e, (taught.word, OTHER), kernel, bias, clip=clip, data=data, threshold=None, point=point, report=taught.to_dict()
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Teach several words: a folder for each in, a classifier that refuses what is none of them out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kwsfeat import CorpusError, list_recordings
+from kwstrain.detection.rates import Misses
+from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
+from kwstrain.teaching.embeddings.embedding import Embedding, embedding
+from kwstrain.teaching.heads.classifier import make_classifier
+from kwstrain.teaching.run import check_free, write_run
+from kwstrain.teaching.takes.copies import clips_of_copies
+from kwstrain.teaching.takes.recordings import Fault, read_takes
+
+FEWEST = 3  # recordings of a word
+N_VECTORS = 8  # that are averaged: 1.3 s
+N_COPIES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaughtWords:
+    """What was taught, and what is to be said of it; `wrong` counts recordings of each word that were left out when it was made."""
+
+    run: Path
+    words: tuple[str, ...]
+    embedding: str
+    credit: str
+    used: int
+    faults: tuple[Fault, ...]
+    wrong: tuple[Misses, ...]
+    threshold: float | None
+    sources: tuple[str, ...] = field(default=())
+
+    @property
+    def all_wrong(self) -> Misses:
+        """Of all words."""
+        return Misses("all", sum(one.n for one in self.wrong), sum(one.said for one in self.wrong))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        values = {name: value for name, value in asdict(self).items() if name not in ("faults", "wrong", "run")}
+        return {
+            "run": str(self.run), **values, "left_out": [{"path": str(one.path), "reason": one.reason} for one in self.faults],
+            "wrong": [one.to_dict() for one in self.wrong],
+        }  # fmt: skip
+
+
+def word_folders(folder: Path) -> list[Path]:
+    """The folders of words in `folder`; none where it holds recordings itself."""
+    if any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+
+
+def teach_words(
+    folders: list[Path], out: str | os.PathLike[str], *, choices: Choices | None = None, overwrite: bool = False,
+    note: Note = lambda text: None,
+) -> TaughtWords:  # fmt: skip
+    """Teach the words that some folders are called.
+
+    Parameters
+    ----------
+    folders : list of Path
+        Each with recordings of one word.
+    out : path
+        The run folder.
+    choices : Choices, optional
+        Of these the embedding, the negatives and the seed count.
+    overwrite : bool
+        Replace a taught run.
+    note : callable
+        Called with a sentence about the work now and then.
+
+    Raises
+    ------
+    CorpusError
+        If a word has too few recordings of use.
+    StoreError
+        If `out` exists.
+    """
+    choices, out = choices or Choices(), Path(out)
+    check_free(out, overwrite=overwrite)
+    e = embedding(choices.embedding)
+    bank = bank_of(e, choices, note)
+    faults: list[Fault] = []
+    words = [_word(e, folder, faults, choices, note) for folder in folders]
+    made = make_classifier(bank, words, N_VECTORS, seed=choices.seed)
+    taught = TaughtWords(
+        run=out, words=tuple(name for name, _ in words), embedding=e.name, credit=e.credit, used=sum(len(one) for _, one in words),
+        faults=tuple(faults), wrong=made.wrong, threshold=made.threshold, sources=bank.sources,
+    )  # fmt: skip
+    write_run(
+        out, e, (*taught.words, OTHER), made.kernel, made.bias, clip=_clip(e), data=str(folders[0].parent.resolve()),
+        threshold=made.threshold, point=None, report=taught.to_dict(),
+    )  # fmt: skip
+    return taught
+
+
+def _clip(e: Embedding) -> Any:
+    return replace(e.clip(1, N_VECTORS), crop="loudest") if e.has_window else e.features
+
+
+def _word(e: Embedding, folder: Path, faults: list[Fault], choices: Choices, note: Note) -> tuple[str, Any]:
+    takes, bad = read_takes(list_recordings(folder), e.sr)
+    faults += bad
+    if len(takes) < FEWEST:
+        listed = "; ".join(f"{one.path.name} {one.reason}" for one in bad[:3])
+        raise CorpusError(
+            f"{folder}: {len(takes)} usable recordings are too few, {FEWEST} are the least" + (f" ({listed})" if listed else "")
+        )
+    note(f"{folder.name}: {len(takes)} recordings")
+    return folder.name, clips_of_copies(e, takes, _clip(e), N_COPIES, seed=choices.seed)
