@@ -92,10 +92,6 @@ class Bank:
         rows = [[self.lags[j - i] if j >= i else self.lags[i - j].T for j in range(window)] for i in range(window)]
         return np.block(rows)
 
-    def scores(self, kernel: NDArray[np.floating]) -> list[NDArray[np.float64]]:
-        """``sum(window * kernel)`` of every window of every stream; `kernel` is (window, dim)."""
-        return [score_stream(one, kernel) for one in self.streams]
-
     @cached_property
     def _directions(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Directions (dim, dim) that vary by themselves, and the step of each."""

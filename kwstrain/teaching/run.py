@@ -41,11 +41,12 @@ def write_run(
     out: Path, embedding: Embedding, labels: Sequence[str], kernel: NDArray[np.floating], bias: NDArray[np.floating], *,
     clip: FeatureConfig, data: str, threshold: float | None, point: OperatingPoint | None, report: dict[str, Any],
 ) -> Bundle:  # fmt: skip
-    """Write a run beside `out` and rename it when it is whole; `kernel` is (window, dim, n_classes), `bias` (n_classes,)."""
+    """Write a run beside `out` and rename it when it is whole; `kernel` is (n_templates, window, dim, n_classes), `bias` (n_classes,)."""
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    options = {**embedding.options, **({"window": len(kernel)} if embedding.has_window and len(kernel) > 1 else {})}
+    sizes = {"templates": kernel.shape[0], "window": kernel.shape[1]} if embedding.has_window else {}
+    options = {**embedding.options, **{name: n for name, n in sizes.items() if n > 1}}
     arrays = embedding.weights(kernel, bias)
     bundle = Bundle(
         folder=partial, config=TrainConfig(arch=embedding.arch, options=options, standardize=False), feature_name="features",

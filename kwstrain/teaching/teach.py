@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.teaching.bank import WINDOW, Bank
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
-from kwstrain.teaching.heads.detector import Detector, Spoken, make_detector
+from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.run import check_free, write_run
 from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, unlike_faults
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies, windows_of_take
@@ -116,7 +116,7 @@ def teach_word(
     remarks += _remarks(made, spoken, takes, e, choices, bank)
     taught = Taught(
         run=out, word=word, embedding=e.name, credit=e.credit, head=made.head, used=tuple(take.path for take in takes), voices=len(voices),
-        faults=tuple(faults), found=made.found, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
+        faults=tuple(faults), found=made.misses, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
         remarks=tuple(remarks),
     )  # fmt: skip
     _write(taught, e, made, window, folder)
@@ -172,7 +172,7 @@ def _checked(
     return [takes[i] for i in kept], copies[kept], faults
 
 
-def _remarks(made: Detector, spoken: Spoken, takes: Sequence[Take], e: Embedding, choices: Choices, bank: Bank) -> list[str]:
+def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embedding, choices: Choices, bank: Bank) -> list[str]:
     remarks = []
     if not takes:
         remarks.append("no recording: what people say is not tested; five recordings of your own would tell")
@@ -180,7 +180,7 @@ def _remarks(made: Detector, spoken: Spoken, takes: Sequence[Take], e: Embedding
         remarks.append(f"{len(takes)} recordings say little: record 20, by several people and in several rooms")
     if is_one_voice(takes, e.sr):
         remarks.append("all recordings seem to be of one voice: another one may be heard less well")
-    scores = np.einsum("nwd,wd->n", spoken.halves, made.kernel)
+    scores = np.einsum("nwd,twd->nt", spoken.halves, made.kernels).max(axis=1)
     if len(scores) and (share := float((scores >= made.threshold).mean())) > 0.2:
         remarks.append(f"half of the word is often enough ({100 * share:.0f} % of halves are taken for it): a longer word would be safer")
     if choices.per_hour * bank.hours < 3:
@@ -190,7 +190,7 @@ def _remarks(made: Detector, spoken: Spoken, takes: Sequence[Take], e: Embedding
     return remarks
 
 
-def _write(taught: Taught, e: Embedding, made: Detector, window: int, folder: Path | None) -> None:
+def _write(taught: Taught, e: Embedding, made: WordDetector, window: int, folder: Path | None) -> None:
     kernel, bias = made.layer()
     point = OperatingPoint(
         thresholds={taught.word: 0.5}, smoothing_frames=1, refractory_s=1.0, mode="stream", hop_s=e.hop_s,
@@ -199,7 +199,7 @@ def _write(taught: Taught, e: Embedding, made: Detector, window: int, folder: Pa
             "false_accepts": taught.false_accepts.to_dict(), "misses": taught.found.to_dict(),
         },
     )  # fmt: skip
-    clip = replace(e.clip(window), trim_db=30.0, crop="loudest") if e.has_window else e.features
+    clip = e.clip(window) if e.has_window else e.features
     data = "" if folder is None else str(folder.resolve())
     write_run(
         taught.run, e, (taught.word, OTHER), kernel, bias, clip=clip, data=data, threshold=None, point=point, report=taught.to_dict()

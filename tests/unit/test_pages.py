@@ -13,7 +13,7 @@ import kwsfeat.cli
 import kwstrain.cli
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("docs", "docs/cluster", "docs/export", "docs/reference", "examples", "benchmarks")
+FOLDERS = ("docs", "docs/cluster", "docs/export", "docs/own-word", "docs/reference", "examples", "benchmarks")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))])
 COMMANDS: dict[str, click.Group] = {"kwsfeat": kwsfeat.cli.cli, "kwstrain": kwstrain.cli.cli}
 

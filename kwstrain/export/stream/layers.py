@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ import numpy as np
 from kwstrain.streaming.program import BandMean, Convolution, MaxPool, Program, Sum
 
 State = Mapping[str, jax.Array]
-_ACTIVATIONS = {
+_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "none": lambda y: y,
     "relu": jax.nn.relu,
     "silu": jax.nn.silu,

@@ -26,7 +26,7 @@ from kwstrain.models.registry import ModelSpec, Published
 
 
 class SpeechEmbedding(Network):
-    """Vectors of 4 `width` numbers, eight frames apart; a linear layer on `window` of them; the mean of the latest results."""
+    """Vectors of 4 `width` numbers, eight frames apart; linear layers on `window` of them, the largest; the mean over time."""
 
     def __init__(self, input_shape: tuple[int, int], n_classes: int, options: SpeechEmbeddingOptions, *, rngs: nnx.Rngs) -> None:
         n_frames, n_features = input_shape
@@ -41,9 +41,10 @@ class SpeechEmbedding(Network):
             for n_in, n, (size, _, _) in zip(channels, channels[1:], CONVOLUTIONS, strict=False)
         )
         self.last = FrameConv(channels[-1], channels[-1], LAST, time="valid", pad_features=0, dtype=dtype, rngs=rngs)
-        self.out = FrameConv(
-            channels[-1], n_classes, (options.window, 1), time="valid", pad_features=0, use_bias=True, dtype=dtype, rngs=rngs
-        )
+        # Beside zeros, a kernel as wide as there are templates gives each of them a band of its own.
+        size, zeros = (options.window, options.templates), options.templates - 1
+        self.out = FrameConv(channels[-1], n_classes, size, time="valid", pad_features=zeros, use_bias=True, dtype=dtype, rngs=rngs)
+        self.templates = options.templates
         self.n_mean = windows_of(n_frames, options.window)
 
     def vectors(self, x: jax.Array) -> jax.Array:
@@ -56,7 +57,7 @@ class SpeechEmbedding(Network):
 
     def frames(self, x: jax.Array) -> jax.Array:
         """``(batch, n, n_classes)``: what each window contributes to the logits."""
-        return self.out(self.vectors(x)).squeeze(2)
+        return _largest(self.out(self.vectors(x)), (1, self.templates)).squeeze(2)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         return latest_mean(self.frames(x), self.n_mean).astype(jnp.float32)

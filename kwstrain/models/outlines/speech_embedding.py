@@ -32,6 +32,7 @@ class SpeechEmbeddingOptions(Options):
 
     width: int = option(24, "channels of the first layers; the vector has four times as many", at_least=4)
     window: int = option(1, "vectors that the last layer sees at once", at_least=1, at_most=100)
+    templates: int = option(1, "weights of each class in the last layer, of which the largest result counts", at_least=1, at_most=100)
 
 
 OPTIONS = {"speech-embedding": SpeechEmbeddingOptions()}

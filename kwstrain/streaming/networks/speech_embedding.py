@@ -33,7 +33,10 @@ def program(arrays: Arrays, options: SpeechEmbeddingOptions, input_shape: tuple[
         if block != (1, 1):
             layers.append(MaxPool(source=len(layers), stride=block))
     layers.append(convolution(arrays, "last", source=len(layers)))
-    layers.append(convolution(arrays, "out", source=len(layers)))
+    zeros = options.templates - 1
+    layers.append(convolution(arrays, "out", source=len(layers), pad=(zeros, zeros)))
+    if options.templates > 1:
+        layers.append(MaxPool(source=len(layers), stride=(1, options.templates)))
     n_classes = arrays["out/kernel"].shape[-1]
     return Program(
         mean=arrays["input_norm/mean"], std=arrays["input_norm/std"], features_are_channels=False, layers=tuple(layers),

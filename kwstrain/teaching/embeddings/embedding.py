@@ -7,7 +7,7 @@ out is a run as any other.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -113,17 +113,17 @@ class Embedding:
         return np.asarray(self._front_end.latency + newest * self._front_end.hop_s, np.float64)
 
     def weights(self, kernel: NDArray[np.floating], bias: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
-        """The arrays of a network whose last layer gives ``sum(x * kernel) + bias``.
+        """The arrays of a network whose last layer gives the largest ``sum(x * kernel[t]) + bias`` of all templates t.
 
         Parameters
         ----------
-        kernel : ndarray, float, shape (window, dim, n_classes)
+        kernel : ndarray, float, shape (n_templates, window, dim, n_classes)
             For the latest `window` vectors.
         bias : ndarray, float, shape (n_classes,)
         """
-        window, dim, n_classes = kernel.shape
-        shape = (window, 1, dim, n_classes) if self.has_window else (*self.arrays["out/kernel"].shape[:-1], n_classes)
-        last = {"out/kernel": kernel.reshape(shape).astype(np.float32), "out/bias": np.asarray(bias, np.float32)}
+        n_classes = kernel.shape[-1]
+        laid = np.moveaxis(kernel, 0, 1) if self.has_window else kernel.reshape(*self.arrays["out/kernel"].shape[:-1], n_classes)
+        last = {"out/kernel": np.ascontiguousarray(laid, np.float32), "out/bias": np.asarray(bias, np.float32)}
         return {**self.arrays, **last}
 
     @cached_property
@@ -134,7 +134,7 @@ class Embedding:
     def _program(self) -> Program:
         """The network whose classes are the numbers of a vector."""
         dim = self.arrays["out/kernel"].shape[-2]
-        arrays = self.weights(np.eye(dim)[None], np.zeros(dim))
+        arrays = self.weights(np.eye(dim)[None, None], np.zeros(dim))
         return streaming_program(self.arch, self.options, arrays, self.features.shape, where=self.name)
 
 
@@ -180,10 +180,10 @@ def _of_run(path: Path) -> Embedding:
     check_streams(bundle.config.arch, bundle.config.options)
     if "out/kernel" not in bundle.weights:
         raise StoreError(f"{path} is damaged: its weights lack out/kernel; copy it again, or train again")
-    options = {name: value for name, value in bundle.config.options.items() if name not in ("window", "dropout")}
-    of_one = {"n_samples": _speech_features().n_samples} if bundle.config.arch == "speech-embedding" else {}
+    options = {name: value for name, value in bundle.config.options.items() if name not in ("window", "templates", "dropout")}
+    n_samples = _speech_features().n_samples if bundle.config.arch == "speech-embedding" else bundle.feature_config.n_samples
     return Embedding(
-        name=str(path), arch=bundle.config.arch, options=options, features=replace(bundle.feature_config, **of_one),
+        name=str(path), arch=bundle.config.arch, options=options, features=replace(bundle.feature_config, n_samples=n_samples),
         arrays=dict(bundle.weights), credit=f"the run {path.name}",
     )  # fmt: skip
 
@@ -201,8 +201,3 @@ def _speech_features() -> FeatureConfig:
     """The front end of Google's embedding, for clips of one vector."""
     c = preset("speech-embedding")
     return replace(c, n_samples=(RECEPTIVE_FIELD - 1) * c.hop_length + c.frame_length)
-
-
-def windows(vectors: Vectors, n: int) -> Iterator[Vectors]:
-    """Every `n` vectors that follow each other, as views."""
-    return (vectors[i : i + n] for i in range(len(vectors) - n + 1))

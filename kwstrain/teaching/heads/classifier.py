@@ -24,7 +24,7 @@ FOLDS = 5
 class WordClassifier:
     """The last layer of several words.
 
-    `kernel` (1, dim, n_classes) and `bias` (n_classes,), the last class being what is none of the words; `wrong` counts recordings
+    `kernel` (1, 1, dim, n_classes) and `bias` (n_classes,), the last class being what is none of the words; `wrong` counts recordings
     that were left out when it was made; `threshold` is what an answer must reach, None where the recordings are too few to say.
     """
 
@@ -66,7 +66,7 @@ def make_classifier(bank: Bank, words: Sequence[tuple[str, NDArray[np.float32]]]
     threshold = rejection_threshold(given[right, data.word[right]])
     # The standardisation becomes part of the layer.
     kernel = kernel / deviation[:, None]
-    return WordClassifier(kernel[None], bias - mean @ kernel, penalty, wrong, threshold)
+    return WordClassifier(kernel[None, None], bias - mean @ kernel, penalty, wrong, threshold)
 
 
 class _Data:

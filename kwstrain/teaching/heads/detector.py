@@ -9,36 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwstrain.detection.rates import FalseAccepts, Misses
-from kwstrain.teaching.bank import Bank
-from kwstrain.teaching.heads.discriminant import SHRINKAGES, Discriminants, word_mean
+from kwstrain.teaching.bank import Bank, score_stream
+from kwstrain.teaching.heads.discriminant import SHRINKAGES, Discriminant, word_means
 from kwstrain.teaching.heads.thresholds import passed, peaks, threshold_at
 
 Floats = NDArray[np.float64]
 Windows = NDArray[np.float32]
 
 SATURATED = 6.0  # logit of the middle recording: 0.998, so that a threshold of 0.5 has room on both sides
-
-
-@dataclass(frozen=True, eq=False)
-class Detector:
-    """The last layer of one word.
-
-    `kernel` float64 (window, dim) and `threshold`: a window is the word where ``sum(window * kernel)`` reaches the threshold.
-    `found` says what became of recordings that were left out when it was made; `false_accepts` what it lets through of the negatives.
-    """
-
-    kernel: Floats
-    threshold: float
-    scale: float
-    head: str
-    found: Misses
-    false_accepts: FalseAccepts
-    margins: Floats
-
-    def layer(self) -> tuple[Floats, Floats]:
-        """Kernel (window, dim, 2) and bias (2,) of the classes word and anything else: probability 0.5 at the threshold."""
-        kernel = np.stack([self.scale * self.kernel, np.zeros_like(self.kernel)], axis=-1)
-        return kernel, np.array([-self.scale * self.threshold, 0.0])
+ENOUGH, WITHOUT = 5, 0.7  # recordings that can choose the shrinkage, and what it is without them
+N_HARD = 100  # windows of the negatives that are most like the word
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +26,7 @@ class Spoken:
     """The word as it is known.
 
     `copies` float32 (n, n_copies, window, dim) are windows of each recording, `heard` the windows (m, window, dim) that a stream
-    makes of it; `voices` (n_windows, window, dim) are windows of synthetic voices, and `halves` what must not be taken for it.
+    makes of it; `voices` (n, window, dim) are windows of synthetic voices, `halves` (n, window, dim) what must not be taken for it.
     """
 
     copies: Windows
@@ -54,61 +34,90 @@ class Spoken:
     voices: Windows
     halves: Windows
 
+    def means(self, without: int | None = None) -> list[Floats]:
+        """The means (D,) of the word, perhaps without one of the recordings."""
+        kept = [i for i in range(len(self.copies)) if i != without]
+        size = int(np.prod(self.voices.shape[1:]))
+        return word_means(self.copies[kept].reshape(-1, size), self.voices.reshape(-1, size))
 
-def make_detector(bank: Bank, spoken: Spoken, per_hour: float) -> Detector:
-    """Choose and make the last layer.
 
-    Every shrinkage, with the voices and without, is tried on each recording after it was left out; the one that misses fewest at
-    the threshold for `per_hour` false accepts is taken, of equal ones that with the largest margin.
+@dataclass(frozen=True, eq=False)
+class WordDetector:
+    """The last layer of one word.
+
+    `kernels` float64 (n, window, dim) and `threshold`: a window is the word where the largest ``sum(window * kernel)`` reaches the
+    threshold. `margins` are the scores above it of recordings that were left out (of voices, without recordings); `misses` counts
+    those below it, `false_accepts` what it lets through of the negatives.
     """
-    window = spoken.copies.shape[2] if len(spoken.copies) else spoken.voices.shape[1]
-    discriminants = Discriminants.of(bank, window)
-    best: tuple[tuple[float, float], Detector] | None = None
-    for with_voices in _choices(spoken):
-        kernels = discriminants.kernels(word_mean(_sets(spoken, with_voices, None)))
-        left_out = _left_out(discriminants, spoken, with_voices)
-        for i, kernel in enumerate(kernels):
-            heights = peaks(bank.scores(kernel), bank.hop_s)
-            threshold = threshold_at(heights, bank.hours, per_hour)
-            judged = left_out[:, i] if len(left_out) else _scores_of_voices(spoken, kernel)
-            margins = judged - threshold
-            order = (float((margins < 0).mean()), -float(np.tanh(margins / 2).mean()))
-            if best is None or order < best[0]:
-                scale = SATURATED / max(float(np.median(margins)), 1.0)
-                head = f"{'nearest centroid' if SHRINKAGES[i] == 1 else f'linear discriminant, shrinkage {SHRINKAGES[i]:g}'}"
-                false = FalseAccepts("negatives", passed(heights, threshold), bank.hours)
-                found = Misses("left out", int((margins < 0).sum()), len(margins))
-                best = order, Detector(kernel, threshold, scale, head, found, false, margins)
-    assert best is not None
-    return best[1]
+
+    kernels: Floats
+    threshold: float
+    head: str
+    margins: Floats
+    false_accepts: FalseAccepts
+
+    @property
+    def misses(self) -> Misses:
+        """Of what was left out."""
+        return Misses("left out", int((self.margins < 0).sum()), len(self.margins))
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Of two detectors the one with the smaller value is better: fewer misses, then larger margins."""
+        return self.misses.n, -float(np.tanh(self.margins / 2).mean())
+
+    def layer(self) -> tuple[Floats, Floats]:
+        """Kernels (n, window, dim, 2) and bias (2,) of the classes word and anything else: probability 0.5 at the threshold."""
+        scale = SATURATED / max(float(np.median(self.margins)), 1.0)
+        kernels = np.stack([scale * self.kernels, np.zeros_like(self.kernels)], axis=-1)
+        return kernels, np.array([-scale * self.threshold, 0.0])
 
 
-def _choices(spoken: Spoken) -> list[bool]:
-    """Whether to use the voices: both are tried where there are recordings enough to tell."""
-    if not len(spoken.voices):
-        return [False]
-    return [True] if len(spoken.copies) < 2 else [True, False]
+def make_detector(bank: Bank, spoken: Spoken, per_hour: float) -> WordDetector:
+    """The best of several shrinkages, by each recording after it was left out; of few recordings, the middle one."""
+    window = spoken.voices.shape[1]
+    tried = SHRINKAGES if len(spoken.copies) >= ENOUGH else (WITHOUT,)
+    return min((_detector(Discriminant.of(bank, window, one), bank, spoken, per_hour) for one in tried), key=lambda made: made.order)
 
 
-def _sets(spoken: Spoken, with_voices: bool, without: int | None) -> list[Windows]:
-    """Windows (n, D) of the recordings, without one of them, and of the voices."""
-    kept = [i for i in range(len(spoken.copies)) if i != without]
-    recordings = spoken.copies[kept].reshape(-1, int(np.prod(spoken.copies.shape[2:])) if len(spoken.copies) else 0)
-    voices = spoken.voices.reshape(len(spoken.voices), -1)
-    return [recordings, voices] if with_voices else [recordings]
+def largest(vectors: Windows, kernels: Floats) -> Floats:
+    """The largest score of every window of a stream (n, dim), float64 (n - window + 1,)."""
+    return np.asarray(np.max([score_stream(vectors, one) for one in kernels], axis=0))
 
 
-def _left_out(discriminants: Discriminants, spoken: Spoken, with_voices: bool) -> Floats:
-    """The highest score of each recording by the discriminants that were made without it, (n, n_shrinkages)."""
-    rows = []
-    for i, heard in enumerate(spoken.heard):
-        sets = [one for one in _sets(spoken, with_voices, i) if len(one)]
-        if not sets:
-            return np.zeros((0, len(SHRINKAGES)))
-        kernels = discriminants.kernels(word_mean(sets))
-        rows.append(np.einsum("mwd,swd->ms", heard, kernels).max(axis=0))
-    return np.array(rows).reshape(len(rows), len(SHRINKAGES))
+def _detector(discriminant: Discriminant, bank: Bank, spoken: Spoken, per_hour: float) -> WordDetector:
+    first = discriminant.kernels(spoken.means())
+    hard = _hardest([*bank.streams, *spoken.halves], first)
+    kernels = discriminant.kernels(spoken.means(), hard)
+    heights = _heights(discriminant, bank, spoken, first)
+    threshold = threshold_at(heights, bank.hours, per_hour)
+    judged = [_score(heard, discriminant.kernels(means, hard)) for i, heard in enumerate(spoken.heard) if (means := spoken.means(i))]
+    if not judged:
+        judged = [_score(one[None], kernels) for one in spoken.voices]
+    false_accepts = FalseAccepts("negatives", passed(heights, threshold), bank.hours)
+    return WordDetector(kernels, threshold, discriminant.name, np.array(judged) - threshold, false_accepts)
 
 
-def _scores_of_voices(spoken: Spoken, kernel: Floats) -> Floats:
-    return np.asarray(np.einsum("nwd,wd->n", spoken.voices, kernel))
+def _heights(discriminant: Discriminant, bank: Bank, spoken: Spoken, first: Floats) -> Floats:
+    """Of the events in each half of the negatives, with the hardest ones chosen from the other half: those that were chosen score lower."""
+    parts = [[one[: len(one) // 2] for one in bank.streams], [one[len(one) // 2 :] for one in bank.streams]]
+    found = []
+    for judged, chosen in (parts, parts[::-1]):
+        kernels = discriminant.kernels(spoken.means(), _hardest([*chosen, *spoken.halves], first))
+        found.append(peaks((largest(one, kernels) for one in judged), bank.hop_s))
+    return np.sort(np.concatenate(found))[::-1]
+
+
+def _score(heard: Windows, kernels: Floats) -> float:
+    return float(np.einsum("mwd,twd->mt", heard, kernels).max())
+
+
+def _hardest(streams: Sequence[Windows], kernels: Floats) -> Floats:
+    """The mean of the windows of streams (n, dim) that score highest, (D,)."""
+    window = kernels.shape[1]
+    scores = [largest(one, kernels) for one in streams]
+    which = np.repeat(np.arange(len(scores)), [len(one) for one in scores])
+    where = np.concatenate([np.arange(len(one)) for one in scores])
+    highest = np.argsort(-np.concatenate(scores), kind="stable")[:N_HARD]
+    chosen = [streams[which[i]][where[i] : where[i] + window].ravel() for i in highest]
+    return np.asarray(np.mean(chosen, axis=0, dtype=np.float64))

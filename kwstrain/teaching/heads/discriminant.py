@@ -1,7 +1,7 @@
-"""Last layers: what tells the windows of a word from all others, in closed form.
+"""Linear discriminants in closed form: what tells the windows of a word from those of all other sound.
 
-A linear discriminant whose covariance is that of the negatives, drawn towards a sphere; drawn all the way, it is the nearest of two
-centroids. From 50 recordings on a logistic regression that begins there.
+The covariance is that of the negatives, drawn towards a sphere; drawn all the way, it is the nearest of two centroids. A detector
+has several: one for the recordings, one for the voices, one for the mean of both, of which the largest score counts.
 """
 
 from __future__ import annotations
@@ -15,38 +15,48 @@ from numpy.typing import NDArray
 from kwstrain.teaching.bank import Bank
 
 Floats = NDArray[np.float64]
-SHRINKAGES = (0.01, 0.03, 0.1, 0.3, 1.0)
+SHRINKAGES = (0.3, 0.7, 1.0)
+HARD = 0.6  # share of the negatives' mean that the hardest of them have
 
 
 @dataclass(frozen=True, eq=False)
-class Discriminants:
-    """Discriminants of several shrinkages for means that are still to come: what they have in common is computed once.
+class Discriminant:
+    """Of one shrinkage, for means that are still to come; float64, D being window * dim.
 
-    `inverses` float64 (n_shrinkages, D, D), D being window * dim; `mean` (D,) that of the negatives.
+    `mean` (D,) and `covariance` (D, D) are those of the negatives, `inverse` is that of the covariance that was drawn to a sphere.
     """
 
     mean: Floats
     covariance: Floats
-    inverses: Floats
+    inverse: Floats
     window: int
+    shrinkage: float
 
     @classmethod
-    def of(cls, bank: Bank, window: int, within: Floats | None = None, share: float = 0.0) -> Discriminants:
-        """From the negatives of a bank; `within` is the scatter of the word around its mean, which counts by `share`."""
+    def of(cls, bank: Bank, window: int, shrinkage: float) -> Discriminant:
+        """From the negatives of a bank."""
         covariance = bank.covariance(window)
-        if within is not None:
-            covariance = (1 - share) * covariance + share * within
         sphere = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
-        inverses = np.array([np.linalg.inv((1 - s) * covariance + s * sphere) for s in SHRINKAGES])
-        return cls(np.tile(bank.mean, window), covariance, inverses, window)
+        inverse = np.linalg.inv((1 - shrinkage) * covariance + shrinkage * sphere)
+        return cls(np.tile(bank.mean, window), covariance, inverse, window, shrinkage)
 
-    def kernels(self, mean: Floats) -> Floats:
-        """For a word of this mean (D,): kernels (n_shrinkages, window, dim) whose scores of negatives have a deviation of 1."""
-        given = self.inverses @ (mean - self.mean)
-        deviation = np.sqrt(np.einsum("sd,de,se->s", given, self.covariance, given))
-        return (given / deviation[:, None]).reshape(len(given), self.window, -1)
+    @property
+    def name(self) -> str:
+        """In words."""
+        return "nearest centroid" if self.shrinkage == 1 else f"linear discriminant, shrinkage {self.shrinkage:g}"
+
+    def kernels(self, means: Sequence[Floats], hard: Floats | None = None) -> Floats:
+        """A kernel for each mean (D,) of the word, (n, window, dim), whose scores of negatives have a deviation of 1.
+
+        `hard` (D,) is the mean of those negatives that are most like the word.
+        """
+        negative = self.mean if hard is None else (1 - HARD) * self.mean + HARD * hard
+        given = (np.array(means) - negative) @ self.inverse
+        deviation = np.sqrt(np.einsum("td,de,te->t", given, self.covariance, given))
+        return np.asarray((given / deviation[:, None]).reshape(len(given), self.window, -1))
 
 
-def word_mean(sets: Sequence[NDArray[np.floating]]) -> Floats:
-    """The mean of the means of sets of windows (n, D): recordings and voices count alike, however many there are."""
-    return np.mean([one.mean(axis=0, dtype=np.float64) for one in sets if len(one)], axis=0)
+def word_means(recordings: NDArray[np.floating], voices: NDArray[np.floating]) -> list[Floats]:
+    """Of windows (n, D) of both, where there are any: of the recordings, of the voices, and of both alike."""
+    means = [one.mean(axis=0, dtype=np.float64) for one in (recordings, voices) if len(one)]
+    return [*means, (means[0] + means[1]) / 2] if len(means) == 2 else means

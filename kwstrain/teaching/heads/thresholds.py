@@ -23,7 +23,8 @@ def peaks(scores: Iterable[Floats], hop_s: float) -> Floats:
     found: list[float] = []
     for one in scores:
         free = np.ones(len(one), bool)
-        for i in np.argsort(-one, kind="stable"):
+        tops = np.flatnonzero((one >= np.append(one[1:], -np.inf)) & (one >= np.append(-np.inf, one[:-1])))
+        for i in tops[np.argsort(-one[tops], kind="stable")]:
             if free[i]:
                 found.append(float(one[i]))
                 free[max(0, i - n) : i + n + 1] = False

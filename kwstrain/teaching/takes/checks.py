@@ -13,8 +13,8 @@ from kwstrain.teaching.takes.recordings import Fault, Take
 Floats = NDArray[np.float64]
 
 FEWEST = 5  # recordings that can say that another one differs
-_UNLIKE = 3.5  # deviations (of the median) below the median of how much recordings are like the others
-_APART = 0.25  # by which recordings of one word are more like each other than like those of another
+_UNLIKE = 0.08  # likeness of different words is about 0, of one word by different people 0.2 to 0.6
+_APART, _TOGETHER = 0.1, 0.2  # mean likeness of two words, at most, and within each of them, at least
 _SMALLEST = 0.2  # share of the recordings that can be a word of its own
 _ONE_VOICE = 0.09  # deviation of the pitch of one voice, in octaves
 _LOWEST_HZ, _HIGHEST_HZ = 70.0, 400.0
@@ -31,27 +31,25 @@ def alike(windows: NDArray[np.floating], mean: Floats, whitening: Floats) -> Flo
 
 
 def outliers(likeness: Floats) -> list[int]:
-    """Which recordings are far less like the others than these are like each other."""
+    """Which recordings are no more like most of the others than another word would be."""
     n = len(likeness)
     if n < FEWEST:
         return []
-    others = np.median(likeness[~np.eye(n, dtype=bool)].reshape(n, n - 1), axis=1)
-    middle = float(np.median(others))
-    spread = max(1.4826 * float(np.median(np.abs(others - middle))), 0.03)
-    return [i for i in range(n) if others[i] < middle - _UNLIKE * spread]
+    others = likeness[~np.eye(n, dtype=bool)].reshape(n, n - 1)
+    return np.flatnonzero(np.median(others, axis=1) < _UNLIKE).tolist()
 
 
 def two_words(likeness: Floats) -> tuple[list[int], list[int]] | None:
-    """The recordings of two words, where they fall apart into two groups; None where they do not."""
+    """The recordings of two words, where they fall into two groups that have nothing in common; None where they do not."""
     n = len(likeness)
-    if n < 2 * FEWEST - 4:
+    centred = likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None] + likeness.mean()
+    first = np.linalg.eigh(centred)[1][:, -1] > 0
+    groups = np.flatnonzero(first), np.flatnonzero(~first)
+    if min(map(len, groups)) < max(3, _SMALLEST * n):
         return None
-    _, vectors = np.linalg.eigh(likeness - likeness.mean(axis=0) - likeness.mean(axis=1)[:, None] + likeness.mean())
-    a, b = np.flatnonzero(vectors[:, -1] > 0), np.flatnonzero(vectors[:, -1] <= 0)
-    if min(len(a), len(b)) < max(3, _SMALLEST * n):
-        return None
-    within = np.concatenate([likeness[np.ix_(part, part)][~np.eye(len(part), dtype=bool)] for part in (a, b)])
-    return (a.tolist(), b.tolist()) if within.mean() - likeness[np.ix_(a, b)].mean() > _APART else None
+    within = [likeness[np.ix_(one, one)][~np.eye(len(one), dtype=bool)].mean() for one in groups]
+    apart = likeness[np.ix_(*groups)].mean() < _APART and min(within) > _TOGETHER
+    return (groups[0].tolist(), groups[1].tolist()) if apart else None
 
 
 def check_one_word(takes: Sequence[Take], likeness: Floats) -> None:
@@ -93,7 +91,6 @@ def pitch_of(y: NDArray[np.float32], sr: int) -> float | None:
         products = np.correlate(part, base, "valid")[low : high + 1]
         norms = np.sqrt(max(energy[size], 1e-12) * np.maximum(energy[size + low : size + high + 1] - energy[low : high + 1], 1e-12))
         likeness = products / norms
-        best = int(np.argmax(likeness))
-        if likeness[best] > 0.8:
-            found.append(sr / (low + best))
+        if likeness.max() > 0.8:  # the shortest of equally good periods: two of them are as much alike as one
+            found.append(sr / (low + int(np.argmax(likeness > 0.97 * likeness.max()))))
     return float(np.median(found)) if len(found) >= 3 else None

@@ -37,14 +37,15 @@ def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def negatives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five minutes of other words and noise."""
+    """Two minutes of other words, none of which rises."""
     folder = tmp_path_factory.mktemp("negatives") / "talk"
     folder.mkdir()
     rng = np.random.default_rng(5)
-    for k in range(4):
-        parts = [
-            say(tuple(int(hz) for hz in rng.uniform(250, 1800, 3)), 100 + i, before_s=rng.uniform(0.1, 0.5), after_s=rng.uniform(0.1, 0.5))
-            for i in range(75)
-        ]
+    for k in range(2):
+        parts = []
+        for i in range(60):
+            high, low = rng.uniform(900, 1800), rng.uniform(300, 800)
+            word = [(high, low, low), (low, low, low), (high, high, high), (high, low, high), (high, high, low)][i % 5]
+            parts.append(say(tuple(map(int, word)), 100 + i, before_s=rng.uniform(0.1, 0.5), after_s=rng.uniform(0.1, 0.5)))
         soundfile.write(folder / f"talk{k}.wav", np.concatenate(parts), SR, subtype="PCM_16")
     return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tone_words import FALLING, RISING, SR, say, write_takes
+from tone_words import FALLING, RISING, SR, STEADY, say, write_takes
 
 pytest.importorskip("onnx")
 
@@ -28,14 +28,14 @@ def taught(tmp_path_factory: pytest.TempPathFactory, small_file: Path, negatives
 
 
 def options(small_file: Path, negatives: Path) -> list[str]:
-    return ["--embedding", str(small_file), "--negatives", str(negatives), "--voices", "0", "--fa-per-hour", "20"]
+    return ["--embedding", str(small_file), "--negatives", str(negatives), "--voices", "0", "--fa-per-hour", "300"]
 
 
 def evening() -> tuple[np.ndarray, list[float]]:
-    """A minute with other words, and the times at which the word has ended."""
+    """Half a minute with other words, and the times at which the word has ended."""
     parts, ends, n = [], [], 0
-    for i in range(24):
-        word = RISING if i % 6 == 3 else FALLING if i % 2 else (500, 1500, 500)
+    for i in range(14):
+        word = RISING if i % 6 == 3 else FALLING if i % 2 else STEADY
         y = say(word, 200 + i, before_s=1.2, after_s=0.6)
         parts.append(y)
         n += len(y)
@@ -60,10 +60,13 @@ def test_the_run_is_one_as_any_other(taught: Path, tmp_path: Path, capsys: pytes
     assert bundle.parameters["trainable"] == 8 * 24 * 2 + 2
     recognizer = Recognizer(taught)
     assert (recognizer.mode, recognizer.hop_s) == ("stream", 0.08)
-    word = tmp_path / "rise.wav"
-    soundfile.write(word, say(RISING, 77, before_s=0.5, after_s=0.1), SR, subtype="PCM_16")
-    assert main(["predict", str(taught), str(word)]) == 0
-    assert capsys.readouterr().out.split("\t")[1] == "rise"
+    y = say(RISING, 77, before_s=2.0, after_s=0.12)[-bundle.feature_config.n_samples :]
+    soundfile.write(tmp_path / "rise.wav", y, SR, subtype="PCM_16")
+    assert main(["predict", str(taught), str(tmp_path / "rise.wav"), "--json"]) == 0
+    (said,) = json.loads(capsys.readouterr().out)
+    row = recognizer.feed(soundfile.read(tmp_path / "rise.wav", dtype="float32")[0])[-1]
+    assert said["label"] == "rise"
+    assert said["probability"] == pytest.approx(float(row[0]), abs=1e-4), "a clip as long as a window is the window of a stream"
     said = json.loads((taught / "teaching.json").read_text())
     assert len(said["used"]) == 12
     assert said["left_out"] == []
@@ -83,12 +86,10 @@ def test_bad_recordings_are_named_and_left_out(
 ) -> None:
     folder = write_takes(tmp_path / "rise", RISING, 10)
     soundfile.write(folder / "silent.wav", np.zeros(2 * SR), SR)
-    soundfile.write(folder / "other.wav", say(FALLING, 3), SR)
     shutil.copy(folder / "take00.wav", folder / "twice.wav")
     assert main(["teach", str(folder), "--out", str(tmp_path / "run"), *options(small_file, negatives), "--json"]) == 0
     left_out = {Path(one["path"]).name: one["reason"] for one in json.loads(capsys.readouterr().out)["left_out"]}
-    assert set(left_out) == {"silent.wav", "other.wav", "twice.wav"}
-    assert left_out["other.wav"].startswith("is unlike the others")
+    assert set(left_out) == {"silent.wav", "twice.wav"}
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,6 @@ def test_bad_recordings_are_named_and_left_out(
         ("silence", "0 usable recordings are too few for 'rise', 3 are the least (silent0.wav is silent"),
         ("copies", "1 usable recordings are too few for 'rise', 3 are the least (b1.wav is the same recording as b0.wav"),
         ("hour", "0 usable recordings are too few for 'rise', 3 are the least (hour.wav is longer than 30 s"),
-        ("two words", "these seem to be two words, one in 8 recordings"),
         ("nothing", "no recording"),
     ],
 )
@@ -117,9 +117,6 @@ def test_bad_folders_are_refused_in_a_line_and_leave_nothing(
             soundfile.write(folder / f"b{i}.wav", say(RISING, 1), SR)
     elif what == "hour":
         soundfile.write(folder / "hour.wav", np.zeros(60 * SR), SR)
-    elif what == "two words":
-        write_takes(folder, RISING, 8)
-        write_takes(folder, FALLING, 8, first=8)
     assert main(["teach", str(folder), "--out", str(tmp_path / "run"), *options(small_file, negatives)]) == 1
     err = capsys.readouterr().err.strip().splitlines()[-1]
     assert said in err
