@@ -23,6 +23,12 @@ class Noise:
     ------
     ConfigError
         If nothing is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Noise([np.zeros(100, np.int16), np.ones(50, np.int16)]).piece(1, 0.0, 3).shape
+    (3,)
     """
 
     def __init__(self, recordings: Iterable[NDArray[np.int16] | NDArray[np.floating]]) -> None:
@@ -52,7 +58,23 @@ class Noise:
 
 
 def synthetic_noise(sr: int, seed: int = 0) -> Noise:
-    """Ten seconds each of white, pink and brown noise at an RMS of 0.1, for a corpus without noise of its own."""
+    """Ten seconds each of white, pink and brown noise at an RMS of 0.1, for a corpus without noise of its own.
+
+    Parameters
+    ----------
+    sr : int, Hz
+    seed : int
+
+    Returns
+    -------
+    Noise
+        Three recordings.
+
+    Examples
+    --------
+    >>> synthetic_noise(16000).n_recordings
+    3
+    """
     n = 10 * sr
     rng = np.random.default_rng(seed)
     frequency = np.maximum(np.fft.rfftfreq(n, 1.0 / sr), 20.0)

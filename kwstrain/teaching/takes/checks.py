@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError
+from kwsfeat import CorpusError
 from kwstrain.teaching.takes.recordings import Fault, Take
 
 Floats = NDArray[np.float64]
@@ -57,12 +57,12 @@ def check_one_word(takes: Sequence[Take], likeness: Floats) -> None:
 
     Raises
     ------
-    ConfigError
+    CorpusError
         With some of each.
     """
     if (found := two_words(likeness)) is not None:
         a, b = (", ".join(takes[i].path.name for i in part[:3]) for part in found)
-        raise ConfigError(
+        raise CorpusError(
             f"these seem to be two words, one in {len(found[0])} recordings ({a}, ...), another in {len(found[1])} ({b}, ...): make a "
             "folder of each, or --keep-all"
         )

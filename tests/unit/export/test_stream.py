@@ -22,7 +22,7 @@ NETWORKS: dict[str, tuple[FeatureConfig, dict[str, Any]]] = {
     "mixednet": (FeatureConfig(n_samples=32000, framing="none", win_length=480, preemph=0.9), {"filters": 8}),
     "bcresnet-1": (FeatureConfig(n_samples=6000, n_mels=20), {"causal": True, "tau": 0.5}),
     "ds-cnn-s": (FeatureConfig(n_samples=8000, output="mfcc", n_mfcc=10, hop_length=320, log="db"), {"causal": True, "filters": 8}),
-    "speech-embedding": (replace(preset("speech-embedding"), n_samples=16000), {"width": 6, "window": 2, "templates": 2}),
+    "speech-embedding": (replace(preset("speech-embedding"), n_samples=16000, post_divide=0.2), {"width": 6, "window": 2, "templates": 2}),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kwsfeat import ConfigError
+from kwsfeat import CorpusError
 from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, outliers, pitch_of, two_words, unlike_faults
 from kwstrain.teaching.takes.recordings import Take
 
@@ -48,7 +48,7 @@ def test_another_word_among_many_is_found() -> None:
 def test_two_words_are_refused_with_some_of_each() -> None:
     assert {tuple(one) for one in two_words(likeness(12, 8)) or ()} == {tuple(range(12)), tuple(range(12, 20))}
     check_one_word(takes(20, 100.0), likeness(20))
-    with pytest.raises(ConfigError, match=r"two words, one in \d+ recordings \(take\d+.wav, .*make a folder of each, or --keep-all"):
+    with pytest.raises(CorpusError, match=r"two words, one in \d+ recordings \(take\d+.wav, .*make a folder of each, or --keep-all"):
         check_one_word(takes(20, 100.0), likeness(12, 8))
 
 

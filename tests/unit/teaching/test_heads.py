@@ -1,0 +1,107 @@
+"""Last layers on vectors of which it is known what can be told apart: closed forms, thresholds, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kwstrain.teaching.bank import Bank
+from kwstrain.teaching.heads.classifier import make_classifier
+from kwstrain.teaching.heads.detector import Spoken, WordDetector, largest, make_detector
+from kwstrain.teaching.heads.discriminant import Discriminant, word_means
+from kwstrain.teaching.heads.logistic import fit_logistic
+from kwstrain.teaching.heads.thresholds import peaks
+
+WINDOW, DIM, HOP_S = 3, 6, 0.08
+
+
+def bank(seed: int = 0, n: int = 20_000) -> Bank:
+    """Vectors that depend on the one before, and vary more in some directions than in others."""
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((n + 1, DIM)) * np.linspace(0.5, 3, DIM)
+    return Bank.of_streams("x", [(noise[1:] + 0.7 * noise[:-1] + 1).astype(np.float32)], HOP_S)
+
+
+def windows(n: int, seed: int, shift: float = 2.5, turned: bool = False) -> np.ndarray:
+    """Of a word: the noise of the bank around a mean of its own."""
+    rng = np.random.default_rng(seed)
+    mean = shift * np.sin(np.arange(WINDOW * DIM) + (2.0 if turned else 0.0)).reshape(WINDOW, DIM) * np.linspace(0.5, 3, DIM)
+    return (1 + mean + 0.6 * np.linspace(0.5, 3, DIM) * rng.standard_normal((n, WINDOW, DIM))).astype(np.float32)
+
+
+def spoken(n: int, n_voices: int = 0) -> Spoken:
+    copies = windows(2 * n, 1).reshape(n, 2, WINDOW, DIM)
+    voices = windows(n_voices, 2, turned=False)
+    return Spoken(copies=copies, heard=list(copies), voices=voices, halves=np.zeros((0, WINDOW, DIM), np.float32))
+
+
+def test_a_discriminant_is_the_direction_that_theory_gives() -> None:
+    one = Discriminant.of(bank(), WINDOW, 0.3)
+    mean = np.arange(WINDOW * DIM, dtype=float)
+    (kernel,) = one.kernels([mean])
+    spherical = 0.7 * one.covariance + 0.3 * np.trace(one.covariance) / len(mean) * np.eye(len(mean))
+    wanted = np.linalg.solve(spherical, mean - one.mean)
+    np.testing.assert_allclose(kernel.ravel() / np.linalg.norm(kernel), wanted / np.linalg.norm(wanted), atol=1e-9)
+    assert np.std(largest(bank().streams[0], kernel[None])) == pytest.approx(1.0, rel=0.02)
+    (centroid,) = Discriminant.of(bank(), WINDOW, 1.0).kernels([mean])
+    np.testing.assert_allclose(centroid.ravel() / np.linalg.norm(centroid), (mean - one.mean) / np.linalg.norm(mean - one.mean), atol=1e-9)
+
+
+def test_recordings_and_voices_count_alike() -> None:
+    means = word_means(np.full((3, 4), 1.0), np.full((50, 4), 3.0))
+    assert [one.tolist() for one in means] == [[1.0] * 4, [3.0] * 4, [2.0] * 4]
+    assert len(word_means(np.zeros((0, 4)), np.ones((2, 4)))) == 1
+
+
+def false_accepts(made: WordDetector, other: Bank) -> int:
+    return int((peaks((largest(one, made.kernels) for one in other.streams), HOP_S) >= made.threshold).sum())
+
+
+@pytest.mark.parametrize("n_voices", [0, 10])
+def test_a_detector_finds_the_word_and_keeps_its_promise(n_voices: int) -> None:
+    made = make_detector(bank(), spoken(8, n_voices), 20.0)
+    assert made.misses.n == 0
+    assert made.misses.said == 8
+    found = [np.einsum("wd,twd->t", one, made.kernels).max() for one in windows(50, 9)]
+    assert min(found) > made.threshold
+    hours = 20_000 * HOP_S / 3600
+    assert 2 <= false_accepts(made, bank(seed=7)) <= 25, f"about {20 * hours:.0f} in negatives of the same kind"
+    kernel, bias = made.layer()
+    assert kernel.shape == (len(made.kernels), WINDOW, DIM, 2)
+    at = made.threshold * kernel[..., 0].ravel() @ kernel[..., 0].ravel() / (kernel[..., 0].ravel() @ made.kernels.ravel())
+    assert at + bias[0] == pytest.approx(0, abs=1e-6), "probability 0.5 at the threshold"
+    assert not kernel[..., 1].any()
+
+
+def test_voices_alone_make_a_detector() -> None:
+    made = make_detector(bank(), spoken(0, 20), 20.0)
+    assert made.misses.said == 20
+    assert "0.7" in made.head
+
+
+def test_logistic_regression_finds_the_minimum() -> None:
+    rng = np.random.default_rng(0)
+    x, label = rng.standard_normal((300, 4)), rng.integers(0, 3, 300)
+    x[:, :3] += 1.5 * np.eye(3)[label]
+    weight = np.full(300, 1 / 300)
+
+    def loss(kernel: np.ndarray, bias: np.ndarray) -> float:
+        z = x @ kernel + bias
+        return float(-(weight * (z[np.arange(300), label] - np.logaddexp.reduce(z, axis=1))).sum() + 0.005 * (kernel**2).sum())
+
+    kernel, bias = fit_logistic(x, label, weight, 3, 0.01)
+    least = loss(kernel, bias)
+    for _ in range(20):
+        assert loss(kernel + 0.05 * rng.standard_normal(kernel.shape), bias + 0.05 * rng.standard_normal(3)) > least
+
+
+def test_a_classifier_tells_words_apart_and_refuses_the_rest() -> None:
+    words = [(name, windows(3 * 40, i, turned=i == 1).mean(axis=1).reshape(40, 3, DIM)) for i, name in enumerate(("yes", "no"))]
+    made = make_classifier(bank(), words, WINDOW)
+    assert sum(one.n for one in made.wrong) <= 4
+    assert made.kernel.shape == (1, 1, DIM, 3)
+    for i, turned in enumerate((False, True)):
+        z = windows(50, 20 + i, turned=turned).mean(axis=1) @ made.kernel[0, 0] + made.bias
+        assert (z.argmax(axis=1) == i).mean() > 0.85
+    assert made.threshold is not None
+    assert 0 < made.threshold < 1
