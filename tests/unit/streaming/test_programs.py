@@ -115,7 +115,7 @@ def test_an_impulse_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_networks_that_do_not_stream_say_why() -> None:
-    with pytest.raises(ConfigError, match=r"kwt-1 does not stream, only bcresnet-1, .* mixednet do: listen in windowed mode"):
+    with pytest.raises(ConfigError, match=r"kwt-1 does not stream, only bcresnet-1, .* speech-embedding do: listen in windowed mode"):
         streaming_program("kwt-1", {}, {}, (98, 40))
     with pytest.raises(ConfigError, match=r"bcresnet-2 does not stream as it was trained: .* options.causal=true"):
         streaming_program("bcresnet-2", {}, {}, (98, 40))
