@@ -102,7 +102,7 @@ def test_eight_bits_listen_too(golden: Path, tmp_path: Path) -> None:
     assert 0 < np.abs(given - wanted).max() < 0.1
 
 
-def test_score_counts_the_words_of_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_score_and_listen_hear_the_words_of_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_tone_run(tmp_path / "tone")
     export(tmp_path / "tone", "onnx-stream", tmp_path / "tone.onnx")
     said = (("low", 2.5), ("high", 5.0), ("low", 7.5))
@@ -113,6 +113,8 @@ def test_score_counts_the_words_of_a_file(tmp_path: Path, capfd: pytest.CaptureF
     assert main(["score", str(tmp_path / "tone.onnx"), str(tmp_path / "heard"), "--json", "-q"]) == 0
     found = json.loads(capfd.readouterr().out)
     assert (found["hits"], found["misses"]["misses"], found["false_accepts"]["false_accepts"]) == (3, 0, 0)
+    assert main(["listen", str(tmp_path / "tone.onnx"), "--from-wav", str(tmp_path / "heard" / "a.wav"), "-q"]) == 0
+    assert [line.split("\t")[1] for line in capfd.readouterr().out.splitlines()] == ["low", "high", "low"]
 
 
 def test_a_file_listens_in_one_mode(runs: Path, golden: Path, tmp_path: Path) -> None:
