@@ -89,7 +89,7 @@ def taught_text(taught: Taught) -> str:
     return "\n".join((
         f"{taught.run}: {one_line(taught.word)}, from {len(taught.used)} recordings and {taught.voices} voices",
         f"head      {taught.head}, on {taught.embedding}",
-        f"found     {found.said - found.n} of {found.said} {judged}: {100 * (1 - found.share):.1f} % ({low:.0f} to {high:.0f})",
+        f"found     {found.said - found.n} of {found.said} {judged}: {100 * (1 - found.rate):.1f} % ({low:.0f} to {high:.0f})",
         f"false     {false.n} in {false.hours:.1f} h of negatives: {false.per_hour:.2f}/h ({false.interval[0]:.2f} to "
         f"{false.interval[1]:.2f}); allowed {taught.per_hour:g}/h",
         f"credit    {taught.credit}",
@@ -102,7 +102,7 @@ def words_text(taught: TaughtWords) -> str:
     refused = "nothing: 20 recordings would tell what to" if threshold is None else f"answers below {threshold:.2f}"
     return "\n".join((
         f"{taught.run}: {', '.join(map(one_line, taught.words))}, from {taught.used} recordings",
-        f"right     {wrong.said - wrong.n} of {wrong.said} recordings, left out in fifths: {100 * (1 - wrong.share):.1f} %",
+        f"right     {wrong.said - wrong.n} of {wrong.said} recordings, left out in fifths: {100 * (1 - wrong.rate):.1f} %",
         f"refused   {refused}",
         f"credit    {taught.credit}",
     ))  # fmt: skip
