@@ -9,4 +9,5 @@ from .inference.classifier import load as load
 from .inference.predict import predict as predict
 from .inference.recognizer import Recognizer as Recognizer
 from .models import create as create
+from .processes import together as together
 from .training.fit import fit as fit

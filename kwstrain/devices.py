@@ -1,4 +1,4 @@
-"""Where the work runs: all local devices in a row, each with its share of every batch."""
+"""Where the work runs: all devices in a row, of all processes, each with its share of every batch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from numpy.typing import NDArray
 
 from kwsfeat import thread_count
 
@@ -17,13 +19,59 @@ _BY_BATCH = PartitionSpec(AXIS)
 
 
 def mesh() -> Mesh:
-    """All local devices in one row; batches are divided among them."""
-    return Mesh(np.array(jax.local_devices()), (AXIS,), axis_types=(AxisType.Auto,))
+    """All devices in one row, process after process; batches are divided among them."""
+    return Mesh(np.array(jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicated(tree: Any) -> Any:
-    """`tree` with a copy on every local device."""
-    return jax.device_put(tree, NamedSharding(mesh(), PartitionSpec()))
+    """`tree` with a copy on every device; every process has the same one."""
+    whole = NamedSharding(mesh(), PartitionSpec())
+    if jax.process_count() == 1:
+        return jax.device_put(tree, whole)
+
+    def copied(leaf: Any) -> Any:
+        if jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(copied(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        values = np.asarray(leaf)
+        return jax.make_array_from_callback(values.shape, whole, values.__getitem__)
+
+    return jax.tree.map(copied, tree)
+
+
+def own_columns(n_columns: int, parts: int) -> NDArray[np.int64]:
+    """Which columns of a step's batch the devices of this process take, device by device: shape (n_local_devices, n).
+
+    Each of the `parts` of a batch is divided among all devices.
+    """
+    columns = np.arange(n_columns).reshape(parts, jax.device_count(), -1)
+    mine = [i for i, device in enumerate(jax.devices()) if device.process_index == jax.process_index()]
+    return columns[:, mine].swapaxes(0, 1).reshape(len(mine), -1)
+
+
+def of_processes(tree: Any) -> Any:
+    """Arrays whose first axis is divided among all devices, from what each process has for its own."""
+    by_device = NamedSharding(mesh(), _BY_BATCH)
+    return jax.tree.map(lambda own: jax.make_array_from_process_local_data(by_device, own), tree)
+
+
+def rows_of(array: jax.Array, rows: jax.Array) -> jax.Array:
+    """Inside a compiled function: some rows of an array that lies on every device; with several processes, those of its own part."""
+    if jax.process_count() == 1:
+        return array[rows]
+    specs = (_BY_BATCH, _BY_BATCH)
+    return jax.shard_map(lambda own, chosen: own[chosen], mesh=mesh(), in_specs=specs, out_specs=_BY_BATCH)(array, rows)  # type: ignore[no-any-return]
+
+
+def here(tree: Any) -> Any:
+    """Arrays that are the same on all devices, as this process has them: what one process does with them, the others need not do."""
+    return tree if jax.process_count() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+
+
+def whole(tree: Any) -> Any:
+    """Inside a compiled function: results that every process can read."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh(), PartitionSpec()))
 
 
 def divided(tree: Any) -> Any:
@@ -37,13 +85,13 @@ def per_device(function: Callable[..., Any], *, n_shared: int) -> Callable[..., 
     For a network that works step by step in time: the compiler alone would let every device run the loop for the whole batch.
     `function` gives (logits, state): the logits of its part, and a state that is the same on all devices.
     """
-    if jax.local_device_count() == 1:
+    if jax.device_count() == 1:
         return function
-    whole = PartitionSpec()
+    everywhere = PartitionSpec()
 
     def run(*arguments: Any) -> Any:
-        specs = tuple(whole if i < n_shared else _BY_BATCH for i in range(len(arguments)))
-        return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=(_BY_BATCH, whole), check_vma=False)(*arguments)
+        specs = tuple(everywhere if i < n_shared else _BY_BATCH for i in range(len(arguments)))
+        return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=(_BY_BATCH, everywhere), check_vma=False)(*arguments)
 
     return run
 

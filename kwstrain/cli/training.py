@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,11 +62,16 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
 @overwrite_option
 @click.option("--resume", is_flag=True, help="Continue after the last complete epoch.")
+@click.option("--distributed", is_flag=True, help="Be one of several processes, on any machines, that train this network.")
+@click.option("--coordinator", metavar="HOST:PORT", help="Where the first of them listens  [default: as the cluster says]")
+@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="How many there are.")
+@click.option("--process", type=click.IntRange(min=0), metavar="I", help="Which of them this is, from 0.")
 @click.option("--folds", callback=_folds, metavar="N|speakers", help="Cross-validation: N runs, or one without each speaker.")
 @console_options
 def fit(
     path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | str | None,
-    negatives: tuple[Path, ...], part: tuple[int, int], teacher: Path | None, start: Path | None, console: Console, **options: Any,
+    negatives: tuple[Path, ...], part: tuple[int, int], teacher: Path | None, start: Path | None, distributed: bool,
+    coordinator: str | None, processes: int | None, process: int | None, console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
 
@@ -75,9 +80,11 @@ def fit(
     kwstrain fit out.h5 --arch lstm --features logmel64 -s options.units=64 -s patience=5
     kwstrain fit digits.h5 --arch lstm --folds speakers
     kwstrain fit out.h5 --arch bcresnet-2 --stream --negatives radio/ --part 1/3
+    kwstrain fit out.h5 --distributed --coordinator node1:9876 --processes 2 --process 0
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed
+    from kwstrain.processes import is_first, together
     from kwstrain.training.fit import fit as fit_run
     from kwstrain.training.folds import cross_validate
 
@@ -85,17 +92,26 @@ def fit(
     with wrong_usage():
         config = changed(_base(arch, start, stream=bool(options["stream"])), {**given, **assignments(changes)})
     out = out or Path("runs") / f"{path.stem}-{config.arch}"
-    console.detail(f"training config: {config.to_json()}")
-    _note_choices(path, config, start, console)
-    with TrainingProgress(console) as progress, keeping(out):
-        shared: dict[str, Any] = {
-            "overwrite": overwrite, "resume": resume, "teacher": teacher, "start": start, "negatives": negatives, "part": part,
-            "progress": progress,
-        }  # fmt: skip
-        if folds:
-            across = cross_validate(path, config, out, folds=folds, **shared)
-        else:
-            result = fit_run(path, config, out, **shared)
+    if not distributed and (coordinator or processes or process is not None):
+        raise click.UsageError("--coordinator, --processes and --process are for --distributed: give that, too")
+    with ExitStack() as stack:
+        if distributed:
+            with wrong_usage():
+                stack.enter_context(together(coordinator, processes, process))
+            console = console if is_first() else replace(console, quiet=True)
+        console.detail(f"training config: {config.to_json()}")
+        _note_choices(path, config, start, console)
+        with TrainingProgress(console) as progress, keeping(out):
+            shared: dict[str, Any] = {
+                "overwrite": overwrite, "resume": resume, "teacher": teacher, "start": start, "negatives": negatives, "part": part,
+                "progress": progress,
+            }  # fmt: skip
+            if folds:
+                across = cross_validate(path, config, out, folds=folds, **shared)
+            else:
+                result = fit_run(path, config, out, **shared)
+        if distributed and not is_first():
+            return
     said = note_remarks(path, console)
     if folds:
         runs = [str(result.bundle.folder) for result in across.results]

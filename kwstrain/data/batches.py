@@ -6,7 +6,7 @@ the clips of just these steps when they come from the file: one function serves 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from kwstrain.devices import divided
+from kwstrain.devices import divided, of_processes, own_columns, replicated, rows_of
 
 
 class Block(NamedTuple):
@@ -35,11 +35,26 @@ class Batches(NamedTuple):
 
 def take(block: Block, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Inside a compiled function: a batch as x (batch, n_frames, n_features) and mask (batch, n_frames), divided among the devices."""
-    x = block.features[rows].astype(jnp.float32)
+    x = rows_of(block.features, rows).astype(jnp.float32)
     frame = jnp.arange(x.shape[1])
-    mask = (frame >= block.first[rows, None]) & (frame < block.last[rows, None])
+    mask = (frame >= rows_of(block.first, rows)[:, None]) & (frame < rows_of(block.last, rows)[:, None])
     x, mask = divided((x, mask))
     return x, mask
+
+
+def on_devices(load: Callable[[NDArray[np.int64]], Block], rows: NDArray[np.int64], weight: NDArray[np.float32], parts: int = 1) -> Any:
+    """The clips at `rows` (n_steps, width), a block on the devices, and the batches that take them from it, for one compiled call.
+
+    With several processes, each loads the clips of its own devices. `parts` are those that a batch is accumulated in.
+    """
+    n_steps, width = rows.shape
+    if jax.process_count() == 1:
+        return replicated((load(rows), Batches(np.arange(rows.size, dtype=np.int32).reshape(rows.shape), weight)))
+    own = own_columns(width, parts)
+    block = load(rows[:, own].swapaxes(0, 1))
+    place = np.arange(n_steps * own.shape[1], dtype=np.int32).reshape(n_steps, parts, 1, -1)  # in the part of whatever device
+    places = np.broadcast_to(place, (n_steps, parts, jax.device_count(), place.shape[-1])).reshape(rows.shape)
+    return of_processes(block), replicated(Batches(np.ascontiguousarray(places), weight))
 
 
 def plan(n_clips: int, batch: int, *, rng: np.random.Generator | None = None, parts: int = 1) -> Batches:
@@ -51,9 +66,9 @@ def in_batches(order: NDArray[np.int64], batch: int, *, parts: int = 1) -> Batch
     """Clips in the given order as positions (n_steps, width) and weights.
 
     The last batch is filled up with clips of weight 0, so that no shape changes and batch norm still sees real clips. The
-    width is `batch` rounded up so that each of `parts` can be divided among the local devices.
+    width is `batch` rounded up so that each of `parts` can be divided among the devices.
     """
-    multiple = jax.local_device_count() * parts
+    multiple = jax.device_count() * parts
     n_clips, width = len(order), -(-batch // multiple) * multiple
     n_steps = -(-n_clips // batch)
     rows = np.resize(order, (n_steps, batch))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import repeat
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import FreshFeatures
 from kwstrain.config import TrainConfig
-from kwstrain.data.batches import Batches, Block, dispatches
+from kwstrain.data.batches import Batches, Block, dispatches, on_devices
 from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.prefetch import prefetch
@@ -48,9 +49,10 @@ class Resident:
 
 
 class Streamed:
-    """Blocks made by a thread ahead of their use: `load(rows of the file (n_steps, batch), epoch)` gives their clips in order."""
+    """Blocks made by a thread ahead of their use: `load(rows of the file, epoch)` gives their clips in order."""
 
-    def __init__(self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int) -> None:
+    def __init__(self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int, parts: int = 1) -> None:
+        self._parts = parts
         self._rows = clips.rows
         self._load = load
         self._steps = steps
@@ -61,13 +63,19 @@ class Streamed:
 
     def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         for group in dispatches(batches, self._steps):
-            n_real = np.count_nonzero(group.weight.any(axis=1))
-            block = self._load(self._rows[group.rows[:n_real]], epoch)
-            if n_real < len(group.rows):  # the steps that fill up the last call are not read
-                missing = group.rows.size - len(block.label)
-                block = Block(*(np.pad(part, [(0, missing), *[(0, 0)] * (part.ndim - 1)]) for part in block))
-            in_order = np.arange(group.rows.size, dtype=np.int32).reshape(group.rows.shape)
-            yield replicated((block, Batches(in_order, group.weight)))
+            n_real = int(np.count_nonzero(group.weight.any(axis=1)))
+            yield on_devices(partial(self._padded, epoch, n_real), self._rows[group.rows], group.weight, self._parts)
+
+    def _padded(self, epoch: int, n_real: int, rows: NDArray[np.int64]) -> Block:
+        """The clips of a call; the steps that fill up the last one are not read."""
+        n_steps, axis = rows.shape[-2], rows.ndim - 2
+        block = self._load(rows.take(range(n_real), axis), epoch)
+        if n_real == n_steps:
+            return block
+        shaped = [part.reshape(*rows.shape[:axis], n_real, rows.shape[-1], *part.shape[1:]) for part in block]
+        fill = [(0, 0)] * axis + [(0, n_steps - n_real)]
+        padded = [np.pad(part, fill + [(0, 0)] * (part.ndim - len(fill))) for part in shaped]
+        return Block(*(part.reshape(rows.size, *part.shape[rows.ndim :]) for part in padded))
 
 
 def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int64], int], Block]:
@@ -76,7 +84,7 @@ def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int
 
     def load(rows: NDArray[np.int64], epoch: int) -> Block:
         with ThreadPoolExecutor(fresh.threads) as pool:
-            parts = list(pool.map(fresh.batch, rows, repeat(epoch)))
+            parts = list(pool.map(fresh.batch, rows.reshape(-1, rows.shape[-1]), repeat(epoch)))
         features, label, length = (np.concatenate([getattr(part, name) for part in parts]) for name in ("features", "label", "length"))
         return Block(features, label, *frame_range(fresh.config, length))
 
@@ -92,18 +100,22 @@ def loader(
     return clips.load if augment == "off" else _augmented(clips, augment, config.seed)
 
 
-def source(clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off", negatives: Negatives | None = None) -> Source:
+def source(
+    clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off", negatives: Negatives | None = None, parts: int = 1
+) -> Source:
     """On the device when `clips` take up to `resident_mb` and are not augmented, else streamed in blocks of bounded size.
 
-    `batch` is the size of the batches that the source will be asked for; a call takes as many clips whatever that is.
+    `batch` is the size of the batches that the source will be asked for; a call takes as many clips whatever that is. Each of
+    several processes streams its own clips. `parts` are those that a batch is accumulated in.
     """
     steps = min(max(1, config.steps_per_dispatch * config.batch // batch), -(-len(clips) // batch))
-    if augment == "off" and not config.stream and clips.nbytes <= _resident_bytes(config.resident_mb):
+    is_small = clips.nbytes <= _resident_bytes(config.resident_mb)
+    if is_small and augment == "off" and not config.stream and jax.process_count() == 1:
         return Resident(clips, steps=steps)
     load = loader(clips, config, augment, negatives)
     longer = 1 + config.context_s * clips.reader.clip.sr / clips.reader.clip.n_samples if config.stream else 1
     in_block = int(_STREAM_BLOCK_BYTES * len(clips) / (clips.nbytes * batch * longer))
-    return Streamed(clips, load, steps=max(1, min(steps, in_block)))
+    return Streamed(clips, load, steps=max(1, min(steps, in_block)), parts=parts)
 
 
 def _resident_bytes(resident_mb: int) -> int:

@@ -35,7 +35,7 @@ def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Step
 
 def frame_conv_by_kernels(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
     """The same, depthwise ones by kernels where they can: in float32, on one device, of channels enough."""
-    if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.local_device_count() == 1:
+    if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.device_count() == 1:
         sizes = zip(x.shape[1:3], kernel.shape[:2], stride, dilation, pads, strict=True)
         frames, features = ((n + sum(pad) - wide * (size - 1) - 1) // step + 1 for n, size, step, wide, pad in sizes)
         return _depthwise(_Geometry((frames, features), stride, dilation, pads), x, kernel[:, :, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kwstrain.data.negatives import Negatives
 from kwstrain.data.streams import NO_WORDS, for_stream
 from kwstrain.devices import one_per_core
 from kwstrain.models import spec
+from kwstrain.processes import is_first
 from kwstrain.training.diverged import DivergedError
 from kwstrain.training.result import FitResult, Tick
 from kwstrain.training.run import Run
@@ -40,6 +42,8 @@ def fit(
     progress: Callable[[Tick], None] | None = None,
 ) -> FitResult:
     """Train a network and write its run folder.
+
+    Several processes that are :func:`kwstrain.together` train one network on the devices of all; the first one writes.
 
     Parameters
     ----------
@@ -101,10 +105,11 @@ def fit(
         heard = _heard(negatives, part, config, reader)
         config = replace(config, negatives=heard.digest if heard else "")
         run = Run(reader, config, Path(out), rows, teaches, begins, heard)
-        with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume):
+        with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume) if is_first() else nullcontext():
             if resume:
                 run.resume()
-            run.bundle.save()
+            if is_first():
+                run.bundle.save()
             return run.go(progress or (lambda tick: None))
 
 

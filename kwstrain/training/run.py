@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +18,18 @@ from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
-from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, plan
+from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, on_devices, plan
 from kwstrain.data.clips import Clips, select
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.source import Source, loader, source
-from kwstrain.devices import replicated
+from kwstrain.devices import here
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
 from kwstrain.inference.classifier import Classifier
 from kwstrain.io import save_arrays
 from kwstrain.models import create, spec, trainable
 from kwstrain.models.imagenet.pretrained import load_weights
+from kwstrain.processes import is_first
 from kwstrain.training.diverged import check_finite
 from kwstrain.training.folder import checkpoint
 from kwstrain.training.folder.events import Events
@@ -105,10 +107,13 @@ class Run:
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
         config = self.config
-        train = source(self.train, config, batch=config.clips_per_step, augment=config.augment, negatives=self._negatives)
-        val = self.classifier.source(self.val, self._negatives) if len(self.val) else None
+        heard = self._negatives
+        train = source(
+            self.train, config, batch=config.clips_per_step, augment=config.augment, negatives=heard, parts=config.accumulate
+        )  # fmt: skip
+        val = self.classifier.source(self.val, heard) if len(self.val) else None
         ended = "epochs"
-        with Events(self.bundle.folder) as events:
+        with Events(self.bundle.folder) if is_first() else nullcontext() as events:
             try:
                 for epoch in range(self.progress.epoch, self.n_epochs):
                     if config.patience and epoch - self.progress.best_epoch >= config.patience:
@@ -119,9 +124,12 @@ class Run:
                     sums = (record["train_loss"], record["train_accuracy"], record["examples_per_s"])
                     best = self.progress.records[self.progress.best_epoch - 1] if self.progress.best_epoch else None
                     progress(Tick(record["epoch"], self.n_epochs, record["step"], self.n_steps, *sums, record, best))
-                    events.epoch(record)
+                    if events:
+                        events.epoch(record)
                     if config.gradient_histograms:
-                        events.gradients(epoch + 1, weights_of([self._gradients()]))
+                        gradients = self._gradients()  # which all processes sum
+                        if events:
+                            events.gradients(epoch + 1, weights_of([here(gradients)]))
             except BaseException as error:
                 ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
                 raise
@@ -199,10 +207,12 @@ class Run:
         if value < progress.best:
             progress.best, progress.best_epoch = value, record["epoch"]
             self.best_logits = self.logits
-            save_arrays(self.bundle.folder / "weights.npz", weights_of(self._variables))
-        write_table(self.bundle, progress.records)
-        checkpoint.save(self.bundle.folder / "checkpoint.npz", self.state, progress, self.config)
-        self.folder.keep()
+            if is_first():
+                save_arrays(self.bundle.folder / "weights.npz", weights_of(here(self._variables)))
+        if is_first():
+            write_table(self.bundle, progress.records)
+            checkpoint.save(self.bundle.folder / "checkpoint.npz", here(self.state), progress, self.config)
+            self.folder.keep()
 
     @property
     def _variables(self) -> list[Any]:
@@ -215,15 +225,15 @@ class Run:
         config, n = self.config, len(self.train)
         most = max(1, min(_STATISTICS_CLIPS, _STATISTICS_BYTES * n // self.train.nbytes) // config.batch)
         drawn = plan(n, config.batch, rng=np.random.default_rng((config.seed, 0, 0))).rows[:most]
-        block = loader(self.train, config, negatives=self._negatives)(self.train.rows[drawn], 0)
-        in_order = np.arange(drawn.size, dtype=np.int32).reshape(drawn.shape)
-        return replicated((block, Batches(in_order, np.ones(drawn.shape, np.float32))))  # type: ignore[no-any-return]
+        load = loader(self.train, config, negatives=self._negatives)
+        return on_devices(lambda chosen: load(chosen, 0), self.train.rows[drawn], np.ones(drawn.shape, np.float32))  # type: ignore[no-any-return]
 
     def _gradients(self) -> Any:
         """Gradients of the epoch's state on the first clips of the split, without augmentation."""
         rows, weight = plan(len(self.train), self.config.clips_per_step, parts=self.config.accumulate)
-        block = loader(self.train, self.config, negatives=self._negatives)(self.train.rows[rows[0]], 0)
-        return self.step.gradients(self.state, *replicated((block, Batches(np.arange(rows.shape[1])[None], weight[:1]))))
+        load = loader(self.train, self.config, negatives=self._negatives)
+        placed = on_devices(lambda chosen: load(chosen, 0), self.train.rows[rows[:1]], weight[:1], self.config.accumulate)
+        return self.step.gradients(self.state, *placed)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kwstrain import operations
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, take
-from kwstrain.devices import AXIS, per_device, replicated
+from kwstrain.devices import AXIS, per_device, replicated, rows_of, whole
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.network import InputStatistic
@@ -85,7 +85,7 @@ class TrainStep:
         backend = jax.default_backend()
         model.train()  # type: ignore[no-untyped-call]
         model.use(operations.for_training(backend))
-        on_devices = sequential and jax.local_device_count() > 1
+        on_devices = sequential and jax.device_count() > 1
         if on_devices:
             model.set_attributes(BatchNorm, axis_name=AXIS, raise_if_not_found=False)
         self._rest_filter = nnx.All(nnx.Not(trainable), nnx.Not(InputStatistic))
@@ -115,8 +115,7 @@ class TrainStep:
             state, sums = jax.lax.cond(weight.sum() > 0, self._step, _no_step, state, block, rows, weight)
             return state, sums
 
-        state, sums = jax.lax.scan(step, state, tuple(batches))
-        return state, sums
+        return whole(jax.lax.scan(step, state, tuple(batches)))  # type: ignore[no-any-return]
 
     def _step(self, state: State, block: Block, rows: jax.Array, weight: jax.Array) -> tuple[State, StepSums]:
         gradient, rest, (loss, correct, count) = self._gradient(state, block, rows, weight)
@@ -154,7 +153,7 @@ class TrainStep:
 
     def _gradients(self, state: State, block: Block, batches: Batches) -> Any:
         """The gradient of the first batch's loss, for its histogram."""
-        return self._gradient(state, block, batches.rows[0], batches.weight[0])[0]
+        return whole(self._gradient(state, block, batches.rows[0], batches.weight[0])[0])
 
     def _loss(
         self, params: Any, state: State, block: Block, rows: jax.Array, weight: jax.Array, part: jax.Array | int = 0
@@ -166,7 +165,7 @@ class TrainStep:
         x, mask = take(block, rows)
         norm = self._merged(params, state.rest).input_norm
         x = spec_augment(norm(x), jax.random.fold_in(key, 0), config)
-        label = block.label[rows]
+        label = rows_of(block.label, rows)
         n_classes = len(self._class_weight)
         target = optax.smooth_labels(jax.nn.one_hot(label, n_classes), config.label_smoothing)
         if config.mixup:
@@ -209,7 +208,7 @@ class TrainStep:
         for layer, (mean, var) in zip(_batch_norms(model), found, strict=True):
             layer.mean[...] = mean.mean(axis=0)
             layer.var[...] = var.mean(axis=0) + mean.var(axis=0)  # within the batches and between them
-        return state._replace(rest=nnx.state(model, self._rest_filter))
+        return whole(state._replace(rest=nnx.state(model, self._rest_filter)))  # type: ignore[no-any-return]
 
 
 def dropout_meets_batch_norm(model: Network) -> bool:

@@ -38,6 +38,7 @@ ORDER = {
     "kwstrain": [
         "io",
         "devices",
+        "processes",
         "kernels",
         "models",
         "streaming",

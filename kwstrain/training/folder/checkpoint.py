@@ -12,6 +12,7 @@ import numpy as np
 
 from kwsfeat import ConfigError, StoreError
 from kwstrain.config import TrainConfig
+from kwstrain.devices import replicated
 from kwstrain.io import load_arrays, save_arrays
 from kwstrain.models import spec
 
@@ -84,4 +85,4 @@ def _plain(leaf: Any) -> Any:
 def _like(value: Any, leaf: Any) -> Any:
     if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         value = jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
-    return jax.device_put(value, leaf.sharding)
+    return replicated(value)

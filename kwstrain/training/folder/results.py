@@ -18,21 +18,26 @@ from kwstrain.inference.classifier import Classifier
 from kwstrain.inference.probabilities import probabilities
 from kwstrain.inference.rejection import rejection_threshold
 from kwstrain.io import write_atomic
+from kwstrain.processes import wait
 from kwstrain.report import figures as report
 from kwstrain.training.folder.checkpoint import Progress
 from kwstrain.training.folder.events import Events
 
 
 def write_results(
-    bundle: Bundle, progress: Progress, train: Clips, val: Clips, logits: NDArray[np.float32] | None, ended: str, events: Events
+    bundle: Bundle, progress: Progress, train: Clips, val: Clips, logits: NDArray[np.float32] | None, ended: str, events: Events | None
 ) -> None:
     """What the best weights give on the validation clips (the training clips without them): ``summary.json`` and pictures.
 
-    `logits` float32 (n, n_classes) are theirs on `val`, where they are known.
+    `logits` float32 (n, n_classes) are theirs on `val`, where they are known. Of several processes those without `events` help to
+    compute, and write nothing.
     """
     clips, split = (val, "validation") if len(val) else (train, "train")
     if logits is None:  # no validation clips, or the best epoch was before this process
+        wait("weights")
         logits = Classifier(bundle).logits_of(clips)
+    if events is None:
+        return
     scores = score(logits, clips.label, bundle.config.loss)
     summary = {
         "ended": ended,
