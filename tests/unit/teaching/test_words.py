@@ -1,0 +1,45 @@
+"""A folder for each word: a classifier of clips, or a line that says what is missing; and a bank of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+from tone_words import FALLING, RISING, SR, say, write_takes
+
+pytest.importorskip("onnx")
+
+from kwstrain.cli import main
+from kwstrain.inference.bundle import Bundle
+
+
+def test_words_are_told_apart(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, word in (("rise", RISING), ("fall", FALLING)):
+        write_takes(tmp_path / "words" / name, word, 6)
+        for take in range(50, 54):
+            soundfile.write(tmp_path / f"{name}{take}.wav", say(word, take, before_s=0.3, after_s=0.25), SR)
+    call = ["teach", str(tmp_path / "words"), "--out", str(tmp_path / "run"), "--embedding", str(small_file), "--negatives", str(negatives)]
+    assert main([*call, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["words"], said["used"], said["left_out"]) == (["fall", "rise"], 12, [])
+    assert Bundle.load(tmp_path / "run").labels == ("fall", "rise", "unknown")
+    clips = sorted(tmp_path.glob("*.wav"))
+    assert main(["predict", str(tmp_path / "run"), *map(str, clips), "--json"]) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert sum(Path(one["path"]).name.startswith(one["label"]) for one in given) >= 7
+
+    write_takes(tmp_path / "words" / "once", RISING, 1)
+    assert main([*call, "--overwrite"]) == 1
+    assert "once: 1 usable recordings are too few, 3 are the least" in capsys.readouterr().err
+    assert Bundle.load(tmp_path / "run").labels == ("fall", "rise", "unknown"), "what was there is still there"
+
+
+def test_a_bank_of_ones_own(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["bank", str(negatives), "--out", str(tmp_path / "bank.npz"), "--embedding", str(small_file), "--source", "tones: CC0"]
+    assert main([*call, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["recordings"] == 2
+    assert said["bytes"] == (tmp_path / "bank.npz").stat().st_size
+    assert main(call) == 1, "it exists"
