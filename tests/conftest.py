@@ -6,6 +6,7 @@ import importlib.util
 import os
 import random
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from tones import WORDS, tone_clip
 HERE = Path(__file__).resolve().parent
 SLOW_FOLDERS = ("system", "unit/models", "unit/training", "unit/inference", "unit/evaluation")  # the last four compile with JAX
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's job in the background, and so every process that tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")  # no test changes the devices of the next; those about devices start processes
 
 # A property is tried on the same examples each time, however long they take: a test that fails, fails again.

@@ -44,12 +44,37 @@ def find_negatives(folders: Sequence[Path], part: tuple[int, int]) -> dict[str, 
 def read_negatives(
     folders: Sequence[Path], sr: int, *, part: tuple[int, int] = (1, 1), section_s: float = 60.0
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Recordings without the words, source by source: (source, float32 samples at `sr`), `section_s` at a time.
+    """Recordings in which none of the words is said, source by source.
+
+    Parameters
+    ----------
+    folders : sequence of path
+        The folder that a recording lies in is its source.
+    sr : int
+        Rate of the samples in Hz.
+    part : pair of int
+        (k, n): every n-th recording of each source, from the k-th on.
+    section_s : float
+        Seconds that are given at a time; a last section under 5 s is dropped.
+
+    Yields
+    ------
+    tuple of str and ndarray
+        The source, and float32 samples in [-1, 1], shape (n,), of its joined recordings.
 
     Raises
     ------
-    CorpusError, ConfigError
-        As :func:`find_negatives`.
+    CorpusError
+        If a folder is missing or holds no recordings.
+    ConfigError
+        If `part` is out of bounds, or nothing is left.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> source, y = next(read_negatives([Path("recordings/no")], 8000, section_s=0.5))
+    >>> source, y.shape
+    ('no', (4000,))
     """
     for source, paths in find_negatives(folders, part).items():
         for _, section in sections(paths, sr, section_s, np.inf):
