@@ -68,7 +68,8 @@ def shortcuts(measured: Sequence[Measurement]) -> list[Shortcut]:
         numbers = np.array([value(m) for m in words])
         if (best := _told_apart(labels, index, numbers)) is not None:
             typical = [f"median {shown(float(np.median(numbers[side])))}" for side in (best.inside, ~best.inside)]
-            found.append(_shortcut(name, best, typical))
+            if typical[0] != typical[1]:  # else a difference that nobody would hear
+                found.append(_shortcut(name, best, typical))
     for name, text in _KINDS:
         texts = np.array([text(m) for m in words])
         kinds = [_told_apart(labels, index, texts == kind) for kind in np.unique(texts)]

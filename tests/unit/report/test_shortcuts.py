@@ -57,6 +57,12 @@ def test_each_property_is_found_and_stated(name: str, values: dict[str, Any], sa
     assert found.n + found.n_others == 80
 
 
+def test_a_difference_that_nobody_hears_is_not_named() -> None:
+    one = changed(measurements(labels=("no", "yes")), ("no", "yes"), level_db=-16.01)
+    assert shortcuts(changed(one, ("yes",), level_db=-16.02)) == []
+    assert [found.name for found in shortcuts(changed(one, ("yes",), level_db=-18.02))] == ["level"]
+
+
 def test_nearly_always_counts_and_often_does_not() -> None:
     clean = measurements(100, ("no", "yes"))
     for share, wanted in ((5, 1), (30, 0)):
