@@ -46,11 +46,11 @@ class Negatives:
         with tempfile.TemporaryFile() as file:
             n = 0
             for source, section in read_negatives([Path(folder) for folder in folders], sr, part=part, section_s=_SECTION_S):
-                samples = np.round(section * 32767).clip(-32768, 32767).astype(np.int16)
-                file.write(samples.tobytes())
-                digest.update(samples.tobytes())
+                samples = np.round(section * 32768).clip(-32768, 32767).astype(np.int16).tobytes()
+                file.write(samples)
+                digest.update(samples)
                 first, _ = spans.get(source, (n, n))
-                n += len(samples)
+                n += len(section)
                 spans[source] = first, n
             if not n:
                 raise ConfigError("the negatives are shorter than 5 s: give longer recordings, or more")
@@ -62,6 +62,6 @@ class Negatives:
     def piece(self, rng: np.random.Generator, n: int) -> NDArray[np.float32]:
         """`n` samples, float32, of a source and from a place that `rng` draws; a source that is shorter is repeated."""
         first, last = self._spans[int(rng.integers(len(self._spans)))]
-        start = first + int(rng.integers(max(1, last - first - n)))
+        start = first + int(rng.integers(max(1, last - first - n + 1)))
         samples = self._samples[start : min(start + n, last)]
         return np.resize(samples, n) * np.float32(1 / 32768)

@@ -119,6 +119,8 @@ def _heard(folders: Sequence[str | Path], part: tuple[int, int], config: TrainCo
     if not folders:
         if wanted:
             raise ConfigError(f"negatives={wanted!r} is the digest of recordings: give these as --negatives, and their --part")
+        if part != (1, 1):
+            raise ConfigError(f"part {part[0]}/{part[1]} is one of the negatives: give these as --negatives")
         return None
     if not config.stream:
         raise ConfigError("negatives are heard by a network that is trained to listen: add --stream")

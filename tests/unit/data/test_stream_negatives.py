@@ -97,6 +97,8 @@ def test_examples_without_a_word_are_half_negatives_and_the_run_names_them(folde
         fit(path, replace(config, negatives=named), other)
     with pytest.raises(ConfigError, match="are other recordings, or another part"):
         fit(path, replace(config, negatives=named), other, negatives=[folder], part=(1, 2))
+    with pytest.raises(ConfigError, match="part 1/2 is one of the negatives"):
+        fit(path, config, other, part=(1, 2))
     with pytest.raises(ConfigError, match="add --stream"):
         fit(path, replace(config, stream=False), other, negatives=[folder])
     with pytest.raises(ConfigError, match="has no class for that"):
