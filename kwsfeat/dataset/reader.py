@@ -1,6 +1,6 @@
 """The dataset file: HDF5 whose large arrays are contiguous, so that every reader can map them into memory.
 
-``docs/file-format.md`` describes it field by field. :class:`Reader` maps a finished file, or a folder of such files.
+``docs/reference/file-format.md`` describes it field by field. :class:`Reader` maps a finished file, or a folder of such files.
 """
 
 from __future__ import annotations

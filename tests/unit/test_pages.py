@@ -13,8 +13,8 @@ import kwsfeat.cli
 import kwstrain.cli
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("docs", "docs/cluster", "docs/export", "docs/own-word", "docs/reference", "examples", "benchmarks")
-PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md"))])
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS, *(page for folder in ("examples", "benchmarks") for page in (ROOT / folder).glob("*.md"))])
 COMMANDS: dict[str, click.Group] = {"kwsfeat": kwsfeat.cli.cli, "kwstrain": kwstrain.cli.cli}
 
 
@@ -44,10 +44,28 @@ def test_lines_are_read_without_scrolling(page: Path) -> None:
     assert not [f"line {n} has {len(line)}" for n, line in lines if len(line) > 120 and not line.startswith("|")]
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page: lower case, no punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ +(.+?) *$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def leads_somewhere(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = page.parent / path if path else page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link and not link.startswith("#")]
-    assert [link for link in links if not (page.parent / link.partition("#")[0]).exists()] == []
+    """To a file that exists, and to a heading of it."""
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(page, link)] == []
+
+
+def test_the_list_of_the_pages_has_all() -> None:
+    listed = re.findall(r"\]\(([^)\s]+)\)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8"))
+    assert sorted(["README.md", *listed]) == sorted(str(page.relative_to(ROOT / "docs")) for page in DOCS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -42,8 +42,8 @@ class Shard:
 class Index:
     """What a folder of files says of itself.
 
-    `attrs` and `features` are those of a file's root and feature sets (``docs/file-format.md``), over all rows, and ``splits``, the
-    number of rows of each; `dtype` is that of the features.
+    `attrs` and `features` are those of a file's root and feature sets (``docs/reference/file-format.md``), over all rows, and ``splits``,
+    the number of rows of each; `dtype` is that of the features.
     """
 
     attrs: Mapping[str, Any]

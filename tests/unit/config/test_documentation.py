@@ -1,6 +1,6 @@
 """What the fields say of themselves is what the pages, the TOML files and the docstrings say.
 
-``python tests/unit/config/test_documentation.py`` writes the tables of docs/configuration.md anew.
+``python tests/unit/config/test_documentation.py`` writes the tables of docs/reference/configuration.md anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kwsfeat.config.documentation import tables
 from kwsfeat.config.toml import named_config, read_toml, write_toml
 from kwstrain.config import TrainConfig
 
-PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 CONFIGS: dict[str, type[Config]] = {"ClipConfig": ClipConfig, "FeatureConfig": FeatureConfig, "TrainConfig": TrainConfig}
 
 

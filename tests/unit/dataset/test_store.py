@@ -126,7 +126,7 @@ def test_h5py_alone_reads_the_file(path: Path) -> None:
 
 
 def test_the_example_of_the_documentation(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "file-format.md").read_text(encoding="utf-8")
     monkeypatch.chdir(path.parent)
     (path.parent / "out.h5").write_bytes(path.read_bytes())
     alone, with_kwsfeat = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -313,7 +313,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 
 
 def test_everything_in_a_file_is_documented(path: Path) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "file-format.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "file-format.md").read_text(encoding="utf-8")
     with h5py.File(path) as file:
         names = [
             *(f"`/{name}" for name in file),

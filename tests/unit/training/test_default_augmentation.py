@@ -15,7 +15,7 @@ from kwstrain.config import TrainConfig, defaults
 from kwstrain.data.augmentation import policy_for
 from kwstrain.models import names, spec
 
-TAUGHT = ("speech-embedding",)  # taught words by closed formulae, see docs/own-word
+TAUGHT = ("speech-embedding",)  # taught words by closed formulae, see docs/own-word.md
 FIVE_SYSTEMS = ("cnn", "cnn-mnist", "cnn-deep", "vgg-160", "lstm", "lstm-raw", "vgg16", "resnet50", "inception-v3")
 
 
