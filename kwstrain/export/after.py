@@ -1,4 +1,4 @@
-"""The steps of a front end that need all frames: PCEN, deltas, normalisation. Sums over time are matrix products."""
+"""The steps of a front end after the spectrum: PCEN and deltas of a whole clip, normalisation. Sums over time are matrix products."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def after(x: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Array:
     if c.output != "waveform":
         x = _pcen(x, c, tables) if c.log == "pcen" else x
         x = _with_deltas(x, c, tables) if c.deltas else x
+    return normalised(x, c)
+
+
+def normalised(x: jax.Array, c: FeatureConfig) -> jax.Array:
+    """Features, float32 ``(batch, n_frames, n_features)``, in the scale that the configuration asks for."""
     if c.normalize == "row-l1":
         total = jnp.abs(x).sum(axis=1, keepdims=True)
         x = x / jnp.where(total > 0, total, 1)
@@ -35,11 +40,15 @@ def _pcen(x: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Array:
     age = t[:, None] - t
     weights = np.where(age >= 0, s * (1 - s) ** np.maximum(age, 0), 0.0)
     smooth = _over_time(weights, x) + jnp.asarray((1 - s) ** (t[:, None] + 1.0), jnp.float32)
+    return compressed(x, smooth, c)
+
+
+def compressed(x: jax.Array, smooth: jax.Array, c: FeatureConfig) -> jax.Array:
+    """PCEN of bands, given what its smoother made of them."""
     x = x * jnp.exp(-c.pcen_gain * jnp.log(c.pcen_eps + smooth))
     if c.pcen_bias == 0:
         return _power(x, c.pcen_power)
-    raised = _power(x + c.pcen_bias, c.pcen_power) - float(c.pcen_bias**c.pcen_power)
-    return raised
+    return _power(x + c.pcen_bias, c.pcen_power) - float(c.pcen_bias**c.pcen_power)
 
 
 def _power(x: jax.Array, power: float) -> jax.Array:

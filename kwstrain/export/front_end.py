@@ -45,7 +45,7 @@ def check(config: FeatureConfig) -> None:
             f"{field}={getattr(c, field)!r} cannot be exported with {c.n_frames:,} frames, at most {MOST_FRAMES:,}: raise hop_length"
         )
     if c.lowpass_hz is not None:
-        _response(c)
+        lowpass_response(c)
 
 
 def front_end(config: FeatureConfig) -> Callable[[jax.Array, jax.Array], jax.Array]:
@@ -84,8 +84,8 @@ def front_end(config: FeatureConfig) -> Callable[[jax.Array, jax.Array], jax.Arr
 def _conditioned(y: jax.Array, length: jax.Array, c: FeatureConfig) -> jax.Array:
     """Low-pass, peak, pre-emphasis over the clip; the scale is in the basis."""
     if c.lowpass_hz is not None:
-        response = _response(c)
-        y = _convolved(jnp.pad(y, ((0, 0), (len(response) - 1, 0))), jnp.asarray(response[None, ::-1], jnp.float32), 1)[..., 0]
+        response = lowpass_response(c)
+        y = convolved(jnp.pad(y, ((0, 0), (len(response) - 1, 0))), jnp.asarray(response[None, ::-1], jnp.float32), 1)[..., 0]
         position = np.arange(c.n_samples, dtype=np.int32)
         y = jnp.where(position < real_samples(c, length)[1][:, None], y, 0)  # padding stays silent after the filter
     if c.peak_normalize:
@@ -130,7 +130,7 @@ def spectral(y: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax.Arra
     energy = _frame_energy(y, c, tables)
     kernels, begin = basis(c, tables, first, n_bins)
     end = begin + kernels.shape[1] - c.frame_length
-    parts = _convolved(y[:, begin : y.shape[1] + end], kernels, c.hop_length)
+    parts = convolved(y[:, begin : y.shape[1] + end], kernels, c.hop_length)
     re, im = parts[..., :n_bins], parts[..., n_bins:]
     x = re * re + im * im
     if c.spectrum_norm == "density":  # one-sided: the first and, for an even n_fft, the last bin count half
@@ -165,7 +165,7 @@ def _frame_energy(y: jax.Array, c: FeatureConfig, tables: FrontEndTables) -> jax
         if c.preemph and c.preemph_mode == "frame":
             matrix = matrix - c.preemph * np.concatenate([matrix[:1], matrix[:-1]])
         matrix *= (tables.window[: c.frame_length] * math.sqrt(tables.energy_gain))[:, None]
-    frames = _convolved(y, jnp.asarray(matrix, jnp.float32), c.hop_length)
+    frames = convolved(y, jnp.asarray(matrix, jnp.float32), c.hop_length)
     return jnp.log(jnp.maximum((frames * frames).sum(axis=-1, keepdims=True), tables.energy_floor))
 
 
@@ -198,13 +198,13 @@ def _bins(c: FeatureConfig, tables: FrontEndTables) -> tuple[int, int]:
     return int(used[0]), int(used[-1] - used[0]) + 1
 
 
-def _convolved(y: jax.Array, kernels: jax.Array, step: int) -> jax.Array:
+def convolved(y: jax.Array, kernels: jax.Array, step: int) -> jax.Array:
     """Correlation of ``(batch, n_samples)`` with kernels ``(n, width)`` at every `step`-th sample: ``(batch, n_parts, n)``."""
     weights = kernels.T[:, None]
     return jax.lax.conv_general_dilated(y[..., None], weights, (step,), "VALID", dimension_numbers=("NWC", "WIO", "NWC"))
 
 
-def _response(c: FeatureConfig) -> Floats:
+def lowpass_response(c: FeatureConfig) -> Floats:
     """The impulse response of the low-pass filter, cut where the rest is below the resolution of float32."""
     from scipy.signal import sosfilt
 

@@ -7,18 +7,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError, StoreError, StreamResampler, front_end_tables
+from kwsfeat import ConfigError, StoreError, StreamResampler
 from kwstrain.inference.engines.windowed import Windowed, of_file
 from kwstrain.inference.exported import STATE, ExportedClassifier, ExportedFile
 
-_NUMBERS = {"warm_up_rows": int, "stride": int, "first_frame": int, "warm_up_s": float}  # what a file of a stream says besides
+# What a file of a stream says besides.
+_NUMBERS = {"warm_up_rows": int, "stride": int, "first_frame": int, "row_s": float, "first_row_s": float, "warm_up_s": float}
 
 
 class ExportedStream:
     """Samples through the graph of a stream, a step at a time, with its states carried: the rows of the run's own stream.
 
-    Where features are centred on their frames and sharpened over the clip (``preemph_mode`` clip), the frames that reach over the
-    end of a recording have seen the step to the silence behind it, which those of the run have not.
+    The end of a recording is silence to it: frames that reach over the end, and deltas of those before, differ from those of the run
+    where these mirror it (`framing` reflect and symmetric), sharpen over the clip (``preemph_mode`` clip), or repeat the last frame.
 
     Parameters
     ----------
@@ -43,7 +44,6 @@ class ExportedStream:
         config = file.description.features
         self._config, self._session, self._numbers = config, file.session, numbers
         self._resampler = StreamResampler(sr, config.sr) if sr != config.sr else None
-        self._ready_s = (config.frame_length - front_end_tables(config).pad_left) / config.sr  # when the first frame is complete
         self._lag_s = self._resampler.lag_s if self._resampler else 0.0
         self._waveform, *self._states = file.session.get_inputs()
         self._n_classes = len(file.description.labels)
@@ -54,7 +54,7 @@ class ExportedStream:
     @property
     def hop_s(self) -> float:
         """From row to row."""
-        return float(self._numbers["stride"] * self._config.hop_length / self._config.sr)
+        return float(self._numbers["row_s"])
 
     @property
     def warm_up_s(self) -> float:
@@ -103,8 +103,7 @@ class ExportedStream:
         self._waiting = known[len(known) // size * size :].copy()
         self._heard += len(y)
         skipped = min(max(0, -first), self._done - first)
-        frame = self._numbers["first_frame"] + self._numbers["stride"] * np.arange(first + skipped, self._done)
-        times = self._ready_s + self._lag_s + frame * self._config.hop_length / self._config.sr
+        times = self._numbers["first_row_s"] + self._lag_s + self.hop_s * np.arange(first + skipped, self._done)
         return np.concatenate(given)[skipped:], np.asarray(times, np.float64)
 
     def state(self) -> dict[str, Any]:

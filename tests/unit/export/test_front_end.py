@@ -9,6 +9,7 @@ import jax
 import naive
 import numpy as np
 import pytest
+from feature_scale import close
 from hypothesis import given, settings
 from strategies import configs, noise_clip
 
@@ -17,8 +18,6 @@ from kwstrain.data.clips import frame_range
 from kwstrain.export.front_end import front_end, real_frames
 from kwstrain.export.graph.value import BATCH
 from kwstrain.export.graph.write import Input, write
-
-IN_LN = {"ln": 1.0, "log10": np.log(10), "db": np.log(10) / 10}  # a unit of the logarithm in nepers of power
 
 
 def waveforms(config: FeatureConfig, n: int = 2) -> np.ndarray:
@@ -29,15 +28,6 @@ def graph(config: FeatureConfig) -> object:
     length = Input("length", (BATCH,), np.int32, np.array([config.n_samples], np.int32))
     pytest.importorskip("onnx", reason="the extra export is not installed")
     return write(front_end(config), [Input("waveform", (BATCH, config.n_samples)), length], ["features"], {})
-
-
-def close(x: np.ndarray, wanted: np.ndarray, config: FeatureConfig) -> None:
-    """Within 1e-4 of what the logarithm gives; of other outputs within 1e-4 of their size. A row whose L1 norm is divided by is small."""
-    if config.normalize in ("row-l1", "mean-variance") or config.log not in IN_LN:
-        np.testing.assert_allclose(x, wanted, rtol=2e-4, atol=1e-4 * np.abs(wanted).max() + 1e-6)
-    else:
-        scale = 1.0 if config.output != "mfcc" else np.sqrt(config.n_mels) * (1 + config.lifter / 2) * 2
-        np.testing.assert_allclose(x, wanted, rtol=2e-5, atol=1e-4 * scale / IN_LN[config.log] / config.post_divide)
 
 
 @settings(max_examples=12)

@@ -22,6 +22,7 @@ onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
 
 CONFIGS = {
     "mixednet": (FeatureConfig(n_samples=32000, framing="none", win_length=480), {"filters": 8}),
+    "ds-cnn-s on deltas": (FeatureConfig(n_samples=8000, n_mels=10, hop_length=320, deltas=2), {"causal": True, "filters": 8}),
     "ds-cnn-s": (FeatureConfig(n_samples=8000, output="mfcc", n_mfcc=10, hop_length=320, log="db"), {"causal": True, "filters": 8}),
 }
 SOUND = (np.random.default_rng(3).standard_normal(61234) * 0.2 * np.sin(np.arange(61234) / 6000) ** 2).astype(np.float32)
@@ -31,9 +32,9 @@ SOUND = (np.random.default_rng(3).standard_normal(61234) * 0.2 * np.sin(np.arang
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Networks that stream, and their files."""
     folder = tmp_path_factory.mktemp("runs")
-    for arch, (config, options) in CONFIGS.items():
-        write_run(folder / arch, arch, config, **options)
-        export(folder / arch, "onnx-stream", folder / f"{arch}.onnx")
+    for name, (config, options) in CONFIGS.items():
+        write_run(folder / name, name.split()[0], config, **options)
+        export(folder / name, "onnx-stream", folder / f"{name}.onnx")
     return folder
 
 
@@ -52,7 +53,8 @@ def test_a_file_of_a_stream_gives_the_rows_of_the_run(arch: str, sr: int, runs: 
         rows.append((np.concatenate([*parts, one.finish()]), np.concatenate([*times, one.frame_times])))
     (wanted, wanted_times), (given, given_times) = rows
     assert given.shape == wanted.shape
-    np.testing.assert_allclose(given, wanted, atol=1e-4)
+    n = len(wanted) - (4 if "deltas" in arch else 0)  # the slopes of the last frames have seen the silence behind them
+    np.testing.assert_allclose(given[:n], wanted[:n], atol=1e-4)
     np.testing.assert_allclose(given_times, wanted_times, atol=1e-9)
 
 
