@@ -30,7 +30,7 @@ from kwstrain.inference.bundle import Bundle
 
 pytest.importorskip("tflite", reason="the extra export is not installed")
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "export" / "microcontrollers.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "microcontrollers.md"
 
 
 def told(path: Path) -> dict[str, Any]:

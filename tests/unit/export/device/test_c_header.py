@@ -25,7 +25,7 @@ from kwstrain.streaming.find import streaming_program
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "export" / "microcontrollers.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "microcontrollers.md"
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover")
 N_SAID = 18 * CONFIG.sr  # samples of the signal in which the word is said three times
 # Prints every frame of features, every score, and whether the word was heard.
