@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 8  # the version of opset 17, which runtimes since 2022 read
+DENSE = 1 << 12  # values; a larger matrix that is mostly zeros, as that of a mel scale, is stored without them
+_BYTES_SPARSE = 12  # of a value with its place
 
 
 @dataclass(frozen=True)
@@ -80,19 +82,19 @@ def _given(graph: Builder, one: Input) -> Value:
 def _model(graph: Builder, inputs: Sequence[Input], outputs: Sequence[Value], properties: Mapping[str, str]) -> onnx.ModelProto:
     from onnx import checker, helper, numpy_helper
 
-    constants: dict[str, Any] = {}
+    constants = Constants()
     nodes = _needed(graph.nodes, {one.name for one in outputs})
     used = _used(nodes)
     kept = [one for one in inputs if one.name in used or one.default is None]
     written = [_node(node, constants) for node in nodes]
-    constants.update({one.name: numpy_helper.from_array(one.default, one.name) for one in kept if one.default is not None})
+    constants.stored.update({one.name: numpy_helper.from_array(one.default, one.name) for one in kept if one.default is not None})
     model = helper.make_model(
         helper.make_graph(
-            written,
+            [*constants.nodes, *written],
             "kwstrain",
             [_information(one.name, one.shape, np.dtype(one.dtype), free=one.default is not None) for one in kept],
             [_information(one.name, one.stored, one.dtype) for one in outputs],
-            list(constants.values()),
+            list(constants.stored.values()),
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
@@ -122,14 +124,58 @@ def _used(nodes: list[Node]) -> set[str]:
     return names
 
 
-def _node(node: Node, constants: dict[str, Any]) -> Any:
+class Constants:
+    """The constants of a model: `stored` by their digest, and `nodes` that make large ones out of the values that are not zero."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Any] = {}
+        self.nodes: list[Any] = []
+        self._names: dict[str, str] = {}
+
+    def name_of(self, value: Array, of: str) -> str:
+        """The name of a tensor that holds `value`, for the node `of`; equal ones are stored once."""
+        value = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
+        key = digest(value)
+        if key not in self._names:
+            self._names[key] = name = f"{of}_weights_{len(self._names)}"
+            if value.dtype == np.float32 and value.size > DENSE and _BYTES_SPARSE * np.count_nonzero(value) < 4 * value.size:
+                self._scatter(value, name)
+            else:
+                self._store(value, name)
+        return self._names[key]
+
+    def _store(self, value: Array, name: str) -> str:
+        from onnx import numpy_helper
+
+        self.stored[name] = numpy_helper.from_array(value, name)
+        return name
+
+    def _scatter(self, value: Array, name: str) -> None:
+        from onnx import helper
+
+        (places,) = np.nonzero(value.ravel())
+        parts = {
+            "size": np.array([value.size], np.int64),
+            "places": places,
+            "values": value.ravel()[places],
+            "shape": np.array(value.shape),
+        }
+        size, where, values, shape = (self._store(part, f"{name}_{of}") for of, part in parts.items())
+        self.nodes += [
+            helper.make_node("ConstantOfShape", [size], [f"{name}_zeros"], name=f"{name}_zeros"),
+            helper.make_node("ScatterElements", [f"{name}_zeros", where, values], [f"{name}_flat"], name=f"{name}_flat", axis=0),
+            helper.make_node("Reshape", [f"{name}_flat", shape], [name], name=name),
+        ]
+
+
+def _node(node: Node, constants: Constants) -> Any:
     from onnx import helper, numpy_helper
 
     if node.op == "Constant":
         (value,) = node.inputs
         assert not isinstance(value, str)
         return helper.make_node("Constant", [], node.outputs, name=node.name, value=numpy_helper.from_array(value))
-    inputs = [one if isinstance(one, str) else _constant(one, node.name, constants) for one in node.inputs]
+    inputs = [one if isinstance(one, str) else constants.name_of(one, node.name) for one in node.inputs]
     attributes = dict(node.attributes)
     if "body" in attributes:
         inner, given, outputs = attributes["body"]
@@ -142,17 +188,6 @@ def _node(node: Node, constants: dict[str, Any]) -> Any:
     if node.op == "Cast":
         attributes["to"] = helper.np_dtype_to_tensor_dtype(attributes["to"])
     return helper.make_node(node.op, inputs, node.outputs, name=node.name, **attributes)
-
-
-def _constant(value: Array, of: str, constants: dict[str, Any]) -> str:
-    """The name of an initialiser; equal ones are stored once."""
-    from onnx import numpy_helper
-
-    value = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
-    key = digest(value)
-    if key not in constants:
-        constants[key] = numpy_helper.from_array(value, f"{of}_weights_{len(constants)}")
-    return str(constants[key].name)
 
 
 def _information(name: str, shape: Shape, dtype: np.dtype[Any], *, free: bool = False) -> Any:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import ConfigError
 from kwstrain.export.calibration import calibration_clips, judged_clips
+from kwstrain.export.graph.compact import compact
 from kwstrain.export.target import Job, Target
 from kwstrain.export.targets.onnx import clip_model, inputs_of
 from kwstrain.inference.exported import ExportedClassifier, needed
@@ -40,7 +41,7 @@ def _write(job: Job) -> dict[str, Any]:
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(model.SerializeToString())
         _quantise(before, after, left_out, _fed(model, y, length))
-        quantised = _with_properties(after, model)
+        quantised = _finished(after, model)
         after.write_bytes(quantised)
         scores = _scores(job, before, after)
     write_atomic(job.out, quantised)
@@ -90,11 +91,12 @@ def _without_advice() -> Iterator[None]:
         needed("onnxruntime").set_default_logger_severity(2)
 
 
-def _with_properties(path: Path, model: onnx.ModelProto) -> bytes:
-    """The quantised model with the metadata of `model`."""
+def _finished(path: Path, model: onnx.ModelProto) -> bytes:
+    """The quantised model, small, with the metadata of `model`."""
     import onnx
 
     quantised = onnx.load(str(path))
+    compact(quantised)
     del quantised.metadata_props[:]
     quantised.metadata_props.extend(model.metadata_props)
     quantised.ir_version = model.ir_version

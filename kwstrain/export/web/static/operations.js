@@ -229,6 +229,18 @@ const OPERATIONS = {
     const strides = stridesOf(a.shape), shape = perm.map(axis => a.shape[axis]);
     return moved(a, shape, places(shape, perm.map(axis => strides[axis])));
   },
+  ConstantOfShape: ([shape], {value}) => {
+    const out = tensorOf([...shape.data], !value || isFloat(value));
+    out.data.fill(value ? value.data[0] : 0);
+    return {outputs: [out]};
+  },
+  ScatterElements: ([a, indices, updates]) => {  // of one axis
+    const out = tensorOf(a.shape, isFloat(a));
+    return {outputs: [out], run: () => {
+      out.data.set(a.data);
+      indices.data.forEach((at, i) => { out.data[at] = updates.data[i]; });
+    }};
+  },
   Expand: ([a, shape]) => {
     const wide = broadcastShape(a.shape, [...shape.data]);
     return moved(a, wide, broadcastPlaces(a.shape, wide));
