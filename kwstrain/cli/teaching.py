@@ -88,7 +88,7 @@ def taught_text(taught: Taught) -> str:
     judged = "recordings, each left out once" if taught.used else "voices"
     return "\n".join((
         f"{taught.run}: {one_line(taught.word)}, from {len(taught.used)} recordings and {taught.voices} voices",
-        f"head      {taught.head}, on {taught.embedding}",
+        f"embedding {taught.embedding}",
         f"found     {found.said - found.n} of {found.said} {judged}: {100 * (1 - found.rate):.1f} % ({low:.0f} to {high:.0f})",
         f"false     {false.n} in {false.hours:.1f} h of negatives: {false.per_hour:.2f}/h ({false.interval[0]:.2f} to "
         f"{false.interval[1]:.2f}); allowed {taught.per_hour:g}/h",
@@ -116,25 +116,29 @@ def _note_faults(faults: Iterable[Fault], console: Console) -> None:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=_FOLDER, metavar="FOLDER...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="BANK.npz")
+@click.option("--words", type=_FOLDER, metavar="DIR", help="A folder of each of some words, said by many people: how one word varies.")
 @click.option("--source", "sources", multiple=True, metavar="TEXT", help="What is heard, and its licence; repeatable.")
 @embedding_option
 @overwrite_option
 @console_options
-def bank(folders: tuple[Path, ...], out: Path, sources: tuple[str, ...], embedding: str, overwrite: bool, console: Console) -> None:
+def bank(
+    folders: tuple[Path, ...], out: Path, words: Path | None, sources: tuple[str, ...], embedding: str, overwrite: bool, console: Console
+) -> None:
     """Describe sound without words for kwstrain teach: vectors of an embedding, rounded, and how they vary.
 
     \b
-    kwstrain bank speech/ music/ --out google.npz --source "speech: CC BY 4.0, somebody"
+    kwstrain bank speech/ music/ --out google.npz --source "speech: CC BY 4.0, somebody" --words speech_commands/
     """
     from kwstrain.teaching.bank import Bank, fingerprint, hear
     from kwstrain.teaching.embeddings.embedding import embedding as embedding_of
+    from kwstrain.teaching.words import windows_of_words
 
     check_new(out, overwrite=overwrite)
     e = embedding_of(embedding)
     streams, failed = hear(e, [path for folder in folders for path in list_recordings(folder)])
     for path, reason in failed:
         console.note(f"unreadable: {one_line(str(path))}: {one_line(reason)}")
-    made = Bank.of_streams(fingerprint(e), streams, e.hop_s, sources)
+    made = Bank.of_streams(fingerprint(e), streams, e.hop_s, sources, windows_of_words(e, words) if words else [])
     made.save(out)
     size = out.stat().st_size
     console.data(

@@ -10,7 +10,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -44,6 +44,8 @@ class Bank:
     mean : ndarray, float64, shape (dim,)
     lags : ndarray, float64, shape (WINDOW, dim, dim)
         ``lags[k]`` is the mean product of a vector and the one k later, both without the mean.
+    word_lags : ndarray, float64, shape (WINDOW, dim, dim), optional
+        The same of words that several people say, without the mean of each word: :func:`lags_of_words`.
     sources : tuple of str
         What was heard, with licences.
     """
@@ -53,6 +55,7 @@ class Bank:
     hop_s: float
     mean: NDArray[np.float64]
     lags: NDArray[np.float64]
+    word_lags: NDArray[np.float64] | None = None
     sources: tuple[str, ...] = field(default=())
 
     @property
@@ -61,8 +64,10 @@ class Bank:
         return sum(map(len, self.streams)) * self.hop_s / 3600
 
     @classmethod
-    def of_streams(cls, of: str, streams: Sequence[Vectors], hop_s: float, sources: Sequence[str] = ()) -> Bank:
-        """The bank of some streams.
+    def of_streams(
+        cls, of: str, streams: Sequence[Vectors], hop_s: float, sources: Sequence[str] = (), words: Sequence[Vectors] = ()
+    ) -> Bank:
+        """The bank of some streams, and of `words`, windows (n, WINDOW, dim) of each.
 
         Raises
         ------
@@ -79,18 +84,22 @@ class Bank:
             x = one.astype(np.float64) - mean
             for k in range(min(WINDOW, len(x))):
                 lags[k] += x[: len(x) - k].T @ x[k:]
-        return cls(of, tuple(streams), hop_s, mean, lags / n, tuple(sources))
+        return cls(of, tuple(streams), hop_s, mean, lags / n, lags_of_words(words) if words else None, tuple(sources))
 
     def and_also(self, streams: Sequence[Vectors]) -> Bank:
         """With further streams, whose variation is not counted."""
-        return Bank(self.of, (*self.streams, *streams), self.hop_s, self.mean, self.lags, self.sources)
+        return replace(self, streams=(*self.streams, *streams))
 
     def covariance(self, window: int) -> NDArray[np.float64]:
         """Of windows of the streams, float64 (window * dim, window * dim)."""
-        if window > WINDOW:
-            raise ConfigError(f"window={window} must be <= {WINDOW}, for which the bank knows how vectors vary")
-        rows = [[self.lags[j - i] if j >= i else self.lags[i - j].T for j in range(window)] for i in range(window)]
-        return np.block(rows)
+        return _of_windows(self.lags, window)
+
+    def covariance_of_words(self, window: int) -> NDArray[np.float64] | None:
+        """Of windows of one word by several people, float64 (window * dim, window * dim); None where the bank has no words."""
+        if self.word_lags is None:
+            return None
+        variance, directions = np.linalg.eigh(_of_windows(self.word_lags, window))
+        return np.asarray((directions * np.maximum(variance, 0)) @ directions.T)
 
     @cached_property
     def _directions(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -108,6 +117,8 @@ class Bank:
             "lags": self.lags.astype(np.float16), "directions": directions.astype(np.float16), "step": step.astype(np.float32),
             "about": np.frombuffer(json.dumps(said).encode(), np.uint8),
         }  # fmt: skip
+        if self.word_lags is not None:
+            arrays["word_lags"] = self.word_lags.astype(np.float16)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
@@ -130,11 +141,33 @@ class Bank:
             vectors = given["codes"].T.astype(np.float32) * given["step"] @ given["directions"].astype(np.float32).T + given["mean"]
             streams = np.split(vectors, np.cumsum(said["lengths"])[:-1])
             lags = given["lags"].astype(np.float64)
-            return cls(said["of"], tuple(streams), said["hop_s"], given["mean"].astype(np.float64), lags, tuple(said["sources"]))
+            of_words = given["word_lags"].astype(np.float64) if "word_lags" in given else None
+            return cls(said["of"], tuple(streams), said["hop_s"], given["mean"].astype(np.float64), lags, of_words, tuple(said["sources"]))
         except FileNotFoundError:
             raise StoreError(f"{path}: no such bank: kwstrain bank makes one") from None
         except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise StoreError(f"{path} is no bank, or damaged ({error}): kwstrain bank makes another") from None
+
+
+def lags_of_words(words: Sequence[Vectors]) -> NDArray[np.float64]:
+    """How a vector of a word and the one k later differ together from the word's mean, float64 (WINDOW, dim, dim).
+
+    `words` are windows (n, WINDOW, dim), of one word each, by as many people as possible.
+    """
+    dim = words[0].shape[2]
+    lags = np.zeros((WINDOW, dim, dim))
+    for one in words:
+        x = one - one.mean(axis=0, dtype=np.float64)
+        for k in range(WINDOW):
+            lags[k] += np.einsum("nwd,nwe->de", x[:, : WINDOW - k], x[:, k:], optimize=True) / (WINDOW - k)
+    return lags / sum(map(len, words))
+
+
+def _of_windows(lags: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """The covariance (window * dim, window * dim) that follows from that of vectors k apart."""
+    if window > WINDOW:
+        raise ConfigError(f"window={window} must be <= {WINDOW}, for which the bank knows how vectors vary")
+    return np.block([[lags[j - i] if j >= i else lags[i - j].T for j in range(window)] for i in range(window)])
 
 
 def score_stream(vectors: Vectors, kernel: NDArray[np.floating]) -> NDArray[np.float64]:

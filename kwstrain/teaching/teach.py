@@ -38,7 +38,6 @@ class Taught:
     word: str
     embedding: str
     credit: str
-    head: str
     used: tuple[Path, ...]
     voices: int
     faults: tuple[Fault, ...]
@@ -115,7 +114,7 @@ def teach_word(
     made = make_detector(bank, spoken, choices.per_hour)
     remarks += _remarks(made, spoken, takes, e, choices, bank)
     taught = Taught(
-        run=out, word=word, embedding=e.name, credit=e.credit, head=made.head, used=tuple(take.path for take in takes), voices=len(voices),
+        run=out, word=word, embedding=e.name, credit=e.credit, used=tuple(take.path for take in takes), voices=len(voices),
         faults=tuple(faults), found=made.misses, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
         remarks=tuple(remarks),
     )  # fmt: skip
@@ -180,7 +179,7 @@ def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embed
         remarks.append(f"{len(takes)} recordings say little: record 20, by several people and in several rooms")
     if is_one_voice(takes, e.sr):
         remarks.append("all recordings seem to be of one voice: another one may be heard less well")
-    scores = np.einsum("nwd,twd->nt", spoken.halves, made.kernels).max(axis=1)
+    scores = np.einsum("nwd,wd->n", spoken.halves, made.kernel)
     if len(scores) and (share := float((scores >= made.threshold).mean())) > 0.2:
         remarks.append(f"half of the word is often enough ({100 * share:.0f} % of halves are taken for it): a longer word would be safer")
     if choices.per_hour * bank.hours < 3:

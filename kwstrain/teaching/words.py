@@ -7,18 +7,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kwsfeat import CorpusError, list_recordings
+import numpy as np
+
+from kwsfeat import ConfigError, CorpusError, list_recordings
 from kwstrain.detection.rates import Misses
+from kwstrain.teaching.bank import WINDOW
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
-from kwstrain.teaching.embeddings.embedding import Embedding, embedding
+from kwstrain.teaching.embeddings.embedding import Embedding, Vectors, embedding
 from kwstrain.teaching.heads.classifier import make_classifier
 from kwstrain.teaching.run import check_free, write_run
-from kwstrain.teaching.takes.copies import clips_of_copies
+from kwstrain.teaching.takes.copies import clips_of_copies, windows_of_copies
 from kwstrain.teaching.takes.recordings import Fault, read_takes
 
 FEWEST = 3  # recordings of a word
 N_VECTORS = 8  # that are averaged: 1.3 s
 N_COPIES = 4
+FEWEST_OF_WORD, MOST_OF_WORD = 15, 80  # recordings that say how a word varies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,27 @@ def word_folders(folder: Path) -> list[Path]:
     if any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
+
+
+def windows_of_words(e: Embedding, folder: Path, *, seed: int = 0) -> list[Vectors]:
+    """Windows (n, WINDOW, dim) of each word in a folder of folders: of at most MOST_OF_WORD recordings, each in two places.
+
+    Raises
+    ------
+    ConfigError
+        If the embedding hears one vector at a time, or no word has FEWEST_OF_WORD usable recordings.
+    """
+    if not e.has_window:
+        raise ConfigError(f"the embedding {e.name} gives one vector for a word: how words vary is of no use to it; leave --words out")
+    found = []
+    for word in word_folders(folder):
+        paths = list_recordings(word)
+        takes, _ = read_takes([paths[i] for i in sorted(np.random.default_rng(seed).permutation(len(paths))[:MOST_OF_WORD])], e.sr)
+        if len(takes) >= FEWEST_OF_WORD:
+            found.append(windows_of_copies(e, takes, WINDOW, 2, seed=seed).reshape(-1, WINDOW, e.dim))
+    if not found:
+        raise ConfigError(f"{folder}: no folder in it has {FEWEST_OF_WORD} usable recordings of a word, by as many people")
+    return found
 
 
 def teach_words(

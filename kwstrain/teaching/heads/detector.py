@@ -1,4 +1,4 @@
-"""A detector of one word: the last layer, chosen by what it makes of recordings that it was not made from, and its threshold."""
+"""A detector of one word: the last layer, its threshold, and what it makes of recordings that it was not made from."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.teaching.bank import Bank, score_stream
-from kwstrain.teaching.heads.discriminant import SHRINKAGES, Discriminant, word_means
+from kwstrain.teaching.heads.discriminant import Discriminant, word_mean
 from kwstrain.teaching.heads.thresholds import passed, peaks, threshold_at
 
 Floats = NDArray[np.float64]
 Windows = NDArray[np.float32]
 
 SATURATED = 6.0  # logit of the middle recording: 0.998, so that a threshold of 0.5 has room on both sides
-ENOUGH, WITHOUT = 5, 0.7  # recordings that can choose the shrinkage, and what it is without them
 N_HARD = 100  # windows of the negatives that are most like the word
 
 
@@ -34,25 +33,24 @@ class Spoken:
     voices: Windows
     halves: Windows
 
-    def means(self, without: int | None = None) -> list[Floats]:
-        """The means (D,) of the word, perhaps without one of the recordings."""
+    def mean(self, without: int | None = None) -> Floats | None:
+        """The mean (D,) of the word, perhaps without one of the recordings; None where nothing is left."""
         kept = [i for i in range(len(self.copies)) if i != without]
         size = int(np.prod(self.voices.shape[1:]))
-        return word_means(self.copies[kept].reshape(-1, size), self.voices.reshape(-1, size))
+        return word_mean(self.copies[kept].reshape(-1, size), self.voices.reshape(-1, size))
 
 
 @dataclass(frozen=True, eq=False)
 class WordDetector:
     """The last layer of one word.
 
-    `kernels` float64 (n, window, dim) and `threshold`: a window is the word where the largest ``sum(window * kernel)`` reaches the
-    threshold. `margins` are the scores above it of recordings that were left out (of voices, without recordings); `misses` counts
-    those below it, `false_accepts` what it lets through of the negatives.
+    `kernel` float64 (window, dim) and `threshold`: a window is the word where ``sum(window * kernel)`` reaches the threshold.
+    `margins` are the scores above it of recordings that were left out (of voices, without recordings); `misses` counts those below
+    it, `false_accepts` what it lets through of the negatives.
     """
 
-    kernels: Floats
+    kernel: Floats
     threshold: float
-    head: str
     margins: Floats
     false_accepts: FalseAccepts
 
@@ -61,61 +59,49 @@ class WordDetector:
         """Of what was left out."""
         return Misses("left out", int((self.margins < 0).sum()), len(self.margins))
 
-    @property
-    def order(self) -> tuple[int, float]:
-        """Of two detectors the one with the smaller value is better: fewer misses, then larger margins."""
-        return self.misses.n, -float(np.tanh(self.margins / 2).mean())
-
     def layer(self) -> tuple[Floats, Floats]:
-        """Kernels (n, window, dim, 2) and bias (2,) of the classes word and anything else: probability 0.5 at the threshold."""
+        """Kernel (1, window, dim, 2) and bias (2,) of the classes word and anything else: probability 0.5 at the threshold."""
         scale = SATURATED / max(float(np.median(self.margins)), 1.0)
-        kernels = np.stack([scale * self.kernels, np.zeros_like(self.kernels)], axis=-1)
-        return kernels, np.array([-scale * self.threshold, 0.0])
+        kernel = np.stack([scale * self.kernel, np.zeros_like(self.kernel)], axis=-1)
+        return kernel[None], np.array([-scale * self.threshold, 0.0])
 
 
 def make_detector(bank: Bank, spoken: Spoken, per_hour: float) -> WordDetector:
-    """The best of several shrinkages, by each recording after it was left out; of few recordings, the middle one."""
-    window = spoken.voices.shape[1]
-    tried = SHRINKAGES if len(spoken.copies) >= ENOUGH else (WITHOUT,)
-    return min((_detector(Discriminant.of(bank, window, one), bank, spoken, per_hour) for one in tried), key=lambda made: made.order)
-
-
-def largest(vectors: Windows, kernels: Floats) -> Floats:
-    """The largest score of every window of a stream (n, dim), float64 (n - window + 1,)."""
-    return np.asarray(np.max([score_stream(vectors, one) for one in kernels], axis=0))
-
-
-def _detector(discriminant: Discriminant, bank: Bank, spoken: Spoken, per_hour: float) -> WordDetector:
-    first = discriminant.kernels(spoken.means())
+    """The detector of a word, which lets through about `per_hour` other sounds an hour."""
+    discriminant = Discriminant.of(bank, spoken.voices.shape[1])
+    word = spoken.mean()
+    assert word is not None, "teach_word refuses a word without recordings and voices"
+    first = discriminant.kernel(word)
     hard = _hardest([*bank.streams, *spoken.halves], first)
-    kernels = discriminant.kernels(spoken.means(), hard)
-    heights = _heights(discriminant, bank, spoken, first)
+    kernel = discriminant.kernel(word, hard)
+    heights = _heights(discriminant, bank, spoken, word, first)
     threshold = threshold_at(heights, bank.hours, per_hour)
-    judged = [_score(heard, discriminant.kernels(means, hard)) for i, heard in enumerate(spoken.heard) if (means := spoken.means(i))]
+    left_out = [(heard, mean) for i, heard in enumerate(spoken.heard) if (mean := spoken.mean(without=i)) is not None]
+    judged = [_score(heard, discriminant.kernel(mean, hard)) for heard, mean in left_out]
     if not judged:
-        judged = [_score(one[None], kernels) for one in spoken.voices]
+        judged = [_score(one[None], kernel) for one in spoken.voices]
     false_accepts = FalseAccepts("negatives", passed(heights, threshold), bank.hours)
-    return WordDetector(kernels, threshold, discriminant.name, np.array(judged) - threshold, false_accepts)
+    return WordDetector(kernel, threshold, np.array(judged) - threshold, false_accepts)
 
 
-def _heights(discriminant: Discriminant, bank: Bank, spoken: Spoken, first: Floats) -> Floats:
+def _heights(discriminant: Discriminant, bank: Bank, spoken: Spoken, word: Floats, first: Floats) -> Floats:
     """Of the events in each half of the negatives, with the hardest ones chosen from the other half: those that were chosen score lower."""
     parts = [[one[: len(one) // 2] for one in bank.streams], [one[len(one) // 2 :] for one in bank.streams]]
     found = []
     for judged, chosen in (parts, parts[::-1]):
-        kernels = discriminant.kernels(spoken.means(), _hardest([*chosen, *spoken.halves], first))
-        found.append(peaks((largest(one, kernels) for one in judged), bank.hop_s))
+        kernel = discriminant.kernel(word, _hardest([*chosen, *spoken.halves], first))
+        found.append(peaks((score_stream(one, kernel) for one in judged), bank.hop_s))
     return np.sort(np.concatenate(found))[::-1]
 
 
-def _score(heard: Windows, kernels: Floats) -> float:
-    return float(np.einsum("mwd,twd->mt", heard, kernels).max())
+def _score(heard: Windows, kernel: Floats) -> float:
+    return float(np.einsum("mwd,wd->m", heard, kernel).max())
 
 
-def _hardest(streams: Sequence[Windows], kernels: Floats) -> Floats:
+def _hardest(streams: Sequence[Windows], kernel: Floats) -> Floats:
     """The mean of the windows of streams (n, dim) that score highest, (D,)."""
-    window = kernels.shape[1]
-    scores = [largest(one, kernels) for one in streams]
+    window = len(kernel)
+    scores = [score_stream(one, kernel) for one in streams]
     which = np.repeat(np.arange(len(scores)), [len(one) for one in scores])
     where = np.concatenate([np.arange(len(one)) for one in scores])
     highest = np.argsort(-np.concatenate(scores), kind="stable")[:N_HARD]

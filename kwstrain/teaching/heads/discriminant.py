@@ -1,12 +1,11 @@
 """Linear discriminants in closed form: what tells the windows of a word from those of all other sound.
 
-The covariance is that of the negatives, drawn towards a sphere; drawn all the way, it is the nearest of two centroids. A detector
-has several: one for the recordings, one for the voices, one for the mean of both, of which the largest score counts.
+The covariance is that of the negatives, with some of how one word varies from speaker to speaker, drawn towards a sphere. How far is
+the same for every word: twenty recordings, each left out in turn, choose worse than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from kwstrain.teaching.bank import Bank
 
 Floats = NDArray[np.float64]
-SHRINKAGES = (0.3, 0.7, 1.0)
+SHRINKAGE = 0.3
+OF_WORDS = 0.25  # share of the words' covariance
 HARD = 0.6  # share of the negatives' mean that the hardest of them have
 
 
 @dataclass(frozen=True, eq=False)
 class Discriminant:
-    """Of one shrinkage, for means that are still to come; float64, D being window * dim.
+    """Of one kind of negatives, for words that are still to come; float64, D being window * dim.
 
     `mean` (D,) and `covariance` (D, D) are those of the negatives, `inverse` is that of the covariance that was drawn to a sphere.
     """
@@ -30,33 +30,29 @@ class Discriminant:
     covariance: Floats
     inverse: Floats
     window: int
-    shrinkage: float
 
     @classmethod
-    def of(cls, bank: Bank, window: int, shrinkage: float) -> Discriminant:
+    def of(cls, bank: Bank, window: int) -> Discriminant:
         """From the negatives of a bank."""
         covariance = bank.covariance(window)
         sphere = np.eye(len(covariance)) * np.trace(covariance) / len(covariance)
-        inverse = np.linalg.inv((1 - shrinkage) * covariance + shrinkage * sphere)
-        return cls(np.tile(bank.mean, window), covariance, inverse, window, shrinkage)
+        mixed, of_words = covariance, bank.covariance_of_words(window)
+        if of_words is not None:
+            mixed = (1 - OF_WORDS) * covariance + OF_WORDS * np.trace(covariance) / np.trace(of_words) * of_words
+        inverse = np.linalg.inv((1 - SHRINKAGE) * mixed + SHRINKAGE * sphere)
+        return cls(np.tile(bank.mean, window), covariance, inverse, window)
 
-    @property
-    def name(self) -> str:
-        """In words."""
-        return "nearest centroid" if self.shrinkage == 1 else f"linear discriminant, shrinkage {self.shrinkage:g}"
-
-    def kernels(self, means: Sequence[Floats], hard: Floats | None = None) -> Floats:
-        """A kernel for each mean (D,) of the word, (n, window, dim), whose scores of negatives have a deviation of 1.
+    def kernel(self, mean: Floats, hard: Floats | None = None) -> Floats:
+        """The kernel (window, dim) for a mean (D,) of the word, whose scores of negatives have a deviation of 1.
 
         `hard` (D,) is the mean of those negatives that are most like the word.
         """
         negative = self.mean if hard is None else (1 - HARD) * self.mean + HARD * hard
-        given = (np.array(means) - negative) @ self.inverse
-        deviation = np.sqrt(np.einsum("td,de,te->t", given, self.covariance, given))
-        return np.asarray((given / deviation[:, None]).reshape(len(given), self.window, -1))
+        given = (mean - negative) @ self.inverse
+        return np.asarray(given / np.sqrt(given @ self.covariance @ given)).reshape(self.window, -1)
 
 
-def word_means(recordings: NDArray[np.floating], voices: NDArray[np.floating]) -> list[Floats]:
-    """Of windows (n, D) of both, where there are any: of the recordings, of the voices, and of both alike."""
+def word_mean(recordings: NDArray[np.floating], voices: NDArray[np.floating]) -> Floats | None:
+    """Of windows (n, D): recordings, all together, count as much as voices do; None where there are neither."""
     means = [one.mean(axis=0, dtype=np.float64) for one in (recordings, voices) if len(one)]
-    return [*means, (means[0] + means[1]) / 2] if len(means) == 2 else means
+    return np.asarray(sum(means) / len(means)) if means else None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kwsfeat import ConfigError, StoreError
-from kwstrain.teaching.bank import STEP, Bank, score_stream
+from kwstrain.teaching.bank import STEP, WINDOW, Bank, score_stream
 
 
 def streams(n: int = 4000, dim: int = 5) -> list[np.ndarray]:
@@ -63,3 +63,21 @@ def test_damaged_banks_and_too_little_sound_are_named(tmp_path: Path) -> None:
         Bank.load(tmp_path / "none.npz")
     with pytest.raises(ConfigError, match=r"2 s of negatives are too few: at least 13 s"):
         Bank.of_streams("x", [np.zeros((30, 8), np.float32)], 0.08)
+
+
+def test_the_covariance_of_words_is_that_of_speakers_and_positive(tmp_path: Path) -> None:
+    """It does not depend on where in the window a vector stands, and the words' own means have no part in it."""
+    rng = np.random.default_rng(4)
+    mix = rng.standard_normal((5, 5))
+    words = []
+    for _ in range(8):
+        noise = rng.standard_normal((400, WINDOW + 1, 5)) @ mix
+        words.append((10 * rng.standard_normal((1, WINDOW, 5)) + noise[:, 1:] + 0.6 * noise[:, :-1]).astype(np.float32))
+    bank = Bank.of_streams("x", streams(), 0.08, words=words)
+    found, one, next_to = bank.covariance_of_words(3), 1.36 * mix.T @ mix, 0.6 * mix.T @ mix
+    wanted = np.block([[one, next_to, 0 * one], [next_to.T, one, next_to], [0 * one, next_to.T, one]])
+    np.testing.assert_allclose(found, wanted, atol=0.06 * np.abs(wanted).max())
+    assert np.linalg.eigvalsh(bank.covariance_of_words(WINDOW)).min() > -1e-9
+    bank.save(tmp_path / "bank.npz")
+    np.testing.assert_allclose(Bank.load(tmp_path / "bank.npz").covariance_of_words(3), found, atol=2e-3 * np.abs(found).max())
+    assert Bank.of_streams("x", streams(), 0.08).covariance_of_words(3) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from tone_words import FALLING, RISING, SR, say, write_takes
@@ -13,6 +14,9 @@ pytest.importorskip("onnx")
 
 from kwstrain.cli import main
 from kwstrain.inference.bundle import Bundle
+from kwstrain.teaching.bank import WINDOW, Bank, lags_of_words
+from kwstrain.teaching.embeddings.embedding import embedding
+from kwstrain.teaching.words import windows_of_words
 
 
 def test_words_are_told_apart(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +47,19 @@ def test_a_bank_of_ones_own(tmp_path: Path, small_file: Path, negatives: Path, c
     assert said["recordings"] == 2
     assert said["bytes"] == (tmp_path / "bank.npz").stat().st_size
     assert main(call) == 1, "it exists"
+
+
+def test_a_bank_knows_how_words_vary(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, word, n in (("rise", RISING, 16), ("fall", FALLING, 17), ("rare", RISING, 3)):
+        write_takes(tmp_path / "words" / name, word, n)
+    call = ["bank", str(negatives), "--embedding", str(small_file), "--words"]
+    assert main([*call, str(tmp_path / "words"), "--out", str(tmp_path / "bank.npz")]) == 0
+    read, e = Bank.load(tmp_path / "bank.npz"), embedding(small_file)
+    words = windows_of_words(e, tmp_path / "words")
+    assert [one.shape for one in words] == [(34, WINDOW, e.dim), (32, WINDOW, e.dim)]
+    np.testing.assert_allclose(read.word_lags, lags_of_words(words), atol=2e-3 * np.abs(lags_of_words(words)).max())
+    (tmp_path / "few").mkdir()
+    (tmp_path / "words" / "rare").rename(tmp_path / "few" / "rare")
+    assert main([*call, str(tmp_path / "few"), "--out", str(tmp_path / "none.npz")]) == 1
+    assert "no folder in it has 15 usable recordings of a word" in capsys.readouterr().err
+    assert not (tmp_path / "none.npz").exists()

@@ -1,0 +1,165 @@
+"""Words of one's own: how many recordings of other people are missed, at so many false accepts an hour of sound that nothing was chosen on.
+
+    python benchmarks/bench_teach.py WORD_FOLDER... --negatives NEGATIVES [--recordings 0,5,20] [--draws 3] [--snr 10] [--plot FILE.png]
+
+Half of the voices are for teaching, the others are missed or found, whole recordings with silence around them. The voice of a recording
+is what stands before ``_nohash_`` in its name, as in Speech Commands; without that, recordings are of one voice that are alike. The
+threshold is that of the negatives, at which so many events an hour are let through; beside it stands what the run itself has chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from kwsfeat import list_recordings, speak
+from kwstrain.detection.rates import Misses
+from kwstrain.teaching.bank import WINDOW, Bank, hear, score_stream, shipped
+from kwstrain.teaching.embeddings.embedding import Embedding, embedding
+from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
+from kwstrain.teaching.heads.thresholds import passed, peaks
+from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
+from kwstrain.teaching.takes.recordings import Take, cut, read_takes
+from kwstrain.teaching.teach import COPIES, COPIES_OF_VOICE
+
+PER_HOUR = (0.5, 2.0)
+APART = 0.25  # cosine distance of recordings by different voices
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Word:
+    """Recordings of a word, the voice of each, what a stream hears of each, in noise too, and what synthetic voices say."""
+
+    name: str
+    takes: list[Take]
+    voice: NDArray[np.int64]
+    heard: list[Vectors]
+    noisy: list[Vectors]
+    synthetic: Vectors
+    halves: Vectors
+
+
+def read_word(e: Embedding, bank: Bank, folder: Path, snr_db: float | None) -> Word:
+    takes, faults = read_takes(list_recordings(folder), e.sr)
+    print(f"{folder.name}: {len(takes)} recordings, {len(faults)} left out", flush=True)
+    name, quiet = folder.name.replace("_", " "), np.zeros(e.sr // 5, np.float32)
+    spoken = [cut(Path(voice), np.concatenate([quiet, 0.3 * y, quiet]), e.sr) for voice, y in speak(name, 60, seed=0)]
+    heard = [e.embed(take.y) for take in takes]
+    noisy = [] if snr_db is None else [e.embed(in_noise(take, snr_db, seed)) for seed, take in enumerate(takes)]
+    synthetic = windows_of_copies(e, spoken, WINDOW, COPIES_OF_VOICE, seed=1).reshape(-1, WINDOW, e.dim)
+    return Word(name, takes, voices(e, bank, takes), heard, noisy, synthetic, halves_of(e, spoken[:20], WINDOW))
+
+
+def voices(e: Embedding, bank: Bank, takes: Sequence[Take]) -> NDArray[np.int64]:
+    """A number for each recording, the same for those of one voice."""
+    if all("_nohash_" in take.path.name for take in takes):
+        return np.unique([take.path.name.split("_nohash_")[0] for take in takes], return_inverse=True)[1]
+    windows = windows_of_copies(e, takes, WINDOW, 1)[:, 0].reshape(len(takes), -1) - np.tile(bank.mean, WINDOW)
+    return np.asarray(fcluster(linkage(windows, "average", metric="cosine"), APART, "distance"), np.int64)
+
+
+def in_noise(take: Take, snr_db: float, seed: int) -> NDArray[np.float32]:
+    """The whole recording in noise whose spectrum falls as that of speech does, so many dB below the word."""
+    rng = np.random.default_rng(seed)
+    spectrum = np.fft.rfft(rng.standard_normal(len(take.y)))
+    noise = np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 20.0), len(take.y))
+    word = take.y[take.start : take.end].astype(np.float64)
+    noise *= np.sqrt(np.mean(word**2) / np.mean(noise**2) * 10 ** (-snr_db / 10))
+    return np.clip(take.y + noise, -1, 1).astype(np.float32)
+
+
+def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> WordDetector:
+    takes = [word.takes[i] for i in chosen]
+    return make_detector(bank, Spoken(
+        copies=windows_of_copies(e, takes, WINDOW, COPIES), heard=[windows_of(word.heard[i]) for i in chosen], voices=word.synthetic,
+        halves=np.concatenate([halves_of(e, takes, WINDOW), word.halves]),
+    ), PER_HOUR[0])  # fmt: skip
+
+
+def windows_of(vectors: Vectors) -> Vectors:
+    return np.lib.stride_tricks.sliding_window_view(vectors, WINDOW, axis=0).transpose(0, 2, 1)
+
+
+def missed(made: WordDetector, heard: Sequence[Vectors], threshold: float) -> int:
+    return sum(bool(score_stream(one, made.kernel).max() < threshold) for one in heard)
+
+
+def measure(e: Embedding, bank: Bank, word: Word, streams: Sequence[Vectors], hours: float, n: int, draws: int) -> list[float]:
+    """Prints a row of the table; returns the means of what was missed, in %."""
+    counts, accepted, tested = [], [], 0
+    for draw in range(draws):
+        rng = np.random.default_rng((n, draw))
+        of = rng.permutation(np.unique(word.voice))
+        mine = np.isin(word.voice, of[: len(of) // 2])
+        chosen, others = rng.permutation(np.flatnonzero(mine))[:n], np.flatnonzero(~mine)
+        made = teach(e, bank, word, chosen)
+        heights = peaks((score_stream(one, made.kernel) for one in streams), e.hop_s)
+        at = [(heights[k - 1] + heights[k]) / 2 for k in (max(1, round(rate * hours)) for rate in PER_HOUR)]
+        kinds = [(word.heard, t) for t in (*at, made.threshold)] + ([(word.noisy, at[0])] if word.noisy else [])
+        counts.append([missed(made, [vectors[i] for i in others], t) / len(others) for vectors, t in kinds])
+        accepted.append(passed(heights, made.threshold) / hours)
+        tested += len(others) // draws
+    means = [float(one) for one in np.mean(counts, axis=0)]
+    cells = [_cell(one, tested) for one in means]
+    cells.insert(3, f"{np.mean(accepted):.1f}")
+    print(f"| {word.name} | {n} | {' | '.join(cells)} |", flush=True)
+    return [100 * one for one in means]
+
+
+def _cell(share: float, n: int) -> str:
+    low, high = Misses("", round(share * n), n).interval
+    return f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="+", type=Path)
+    parser.add_argument("--negatives", type=Path, required=True)
+    parser.add_argument("--without", default="", help="names of folder/file of negatives that the bank was made from, with commas")
+    parser.add_argument("--embedding", default="google")
+    parser.add_argument("--recordings", default="0,1,3,5,10,20,50")
+    parser.add_argument("--draws", type=int, default=3)
+    parser.add_argument("--snr", type=float, help="a further column: missed in noise, so many dB below the word")
+    parser.add_argument("--plot", type=Path)
+    given = parser.parse_args()
+    e = embedding(given.embedding)
+    bank = shipped(e)
+    assert bank is not None, f"no bank of {given.embedding} is known"
+    known = set(filter(None, given.without.split(",")))
+    streams, _ = hear(e, [path for path in list_recordings(given.negatives) if f"{path.parent.name}/{path.name}" not in known])
+    hours = sum(map(len, streams)) * e.hop_s / 3600
+    print(f"{hours:.2f} h of negatives", flush=True)
+    ns = [int(n) for n in given.recordings.split(",")]
+    found = {}
+    for folder in given.words:
+        word = read_word(e, bank, folder, given.snr)
+        found[word.name] = [measure(e, bank, word, streams, hours, n, given.draws if n else 1) for n in ns]
+    if given.plot:
+        plot(given.plot, ns, found)
+
+
+def plot(path: Path, ns: Sequence[int], found: dict[str, list[list[float]]]) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, rows) in enumerate(found.items()):
+        for k, line in enumerate(("-", ":")):
+            label = f"{name}, {PER_HOUR[k]:g} false accepts an hour"
+            axes.plot(range(len(ns)), [row[k] for row in rows], line, color=f"C{i}", marker="o", label=label)
+    axes.set_xticks(range(len(ns)), [str(n) for n in ns])
+    axes.set(xlabel="recordings, beside 60 synthetic voices", ylabel="missed, %", ylim=(0, None))
+    axes.legend(frameon=False, fontsize="small")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
