@@ -37,7 +37,7 @@ class Spoken:
         """The mean (D,) of the word, perhaps without one of the recordings; None where nothing is left."""
         kept = [i for i in range(len(self.copies)) if i != without]
         size = int(np.prod(self.voices.shape[1:]))
-        return word_mean(self.copies[kept].reshape(-1, size), self.voices.reshape(-1, size))
+        return word_mean(self.copies[kept].reshape(len(kept), self.copies.shape[1], size), self.voices.reshape(-1, size))
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from kwstrain.teaching.bank import Bank
 Floats = NDArray[np.float64]
 SHRINKAGE = 0.3
 OF_WORDS = 0.25  # share of the words' covariance
+FEW = 3  # recordings that are few, beside voices
 HARD = 0.6  # share of the negatives' mean that the hardest of them have
 
 
@@ -53,6 +54,12 @@ class Discriminant:
 
 
 def word_mean(recordings: NDArray[np.floating], voices: NDArray[np.floating]) -> Floats | None:
-    """Of windows (n, D): recordings, all together, count as much as voices do; None where there are neither."""
-    means = [one.mean(axis=0, dtype=np.float64) for one in (recordings, voices) if len(one)]
-    return np.asarray(sum(means) / len(means)) if means else None
+    """The mean (D,) of recordings (n, n_copies, D) and voices (m, D); None where there are neither.
+
+    Many recordings count as much as the voices do, a few of them less: one a fifth, three a third.
+    """
+    means = [one.mean(axis=tuple(range(one.ndim - 1)), dtype=np.float64) for one in (recordings, voices) if len(one)]
+    if len(means) < 2:
+        return np.asarray(means[0]) if means else None
+    share = len(recordings) / (2 * len(recordings) + FEW)
+    return np.asarray(share * means[0] + (1 - share) * means[1])

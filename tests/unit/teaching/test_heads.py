@@ -46,11 +46,13 @@ def test_a_discriminant_is_the_direction_that_theory_gives() -> None:
     assert np.std(score_stream(bank().streams[0], kernel)) == pytest.approx(1.0, rel=0.02)
 
 
-def test_recordings_and_voices_count_alike() -> None:
-    nothing = np.zeros((0, 4))
-    for recordings, voices, wanted in ((np.full((3, 4), 1.0), np.full((50, 4), 3.0), 2.0), (nothing, np.ones((2, 4)), 1.0)):
-        np.testing.assert_array_equal(word_mean(recordings, voices), np.full(4, wanted))
-    assert word_mean(nothing, nothing) is None
+def test_recordings_count_as_much_as_voices_the_more_there_are() -> None:
+    none, voices = np.zeros((0, 2, 4)), np.full((50, 4), 3.0)
+    for n, wanted in ((1, 0.2 * 1 + 0.8 * 3), (3, 1 / 3 + 2 / 3 * 3), (300, 2.0)):
+        np.testing.assert_allclose(word_mean(np.full((n, 2, 4), 1.0), voices), np.full(4, wanted), atol=0.01)
+    np.testing.assert_array_equal(word_mean(none, voices), voices[0])
+    np.testing.assert_array_equal(word_mean(np.full((3, 2, 4), 1.0), voices[:0]), np.ones(4))
+    assert word_mean(none, voices[:0]) is None
 
 
 def test_a_direction_in_which_speakers_differ_counts_less() -> None:
