@@ -15,6 +15,7 @@ from kwstrain.cli.listening import listen, serve
 from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate
+from kwstrain.cli.studio import studio
 from kwstrain.cli.teaching import bank, teach
 from kwstrain.cli.training import fit
 
@@ -34,6 +35,7 @@ def cli() -> None:
     kwstrain export runs/cnn words.onnx --to onnx     for other runtimes
     kwstrain run logspec-cnn recordings/              build, train, evaluate as published
     kwstrain teach marvin/ --out runs/marvin          a word of your own from a few recordings
+    kwstrain studio                                   the same on a page, with the browser's microphone
     kwstrain detect runs/cnn evening.flac             which words are heard when, in hours of audio
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some inputs were skipped, 130 interrupted.
@@ -41,7 +43,8 @@ def cli() -> None:
 
 
 for command in (
-    fit, teach, bank, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen, serve,
+    fit, teach, bank, studio, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen,
+    serve,
 ):  # fmt: skip
     cli.add_command(command)
 

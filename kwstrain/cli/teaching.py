@@ -71,9 +71,16 @@ def teach(
         console.data(words_text(words), words.to_dict())
         console.next(f"kwstrain predict {words.run} RECORDING")
         return
-    taught = teach_word(
-        folder, out or Path("runs") / word.replace(" ", "-"), word, say=say or "", choices=choices, overwrite=overwrite, note=console.note
-    )
+    with console.progress("windows") as advance:
+
+        def note(text: str) -> None:
+            advance.clear()
+            console.note(text)
+
+        taught = teach_word(
+            folder, out or Path("runs") / word.replace(" ", "-"), word, say=say or "", choices=choices, overwrite=overwrite,
+            note=note, progress=advance,
+        )  # fmt: skip
     _note_faults(taught.faults, console)
     for text in taught.remarks:
         console.note(one_line(text))
@@ -83,6 +90,8 @@ def teach(
 
 def taught_text(taught: Taught) -> str:
     """What was taught, in some lines."""
+    from kwstrain.teaching.report import PAGE
+
     found, false = taught.found, taught.false_accepts
     low, high = (100 * (1 - bound) for bound in reversed(found.interval))
     judged = "recordings, each left out once" if taught.used else "voices"
@@ -93,6 +102,7 @@ def taught_text(taught: Taught) -> str:
         f"false     {false.n} in {false.hours:.1f} h of negatives: {false.per_hour:.2f}/h ({false.interval[0]:.2f} to "
         f"{false.interval[1]:.2f}); allowed {taught.per_hour:g}/h",
         f"credit    {taught.credit}",
+        f"report    {taught.run / PAGE}",
     ))  # fmt: skip
 
 
@@ -138,7 +148,7 @@ def bank(
     streams, failed = hear(e, [path for folder in folders for path in list_recordings(folder)])
     for path, reason in failed:
         console.note(f"unreadable: {one_line(str(path))}: {one_line(reason)}")
-    made = Bank.of_streams(fingerprint(e), streams, e.hop_s, sources, windows_of_words(e, words) if words else [])
+    made = Bank.of_streams(fingerprint(e), list(streams.values()), e.hop_s, sources, windows_of_words(e, words) if words else [])
     made.save(out)
     size = out.stat().st_size
     console.data(

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,9 +194,9 @@ def shipped(embedding: Embedding) -> Bank | None:
     return None
 
 
-def hear(embedding: Embedding, paths: Iterable[Path], *, seconds: Any = lambda s: None) -> tuple[list[Vectors], list[tuple[Path, str]]]:
-    """The vectors of recordings of any length, and those that cannot be read, with the reason; `seconds` is called after each."""
-    streams, failed = [], []
+def hear(embedding: Embedding, paths: Iterable[Path]) -> tuple[dict[Path, Vectors], list[tuple[Path, str]]]:
+    """The vectors of recordings of any length, and those that cannot be read, with the reason."""
+    streams, failed = {}, []
     for path in paths:
         try:
             blocks = list(read_blocks(path))
@@ -205,6 +204,5 @@ def hear(embedding: Embedding, paths: Iterable[Path], *, seconds: Any = lambda s
             failed.append((path, str(error).removeprefix(f"{path}: ")))
             continue
         sr, y = blocks[0][1], np.concatenate([as_float32(block) for block, _ in blocks])
-        streams.append(embedding.embed(resample(y, sr, embedding.sr)))
-        seconds(len(y) / sr)
+        streams[path] = embedding.embed(resample(y, sr, embedding.sr))
     return streams, failed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kwsfeat import ConfigError, list_recordings
 from kwstrain.teaching.bank import Bank, fingerprint, hear, shipped
-from kwstrain.teaching.embeddings.embedding import Embedding
+from kwstrain.teaching.embeddings.embedding import Embedding, Vectors
 
 N_VOICES = 60
 OTHER = "unknown"  # the class of what is no word
@@ -49,18 +49,18 @@ class Choices:
             raise ConfigError(f"voices={self.voices} must be from 0 to 10000")
 
 
-def bank_of(e: Embedding, choices: Choices, note: Note) -> Bank:
-    """The shipped bank with the caller's negatives, or a bank of these."""
-    streams = []
+def bank_of(e: Embedding, choices: Choices, note: Note) -> tuple[Bank, dict[Path, Vectors]]:
+    """The shipped bank with the caller's negatives, or a bank of these; and these by themselves."""
+    given: dict[Path, Vectors] = {}
     for folder in (*choices.negatives, *choices.hard):
         note(f"listening to {folder}")
         heard, failed = hear(e, list_recordings(folder))
         for path, reason in failed:
             note(f"unreadable: {path}: {reason}")
-        streams += heard
-    bank = shipped(e)
+        given |= heard
+    bank, streams = shipped(e), list(given.values())
     if bank is not None:
-        return bank.and_also(streams) if streams else bank
+        return bank.and_also(streams), given
     if not streams:
         raise ConfigError(f"nothing is known of what is no word to the embedding {e.name}: give folders of it with --negatives")
-    return Bank.of_streams(fingerprint(e), streams, e.hop_s)
+    return Bank.of_streams(fingerprint(e), streams, e.hop_s), given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,12 @@ def check_free(out: Path, *, overwrite: bool) -> None:
 def write_run(
     out: Path, embedding: Embedding, labels: Sequence[str], kernel: NDArray[np.floating], bias: NDArray[np.floating], *,
     clip: FeatureConfig, data: str, threshold: float | None, point: OperatingPoint | None, report: dict[str, Any],
+    page: Callable[[Path], None] = lambda folder: None,
 ) -> Bundle:  # fmt: skip
-    """Write a run beside `out` and rename it when it is whole; `kernel` is (n_templates, window, dim, n_classes), `bias` (n_classes,)."""
+    """Write a run beside `out` and rename it when it is whole.
+
+    `kernel` is (n_templates, window, dim, n_classes), `bias` (n_classes,); `page` writes what else belongs into the folder.
+    """
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -60,6 +64,7 @@ def write_run(
     write_atomic(partial / REPORT, json.dumps(report, indent=1, ensure_ascii=False).encode())
     if point is not None:
         point.save(partial)
+    page(partial)
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import numpy as np
 from kwsfeat import AudioError, CorpusError, MissingExtraError, list_recordings, speak
 from kwstrain.detection.point import OperatingPoint
 from kwstrain.detection.rates import FalseAccepts, Misses
+from kwstrain.teaching.alarms import FalseAlarm, false_alarms
 from kwstrain.teaching.bank import WINDOW, Bank
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
+from kwstrain.teaching.report import save_report
 from kwstrain.teaching.run import check_free, write_run
 from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, unlike_faults
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies, windows_of_take
@@ -25,13 +29,15 @@ from kwstrain.teaching.takes.recordings import Fault, Take, cut, read_takes
 COPIES_OF_VOICE, COPIES = 4, 8
 FEWEST = 3  # recordings without a voice beside them
 MOST = 500
+_WRITTEN = ("used", "faults", "found", "false_accepts", "alarms", "run")  # otherwise than a dataclass is
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
     """What was taught, and what is to be said of it.
 
-    `used` are the recordings, `faults` those that were left out; `remarks` what whoever reads should know.
+    `used` are the recordings, `faults` those that were left out; `alarms` the events in the caller's own negatives, of which there are
+    `own_hours`; `remarks` what whoever reads should know.
     """
 
     run: Path
@@ -45,21 +51,24 @@ class Taught:
     false_accepts: FalseAccepts
     per_hour: float
     sources: tuple[str, ...]
-    remarks: tuple[str, ...] = field(default=())
+    alarms: tuple[FalseAlarm, ...] = ()
+    own_hours: float = 0.0
+    remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
-        values = {name: value for name, value in asdict(self).items() if name not in ("used", "faults", "found", "false_accepts", "run")}
+        values = {name: value for name, value in asdict(self).items() if name not in _WRITTEN}
         return {
             "run": str(self.run), **values, "used": [str(path) for path in self.used],
             "left_out": [{"path": str(one.path), "reason": one.reason} for one in self.faults],
             "misses": self.found.to_dict(), "false_accepts": self.false_accepts.to_dict(),
+            "alarms": [{**asdict(one), "path": str(one.path)} for one in self.alarms],
         }  # fmt: skip
 
 
 def teach_word(
     folder: Path | None, out: str | os.PathLike[str], word: str, *, say: str = "", choices: Choices | None = None,
-    overwrite: bool = False, note: Note = lambda text: None,
+    overwrite: bool = False, note: Note = lambda text: None, progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Taught:  # fmt: skip
     """Teach one word.
 
@@ -78,6 +87,8 @@ def teach_word(
         Replace a taught run.
     note : callable
         Called with a sentence about the work now and then.
+    progress : callable
+        Called with how many windows of the word are made, and how many there will be: nearly all of the work.
 
     Raises
     ------
@@ -93,7 +104,7 @@ def teach_word(
     e = embedding(choices.embedding)
     remarks: list[str] = []
     takes, faults = ([], []) if folder is None else read_takes(_recordings(folder), e.sr)
-    bank = bank_of(e, choices, note)
+    bank, own = bank_of(e, choices, note)
     voices = _voices(say or word, e.sr, choices, remarks, needed=len(takes) < FEWEST)
     window = WINDOW if e.has_window else 1
     if len(takes) + (FEWEST if voices else 0) < FEWEST:
@@ -103,22 +114,34 @@ def teach_word(
             + (f" ({listed})" if listed else "") + ": record more, or let voices say it with --say"
         )  # fmt: skip
     note(f"{len(takes)} recordings, {len(voices)} voices, {bank.hours:.1f} h of negatives")
-    copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed)
+    done, n_windows = count(1), COPIES * len(takes) + COPIES_OF_VOICE * len(voices)
+
+    def advance() -> None:
+        progress(next(done), n_windows)
+
+    copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed, advance=advance)
     takes, copies, unlike = _checked(takes, copies, bank, keep_all=choices.keep_all)
     faults += unlike
     spoken = Spoken(
         copies=copies, heard=[windows_of_take(e, take, window) for take in takes],
-        voices=windows_of_copies(e, voices, window, COPIES_OF_VOICE, seed=choices.seed + 1).reshape(-1, window, e.dim),
+        voices=windows_of_copies(e, voices, window, COPIES_OF_VOICE, seed=choices.seed + 1, advance=advance).reshape(-1, window, e.dim),
         halves=halves_of(e, [*takes, *voices[:20]], window),
     )  # fmt: skip
+    note("choosing the last layer and the threshold")
     made = make_detector(bank, spoken, choices.per_hour)
+    point = _point(made, word, e.hop_s, choices.per_hour)
     remarks += _remarks(made, spoken, takes, e, choices, bank)
     taught = Taught(
         run=out, word=word, embedding=e.name, credit=e.credit, used=tuple(take.path for take in takes), voices=len(voices),
         faults=tuple(faults), found=made.misses, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
+        alarms=tuple(false_alarms(own, e, word, made.layer(), point)), own_hours=sum(map(len, own.values())) * e.hop_s / 3600,
         remarks=tuple(remarks),
     )  # fmt: skip
-    _write(taught, e, made, window, folder)
+    write_run(
+        out, e, (word, OTHER), *made.layer(), clip=e.clip(window) if e.has_window else e.features,
+        data="" if folder is None else str(folder.resolve()), threshold=None, point=point, report=taught.to_dict(),
+        page=partial(save_report, taught),
+    )  # fmt: skip
     return taught
 
 
@@ -184,22 +207,17 @@ def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embed
         remarks.append(f"half of the word is often enough ({100 * share:.0f} % of halves are taken for it): a longer word would be safer")
     if choices.per_hour * bank.hours < 3:
         remarks.append(
-            f"{choices.per_hour:g} false accepts an hour are estimated from {bank.hours:.1f} h of negatives: --negatives adds more"
+            f"{choices.per_hour:g} false accepts an hour are estimated from {bank.hours:.1f} h of negatives: more sound without the word "
+            "tells better (--negatives)"
         )
     return remarks
 
 
-def _write(taught: Taught, e: Embedding, made: WordDetector, window: int, folder: Path | None) -> None:
-    kernel, bias = made.layer()
-    point = OperatingPoint(
-        thresholds={taught.word: 0.5}, smoothing_frames=1, refractory_s=1.0, mode="stream", hop_s=e.hop_s,
+def _point(made: WordDetector, word: str, hop_s: float, per_hour: float) -> OperatingPoint:
+    return OperatingPoint(
+        thresholds={word: 0.5}, smoothing_frames=1, refractory_s=1.0, mode="stream", hop_s=hop_s,
         calibration={
-            "target_per_hour": taught.per_hour, "hours": taught.false_accepts.hours, "recordings": {},
-            "false_accepts": taught.false_accepts.to_dict(), "misses": taught.found.to_dict(),
+            "target_per_hour": per_hour, "hours": made.false_accepts.hours, "recordings": {},
+            "false_accepts": made.false_accepts.to_dict(), "misses": made.misses.to_dict(),
         },
-    )  # fmt: skip
-    clip = e.clip(window) if e.has_window else e.features
-    data = "" if folder is None else str(folder.resolve())
-    write_run(
-        taught.run, e, (taught.word, OTHER), kernel, bias, clip=clip, data=data, threshold=None, point=point, report=taught.to_dict()
     )  # fmt: skip

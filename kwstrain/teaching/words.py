@@ -110,7 +110,7 @@ def teach_words(
     choices, out = choices or Choices(), Path(out)
     check_free(out, overwrite=overwrite)
     e = embedding(choices.embedding)
-    bank = bank_of(e, choices, note)
+    bank, _ = bank_of(e, choices, note)
     faults: list[Fault] = []
     words = [_word(e, folder, faults, choices, note) for folder in folders]
     made = make_classifier(bank, words, N_VECTORS, seed=choices.seed)

@@ -6,7 +6,7 @@ import base64
 import re
 
 from kwsfeat import StoreError
-from kwstrain.export.web.runtime import runtime, static, worklet
+from kwstrain.export.web.runtime import listening, runtime, static, worklet
 
 MODEL = "model.onnx"
 SINGLE = "listen.html"  # the whole page as one file
@@ -15,7 +15,7 @@ SINGLE = "listen.html"  # the whole page as one file
 def folder(model: bytes) -> dict[str, bytes]:
     """File name -> content; ``index.html`` comes last, so that what can be opened is whole."""
     scripts = '<script src="kws.js"></script>\n<script src="app.js"></script>'
-    texts = {"kws.js": runtime(), "app.js": static("app.js"), "worklet.js": worklet(), "index.html": _page(scripts)}
+    texts = {"kws.js": runtime(), "app.js": _app(), "worklet.js": worklet(), "index.html": _page(scripts)}
     return {MODEL: model, SINGLE: single(model), **{name: text.encode() for name, text in texts.items()}}
 
 
@@ -25,7 +25,7 @@ def single(model: bytes) -> bytes:
         f'<script type="application/octet-stream" id="model">\n{base64.b64encode(model).decode()}\n</script>',
         f'<script type="text/plain" id="worklet">\n{worklet()}</script>',
         f"<script>\n{runtime()}</script>",
-        f"<script>\n{static('app.js')}</script>",
+        f"<script>\n{_app()}</script>",
     ]
     return _page("\n".join(scripts)).encode()
 
@@ -47,5 +47,9 @@ def model_in(page: bytes, *, where: str) -> bytes:
         raise StoreError(f"{where} is damaged: its network is not base64; export it again") from None
 
 
+def _app() -> str:
+    return f"{listening()}\n{static('page/app.js')}"
+
+
 def _page(scripts: str) -> str:
-    return static("page.html").replace("/*style*/", static("style.css").strip()).replace("<!--scripts-->", scripts)
+    return static("page/page.html").replace("/*style*/", static("page/style.css").strip()).replace("<!--scripts-->", scripts)

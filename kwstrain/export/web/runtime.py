@@ -7,6 +7,7 @@ from pathlib import Path
 
 _STATIC = Path(__file__).parent / "static"
 _RUNTIME = ("onnx.js", "operations.js", "products.js", "graph.js", "recognizer.js", "detector.js", "resampler.js")
+_LISTENS = ("microphone.js", "listening.js")
 _PUBLIC = ("Model", "Recognizer", "Detector", "Resampler", "Graph", "asRecorded", "readOnnx", "OPERATIONS")
 
 _RUNTIME_FILE = """\
@@ -32,6 +33,11 @@ def runtime() -> str:
     return _RUNTIME_FILE.replace("PARTS", parts).replace("PUBLIC", public)
 
 
+def listening() -> str:
+    """What a page that listens consists of, after :func:`runtime`: the microphone, bars, a level meter."""
+    return "\n".join(static(f"page/{name}") for name in _LISTENS)
+
+
 def worklet() -> str:
     """``worklet.js``: what runs beside the microphone."""
-    return static("resampler.js") + "\n" + static("worklet.js")
+    return static("resampler.js") + "\n" + static("page/worklet.js")

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import html
 import json
-import wave
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from kwsfeat import AudioError, Event, Outcome, as_float32, read_blocks
+from kwsfeat import Event, Outcome
 from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.detection.score import Score
 from kwstrain.io import write_atomic
+from kwstrain.report.detection.excerpts import AFTER_S, BEFORE_S, Excerpt, row, table
 from kwstrain.report.detection.figures import det_figure, roc_figure
 from kwstrain.report.detection.text import rate, score_text, share
 from kwstrain.report.figures import image, page, png
 
-BEFORE_S, AFTER_S = 2.0, 0.5  # of an event that is heard
 MOST = 500  # of a kind that can be heard; a detector with more has another problem
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """A part of a recording to hear, and what is said of it."""
-
-    recording: str
-    start_s: float
-    stop_s: float
-    cells: tuple[str, ...]
 
 
 def save(given: Score, folder: Path, *, progress: Callable[[int, int], None] = lambda done, total: None) -> Path:
@@ -58,11 +46,11 @@ def save(given: Score, folder: Path, *, progress: Callable[[int, int], None] = l
         lines = []
         for i, excerpt in enumerate(rows[:MOST]):
             sound = sounds / f"{k + 1}-{i + 1:03d}.wav"
-            lines.append(_row(excerpt, sound.relative_to(folder) if _cut(excerpt, sound) else None))
+            lines.append(excerpt.row(sound.relative_to(folder) if excerpt.cut(sound) else None))
             done += 1
             progress(done, total)
         shown = f"the first {MOST} of {len(rows):,}" if len(rows) > MOST else f"{len(rows):,}"
-        parts.append(f"<h2>{title} ({shown})</h2>{_table((*kinds[title], 'hear it'), lines)}")
+        parts.append(f"<h2>{title} ({shown})</h2>{table((*kinds[title], 'hear it'), lines)}")
     reused = f"<p><strong>{len(given.reused)} recordings are those that the thresholds were chosen on.</strong></p>" if given.reused else ""
     body = f"<pre>{html.escape(score_text(given))}</pre>{reused}<h2>Curves</h2>{''.join(curves)}{_groups(given)}{''.join(parts)}"
     write_atomic(folder / "score.json", json.dumps(given.to_dict(), indent=1).encode())
@@ -108,30 +96,6 @@ def _decibel(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.0f} dB"
 
 
-def _cut(excerpt: Excerpt, path: Path) -> bool:
-    """Write the excerpt as a WAV file; False where the recording cannot be read (any more)."""
-    start_s = max(0.0, excerpt.start_s)
-    try:
-        blocks = list(read_blocks(Path(excerpt.recording), start_s=start_s, stop_s=max(excerpt.stop_s, start_s + 0.1)))
-    except AudioError:
-        return False
-    if not blocks:
-        return False
-    y = np.concatenate([as_float32(block) for block, _ in blocks])
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(blocks[0][1])
-        file.writeframes(np.clip(np.rint(y * 32767), -32768, 32767).astype("<i2").tobytes())
-    return True
-
-
-def _row(excerpt: Excerpt, sound: Path | None) -> str:
-    cells = "".join(f"<td>{_escaped(cell)}</td>" for cell in (excerpt.recording, *excerpt.cells))
-    player = f'<audio controls preload="none" src="{html.escape(sound.as_posix())}"></audio>' if sound else "cannot be read"
-    return f"<tr>{cells}<td>{player}</td></tr>"
-
-
 def _groups(given: Score) -> str:
     tables: dict[str, Sequence[FalseAccepts] | Sequence[Misses]] = {
         "Words": given.misses_by_word(),
@@ -142,21 +106,10 @@ def _groups(given: Score) -> str:
     }
     return "".join(
         f"<h2>{title}</h2>"
-        + _table(
+        + table(
             ("", "with 95 % interval"),
-            [
-                f"<tr><td>{_escaped(row.name)}</td><td>{rate(row) if isinstance(row, FalseAccepts) else share(row)}</td></tr>"
-                for row in rows
-            ],
+            [row((one.name, rate(one) if isinstance(one, FalseAccepts) else share(one))) for one in rows],
         )
         for title, rows in tables.items()
         if rows
     )
-
-
-def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{''.join(rows)}</table>" if rows else "<p>None.</p>"
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text.encode("utf-8", "replace").decode())

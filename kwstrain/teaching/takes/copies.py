@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ SHIFT_S = 0.1
 SPEED = 0.08
 
 
-def windows_of_copies(embedding: Embedding, takes: Sequence[Take], window: int, n_copies: int, *, seed: int = 0) -> NDArray[np.float32]:
+def windows_of_copies(
+    embedding: Embedding, takes: Sequence[Take], window: int, n_copies: int, *, seed: int = 0, advance: Callable[[], None] = lambda: None
+) -> NDArray[np.float32]:
     """Vectors of windows that end soon after the word.
 
     Parameters
@@ -30,6 +32,8 @@ def windows_of_copies(embedding: Embedding, takes: Sequence[Take], window: int, 
         Of each take; the first is the recording itself.
     seed : int
         Of what is drawn.
+    advance : callable
+        Called after each copy.
 
     Returns
     -------
@@ -40,6 +44,7 @@ def windows_of_copies(embedding: Embedding, takes: Sequence[Take], window: int, 
     for i, k, y, end, rng in _copies(takes, n_copies, sr, seed):
         behind = BEHIND_S + (float(rng.uniform(-SHIFT_S, SHIFT_S)) if k else 0.0)
         given[i, k] = embedding.embed(_ending(y, end + round(behind * sr), n_samples))[:window]
+        advance()
     return given
 
 

@@ -65,7 +65,7 @@ def listen(address: str, said: tuple[tuple[str, float], ...], folder: Path) -> d
     with opened(address, folder / "microphone.wav", folder / "profile") as page:
         assert page.wait('!document.querySelector("#start").disabled'), page.complaints
         page.js('document.querySelector("#start").click()')
-        heard = "Math.max(0, page.recognizer.row * page.recognizer.rowTime)"
+        heard = "Math.max(0, page.listening.recognizer.row * page.listening.recognizer.rowTime)"
         ended = page.wait(f"{heard} > {SECONDS} || document.querySelectorAll('#events li').length >= 2", 60)
         return {
             "ended": ended,
@@ -73,8 +73,8 @@ def listen(address: str, said: tuple[tuple[str, float], ...], folder: Path) -> d
             "status": page.js('document.querySelector("#status").textContent'),
             "facts": page.js('document.querySelector("#about").textContent'),
             "remark": page.js('document.querySelector("#remark").textContent'),
-            "level": page.js("page.context.sampleRate"),
-            "settings": page.js("page.track.getSettings()"),
+            "level": page.js("page.microphone.context.sampleRate"),
+            "settings": page.js("page.microphone.track.getSettings()"),
             "complaints": page.complaints,
         }
 
