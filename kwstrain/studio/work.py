@@ -57,43 +57,40 @@ class Teacher:
     def start(self, lesson: Lesson) -> None:
         """Begin; :attr:`progress` tells how it goes on."""
         ours, theirs = SPAWN.Pipe(duplex=False)
-        self._process = SPAWN.Process(target=_teach, args=(theirs, lesson), daemon=True)
-        self.progress = Progress("running")
-        self._process.start()
+        process = SPAWN.Process(target=_teach, args=(theirs, lesson), daemon=True)
+        with self._lock:
+            self._process, self.progress = process, Progress("running")
+        process.start()
         theirs.close()
-        self._thread = threading.Thread(target=self._follow, args=(ours, self._process), daemon=True)
+        self._thread = threading.Thread(target=self._follow, args=(ours, process), daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the lesson; what it has not finished is as if it had not begun."""
         if self._process is None or self._thread is None:
             return
-        self._change(state="stopped")
+        self._change(self._process, state="stopped")
         self._process.terminate()
         self._thread.join(GRACE_S)
 
     def _follow(self, connection: Connection, process: Any) -> None:
         try:
             while True:
-                self._hear(*connection.recv())
+                what, value = connection.recv()
+                if what == "note":
+                    self._change(process, notes=(*self.progress.notes, value))
+                elif what == "windows":
+                    self._change(process, done=value[0], total=value[1])
+                else:
+                    self._change(process, state=what, error=value)
         except EOFError:
             process.join()
-            self._change(state="failed", error=f"teaching ended with exit code {process.exitcode}")
+            self._change(process, state="failed", error=f"teaching ended with exit code {process.exitcode}")
 
-    def _hear(self, what: str, value: Any) -> None:
-        if what == "note":
-            self._change(notes=(*self.progress.notes, value))
-        elif what == "windows":
-            self._change(done=value[0], total=value[1])
-        elif what == "failed":
-            self._change(state="failed", error=value)
-        else:
-            self._change(state="done")
-
-    def _change(self, **values: Any) -> None:
-        """Of a lesson that has ended nothing changes any more."""
+    def _change(self, process: Any, **values: Any) -> None:
+        """Of a lesson that has ended, or is not the latest, nothing changes any more."""
         with self._lock:
-            if self.busy:
+            if self.busy and process is self._process:
                 self.progress = replace(self.progress, **values)
 
 
@@ -114,7 +111,7 @@ def _teach(connection: Connection, lesson: Lesson) -> None:
         )  # fmt: skip
         note("making the page that listens")
         export(lesson.run, "web", lesson.page, overwrite=True)
-        connection.send(("done", None))
+        connection.send(("done", ""))
     except KwsError as error:
         connection.send(("failed", str(error)))
     except Exception as error:  # of the work, not of the page, which must say it

@@ -35,6 +35,7 @@ def waited(client: TestClient, until: Callable[[dict[str, Any]], bool], seconds:
         if until(teaching):
             return teaching
         assert time.monotonic() < end, teaching
+        assert not is_over(teaching), teaching
         time.sleep(0.2)
 
 
