@@ -1,18 +1,22 @@
-# make demo | test-fast | test | lint | docs | dist | bench: each makes the environment .venv first and installs what it needs into it.
+# make studio | demo | test-fast | test | lint | docs | dist | bench: each makes the environment .venv first and installs what it needs into it.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test-fast test lint docs dist bench clean
+.PHONY: studio demo test-fast test lint docs dist bench clean
 
 .venv/%-installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
 
+.venv/studio-installed: EXTRAS := studio
 .venv/demo-installed: EXTRAS := train,demo
 .venv/test-installed: EXTRAS := test
 .venv/docs-installed: EXTRAS := docs
 .venv/bench-installed: EXTRAS := bench
+
+studio: .venv/studio-installed
+	$(BIN)/kwstrain studio
 
 demo: .venv/demo-installed
 	$(BIN)/kwsfeat synth data/demo --words yes,no,up,down,left,right,on,off,stop,go --voices 60 --seed 0

@@ -54,6 +54,7 @@ ORDER = {
         "teaching",
         "export",
         "recipes",
+        "studio",
         "cli",
     ],
 }

@@ -47,8 +47,8 @@ export async function samplesOf(file, sr) {
 export class FrontEnd {
   constructor(bytes) {
     this.graph = new kws.Graph(kws.readOnnx(bytes).graph);
-    [this.waveform, this.kept] = this.graph.inputs;
-    [this.frames, this.after] = this.graph.outputs;
+    [this.waveform, ...this.states] = this.graph.inputs;
+    [this.frames, ...this.after] = this.graph.outputs;
     this.nBands = this.frames.shape[1];
     this.hop = this.waveform.data.length / this.frames.shape[0];
     this.range = {floor: this.of(0), loud: this.of(0.1)};
@@ -57,13 +57,13 @@ export class FrontEnd {
 
   /** The largest value of noise with an amplitude. */
   of(amplitude) {
-    for (const {data} of [this.waveform, this.kept]) data.forEach((_, i) => { data[i] = amplitude * Math.sin(i * i); });
-    this.graph.run();
-    return Math.max(...this.frames.data);
+    this.reset();
+    const columns = this.push(Float32Array.from({length: 3 * this.waveform.data.length}, (_, i) => amplitude * Math.sin(i * i)));
+    return Math.max(...columns.at(-1).bands);
   }
 
   reset() {
-    this.kept.data.fill(0);
+    for (const state of this.states) state.data.fill(0);
     this.filled = 0;
   }
 
@@ -75,7 +75,7 @@ export class FrontEnd {
       if (this.filled < y.length) continue;
       this.filled = 0;
       this.graph.run();
-      this.kept.data.set(this.after.data);
+      this.states.forEach((state, i) => state.data.set(this.after[i].data));
       for (let i = 0; i < this.frames.shape[0]; i++) {
         const part = y.subarray(i * this.hop, (i + 1) * this.hop);
         columns.push({

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from kwsfeat import FrontEnd, MissingExtraError, StoreError, preset
 from kwstrain.cli import main
-from kwstrain.studio.features import N_FRAMES, front_end_graph
+from kwstrain.studio.features import front_end_graph
 from kwstrain.studio.project import FILE, Project, Word
 from kwstrain.studio.server import serve
 
@@ -134,12 +134,13 @@ def test_what_the_page_draws_is_what_the_embedding_hears() -> None:
     runtime = pytest.importorskip("onnxruntime")
     config = replace(preset("speech-embedding"), n_samples=16000)
     session = runtime.InferenceSession(front_end_graph(config))
-    (_, n), (_, n_kept) = [(one.name, one.shape[0]) for one in session.get_inputs()]
-    assert n == N_FRAMES * config.hop_length
+    waveform, *states = session.get_inputs()
+    (n,) = waveform.shape
     y = np.random.default_rng(0).normal(0, 0.1, 10 * n).astype(np.float32)
-    kept, rows = np.zeros(n_kept, np.float32), []
+    state, rows = {one.name: np.zeros(one.shape, np.int32 if "int" in one.type else np.float32) for one in states}, []
     for at in range(0, len(y), n):
-        frames, kept = session.run(None, {"waveform": y[at : at + n], "state_samples": kept})
+        frames, *after = session.run(None, {"waveform": y[at : at + n], **state})
+        state = dict(zip(state, after, strict=True))
         rows.append(frames)
     wanted = FrontEnd(config).extract_recording(y)
     given = np.concatenate(rows)
