@@ -34,13 +34,26 @@ export class Live {
       return page.say(`The network cannot be loaded: ${error.message}`, true);
     }
     if (!await page.microphone()) return undefined;
-    this.listening.begin();
-    this.first = page.ring.n;
-    Object.assign(this, {on: true, rows: [], marks: []});
+    this.on = true;
+    this.begin();
     this.button();
     $("timeline").hidden = false;
     $("none").hidden = true;
     return undefined;
+  }
+
+  /** Listen from now on. */
+  begin() {
+    this.listening.begin();
+    this.first = this.page.done;
+    Object.assign(this, {rows: [], marks: []});
+  }
+
+  /** Some sound was left out. */
+  lost() {
+    if (!this.on) return;
+    this.begin();
+    this.page.say("This machine is too slow, or too busy, to hear everything: some sound was left out.", true);
   }
 
   stop() {
@@ -55,14 +68,13 @@ export class Live {
   }
 
   hear(samples) {
-    const {ring, state: {sr}} = this.page;
     if (this.on) {
       const [column] = this.listening.bars.map(one => one.column);
       for (const {time, probabilities} of this.listening.hear(samples)) this.rows.push({time, p: probabilities[column]});
-      const now = (ring.n - this.first) / sr;
+      const now = (this.page.done - this.first) / this.page.state.sr;
       while (this.rows.length && this.rows[0].time < now - SECONDS) this.rows.shift();
     }
-    this.close(ring.n);
+    this.close(this.page.ring.n);
   }
 
   /** The sound of the events whose last sample is before `now`. */
@@ -91,8 +103,6 @@ export class Live {
   draw() {
     if (!this.on) return;
     this.listening.draw();
-    const {load} = this.listening;
-    if (load.slow) this.page.say(`This machine is too slow: ${load.work.toFixed(0)} ms of work for ${load.audio.toFixed(0)} ms of sound.`, true);
     this.timeline();
   }
 

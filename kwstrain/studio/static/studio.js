@@ -6,12 +6,15 @@ import {Recordings} from "./recordings.js";
 import {Teaching} from "./teach.js";
 import {Live} from "./live.js";
 
-const COLUMNS = 400, POLL_MS = 700;
+const COLUMNS = 400, POLL_MS = 700, PIECE_S = 0.08, LATEST_S = 2;
 const $ = id => document.getElementById(id);
 
 const page = {
   state: null,
   columns: [],
+  done: 0,  // samples of the ring that were worked on
+  next: new MessageChannel(),  // unlike a timer, it is not slowed down in a page that is hidden
+  fresh: false,  // whether there is anything new to be seen
   player: new Audio(),
 
   say(text, warn = false, ...more) {
@@ -42,6 +45,8 @@ const page = {
     page.recorder.cancel();
     page.live.stop();
     await page.mic.close();
+    page.meter.level = 0;
+    page.meter.draw();
     $("off").hidden = true;
   },
 
@@ -59,19 +64,36 @@ function lost(error) {
   page.timer = setTimeout(() => page.refresh().catch(lost), 5 * POLL_MS);
 }
 
+// What comes from the microphone is kept at once; work that takes time follows, and leaves out what it cannot keep up with.
 function hear(samples) {
   page.ring.push(samples);
   page.meter.hear(samples);
+  page.recorder.hear();
+  page.next.port2.postMessage(null);
+}
+
+function work() {
+  const {ring, state: {sr}} = page;
+  if (ring.n - page.done > LATEST_S * sr) {
+    page.done = ring.n;
+    page.live.lost();
+  }
+  if (ring.n - page.done < PIECE_S * sr) return;
+  const samples = ring.cut(page.done, page.done + PIECE_S * sr);
+  page.done += samples.length;
   page.columns.push(...page.frontEnd.push(samples));
   page.columns.splice(0, page.columns.length - COLUMNS);
-  page.recorder.hear();
   page.live.hear(samples);
+  page.fresh = true;
 }
 
 function paint() {
-  page.meter.draw();
-  if (page.mic.context) draw($("scope"), page.columns, COLUMNS, page.frontEnd.range);
-  page.live.draw();
+  if (page.fresh && page.mic.context) {
+    page.fresh = false;
+    page.meter.draw();
+    draw($("scope"), page.columns, COLUMNS, page.frontEnd.range);
+    page.live.draw();
+  }
   requestAnimationFrame(paint);
 }
 
@@ -80,6 +102,7 @@ async function begin() {
   page.front = await bytesOf("front-end.onnx");
   page.frontEnd = new FrontEnd(page.front);
   page.ring = new Ring(30, page.state.sr);
+  page.next.port1.onmessage = work;
   page.meter = new Meter($("level"));
   page.mic = new Microphone(hear, () => page.off());
   page.outbox = new Outbox($("waiting"));

@@ -78,13 +78,13 @@ export class Teaching {
 
   report({misses, false_accepts: false_, used, voices, remarks, left_out: leftOut, per_hour: allowed, alarms, own_hours: ownHours}) {
     const [low, high] = misses.interval;
-    $("found").textContent = `${misses.said - misses.misses} of ${misses.said} found`;
+    $("found").textContent = `${misses.said - misses.misses} of ${misses.said}`;
     $("found-about").textContent = used.length ?
-      `of ${used.length} recordings, each judged without itself, and ${voices} voices: misses between ${percent(low)} and ${percent(high)} %` :
-      `of the voices, which it was made from: what people say is not tested`;
+      `recordings found, each by a detector made without it and with ${voices} voices: ${percent(low)} to ${percent(high)} % are missed` :
+      `voices found, which it was made from: what people say is not tested`;
     const [from, to] = false_.interval;
-    $("false").textContent = `${false_.per_hour.toFixed(1)} false alarms/h`;
-    $("false-about").textContent = `${false_.false_accepts} in ${false_.hours.toFixed(1)} h of other sound: between ${from.toFixed(1)} and ` +
+    $("false").textContent = `${false_.per_hour.toFixed(1)} an hour`;
+    $("false-about").textContent = `false alarms, ${false_.false_accepts} in ${false_.hours.toFixed(1)} h of other sound: ${from.toFixed(1)} to ` +
       `${to.toFixed(1)} an hour; ${allowed} allowed` + (ownHours ? `. In your own ${(60 * ownHours).toFixed(1)} min: ${alarms.length}` : "");
     $("remarks").replaceChildren(...remarks.map(text => element("li", "", text)));
     $("left").hidden = !leftOut.length;

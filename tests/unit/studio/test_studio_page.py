@@ -95,6 +95,7 @@ def likeness(y: np.ndarray, word: np.ndarray) -> float:
 
 def heard_by(page: Page, seconds: float) -> list[Any]:
     """The events of the page after it has listened to so much of its microphone."""
+    assert page.wait('!document.querySelector("#listen").disabled')
     page.js('document.querySelector("#listen").click()')
     assert page.wait("studio.live.on", 60), page.js('document.querySelector("#status").textContent')
     assert page.wait(f"studio.ring.n > {round(seconds * SR)}", 4 * seconds)
