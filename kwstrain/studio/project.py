@@ -94,6 +94,8 @@ class Project:
             raise StoreError(f"{folder} holds something else than a studio's project: give a new folder, and drop recordings on its page")
         for name in ("takes", "negatives", "runs", "pages"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+            if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                raise StoreError(f"{folder / name} leads out of the project's folder: make it a folder")
         for kind in ("takes", "negatives"):
             for left in (folder / kind).glob(f".*{PARTIAL}"):  # of a server that was killed
                 left.unlink()
@@ -168,7 +170,8 @@ class Project:
 
     def runs(self) -> list[Path]:
         """The runs that are whole, the oldest first."""
-        return sorted((path for path in (self.folder / "runs").iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
+        found = (path for path in (self.folder / "runs").iterdir() if path.name.isdecimal() and not path.is_symlink())
+        return sorted(found, key=lambda path: int(path.name))
 
     def next_run(self) -> Path:
         """Where the next one goes."""

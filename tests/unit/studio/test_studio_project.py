@@ -104,6 +104,11 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is a file"):
         Project.open(tmp_path / "letters" / "a.txt")
     assert snapshot(tmp_path) == before
+    (tmp_path / "word").mkdir()
+    (tmp_path / "word" / FILE).write_text("{}")
+    (tmp_path / "word" / "takes").symlink_to(tmp_path / "letters")
+    with pytest.raises(StoreError, match=r"takes leads out of the project's folder"):
+        Project.open(tmp_path / "word")
 
 
 @pytest.mark.parametrize(
