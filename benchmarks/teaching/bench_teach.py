@@ -133,7 +133,8 @@ def main() -> None:
     bank = shipped(e)
     assert bank is not None, f"no bank of {given.embedding} is known"
     known = set(filter(None, given.without.split(",")))
-    streams, _ = hear(e, [path for path in list_recordings(given.negatives) if f"{path.parent.name}/{path.name}" not in known])
+    heard, _ = hear(e, [path for path in list_recordings(given.negatives) if f"{path.parent.name}/{path.name}" not in known])
+    streams = list(heard.values())
     hours = sum(map(len, streams)) * e.hop_s / 3600
     print(f"{hours:.2f} h of negatives", flush=True)
     ns = [int(n) for n in given.recordings.split(",")]

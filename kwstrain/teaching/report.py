@@ -21,7 +21,7 @@ MOST = 100  # false alarms to hear
 def save_report(taught: Taught, run: Path) -> None:
     """Write ``report.html`` into a run folder, and the clips that it plays."""
     facts = {
-        "Made of": f"{len(taught.used)} recordings and {taught.voices} voices, {taught.head}, on {taught.embedding}",
+        "Made of": f"{len(taught.used)} recordings and {taught.voices} voices, on {taught.embedding}",
         "Recordings" if taught.used else "Voices": found_text(taught.found, by_recordings=bool(taught.used)),
         "False accepts": f"{rate(taught.false_accepts)}; allowed {taught.per_hour:g}/h",
         "Negatives": "; ".join(taught.sources) or "the caller's",
