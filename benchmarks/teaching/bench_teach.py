@@ -1,6 +1,7 @@
 """Words of one's own: how many recordings of other people are missed, at so many false accepts an hour of sound that nothing was chosen on.
 
-    python benchmarks/teaching/bench_teach.py WORD_FOLDER... --negatives NEGATIVES [--recordings 0,5,20] [--draws 3] [--snr 10] [--plot FILE.png]
+    python benchmarks/teaching/bench_teach.py WORD_FOLDER... --negatives NEGATIVES [--recordings 0,5,20] [--draws 3] [--snr 10]
+        [--plot FILE.png]
 
 Half of the voices are for teaching, the others are missed or found, whole recordings with silence around them. The voice of a recording
 is what stands before ``_nohash_`` in its name, as in Speech Commands; without that, recordings are of one voice that are alike. The
