@@ -13,7 +13,7 @@ from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.layers.frames import FrameConv
 
 if TYPE_CHECKING:
-    from kwstrain.operations.broadcast import Affine
+    from kwstrain.operations.batch_norm import Affine
 
 _AT_LEAST = 8  # frames, and channels: what the kernels compute together
 
@@ -32,9 +32,10 @@ def frames(network: BCResNet, x: jax.Array) -> jax.Array:
     from kwstrain.operations import broadcast  # which loads Numba
 
     stem = network.stem
-    steps = broadcast.StemSteps(_left(stem), stem.pad_features or 0, stem.stride[1])
+    bands = (x.shape[2] + 2 * (stem.pad_features or 0) - stem.size[1]) // stem.stride[1] + 1
+    steps = broadcast.StemSteps((x.shape[1], bands), _left(stem), stem.pad_features or 0, 1, stem.stride[1])
     y, moments = broadcast.first(steps, x, stem.kernel[...][:, :, 0], _affine(network.stem_norm))
-    _follow(network.stem_norm, moments)
+    network.stem_norm.follow(*moments)
     for layer in network.blocks:
         y = _block(layer, y)
     y = broadcast.over_all_bands(_left(network.last), y, network.last.kernel[...][:, :, 0])
@@ -59,7 +60,7 @@ def _block(layer: Block, x: jax.Array) -> jax.Array:
     y, found = broadcast.block(steps, x, weights, keep)
     norms = ([] if enter_norm is None else [enter_norm]) + [layer.sub_norm.norm, layer.norm]
     for norm, moments in zip(norms, found, strict=True):
-        _follow(norm, moments)
+        norm.follow(*moments)
     return y
 
 
@@ -70,15 +71,8 @@ def _left(conv: FrameConv) -> int:
 
 
 def _affine(norm: BatchNorm, parts: int = 1) -> Affine:
-    from kwstrain.operations.broadcast import Affine
+    from kwstrain.operations.batch_norm import Affine
 
     if norm.scale is None or norm.bias is None:
         raise TypeError("every norm of this network has a scale and a bias")
     return Affine(norm.scale[...].reshape(parts, -1), norm.bias[...].reshape(parts, -1))
-
-
-def _follow(norm: BatchNorm, moments: jax.Array) -> None:
-    """Let the running statistics follow those of a batch, (2, parts, n)."""
-    mean, var = jax.lax.stop_gradient(moments).reshape(2, -1)
-    norm.mean[...] = norm.momentum * norm.mean[...] + (1 - norm.momentum) * mean
-    norm.var[...] = norm.momentum * norm.var[...] + (1 - norm.momentum) * var

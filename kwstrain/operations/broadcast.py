@@ -14,15 +14,9 @@ import jax.numpy as jnp
 
 from kwstrain.kernels.broadcast import block as forward
 from kwstrain.kernels.broadcast import block_gradient as backward
-from kwstrain.kernels.broadcast import last, pointwise, statistics, stem
+from kwstrain.kernels.broadcast import last, pointwise, stem
 from kwstrain.kernels.call import kernel_call
-
-
-class Affine(NamedTuple):
-    """Scale and bias of a BatchNorm, (parts, n)."""
-
-    scale: jax.Array
-    bias: jax.Array
+from kwstrain.operations.batch_norm import Affine, Norm, array, over_clips, unchanged
 
 
 class BlockWeights(NamedTuple):
@@ -46,57 +40,17 @@ class Steps(NamedTuple):
 
 
 class StemSteps(NamedTuple):
-    """`left` zeros in time, `before` and after the features, of which every `stride`-th is a middle."""
+    """`n_out` frames and bands, from `left` zeros before the first frame and `before` the first feature, in steps of `stride_t` and _f."""
 
+    n_out: tuple[int, int]
     left: int
     before: int
-    stride: int
-
-
-def _of(*shape: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(shape, jnp.float32)
-
-
-class _Norm(NamedTuple):
-    """A BatchNorm of a batch: slope, offset and 0, (3, parts, n), and mean and variance, (2, parts, n), of `n_values` a channel."""
-
-    norm: jax.Array
-    moments: jax.Array
-    scale: jax.Array
-    n_values: int
-
-    @classmethod
-    def of(cls, sums: jax.Array, n_values: int, affine: Affine) -> _Norm:
-        """From sums and sums of squares, (clips, 2, n) or (clips, 2, parts, n)."""
-        shape = affine.scale.shape
-        sums = sums.reshape(len(sums), 2, *shape)
-        norm, moments = kernel_call(statistics.statistics, (_of(3, *shape), _of(2, *shape)), sums, *affine, parts=1, count=n_values)
-        return cls(norm, moments, affine.scale, n_values)
+    stride_t: int
+    stride_f: int
 
     @property
-    def entry(self) -> jax.Array:
-        """(3, n), of one part."""
-        return self.norm[:, 0]
-
-    def back(self, sums: jax.Array) -> tuple[jax.Array, Affine]:
-        """Coefficients (3, parts, n) of the gradient by x, and the gradient of scale and bias."""
-        shape = self.scale.shape
-        sums = sums.reshape(len(sums), 2, *shape)
-        results = (_of(3, *shape), _of(*shape), _of(*shape))
-        back, scale, bias = kernel_call(statistics.gradient, results, sums, self.moments, self.scale, parts=1, count=self.n_values)
-        return back, Affine(scale, bias)
-
-
-def _over_clips(x: jax.Array) -> jax.Array:
-    """The sum over the first axis."""
-    flat = x.reshape(len(x), -1, x.shape[-1])
-    total: jax.Array = kernel_call(statistics.over_clips, [_of(*flat.shape[1:])], flat, parts=1)
-    return total.reshape(x.shape[1:])
-
-
-def _unchanged(n: int) -> jax.Array:
-    """The entry that changes nothing."""
-    return jnp.stack([jnp.ones(n), jnp.zeros(n), jnp.full(n, -jnp.inf)])
+    def numbers(self) -> dict[str, int]:
+        return {"left": self.left, "before": self.before, "stride_t": self.stride_t, "stride_f": self.stride_f}
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -114,20 +68,21 @@ def _block_forward(steps: Steps, x: jax.Array, weights: BlockWeights, keep: jax.
     parts, n = weights.band_norm.scale.shape
     bands = (bands_in - 1) // steps.stride + 1
     stride, over_time = {"stride": steps.stride}, {"dilation": steps.dilation, "left": steps.left}
-    y, entry, enter_norm = x, _unchanged(n), None
+    y, entry, enter_norm = x, unchanged(n), None
     if weights.enter is not None and weights.enter_norm is not None:
-        y, sums = kernel_call(pointwise.pointwise_forward, (_of(clips, frames, bands_in, n), _of(clips, 2, n)), x, weights.enter)
-        enter_norm = _Norm.of(sums, clips * frames * bands_in, weights.enter_norm)
+        results = (array(clips, frames, bands_in, n), array(clips, 2, n))
+        y, sums = kernel_call(pointwise.pointwise_forward, results, x, unchanged(x.shape[3]), weights.enter)
+        enter_norm = Norm.of(sums, clips * frames * bands_in, weights.enter_norm)
         entry = enter_norm.entry
     source = (y, entry, weights.over_bands)
-    sums = kernel_call(forward.band_moments, [_of(clips, 2, parts, n)], *source, **stride)
-    band_norm = _Norm.of(sums, clips * frames * bands // parts, weights.band_norm)
+    sums = kernel_call(forward.band_moments, [array(clips, 2, parts, n)], *source, **stride)
+    band_norm = Norm.of(sums, clips * frames * bands // parts, weights.band_norm)
     means, sums = kernel_call(
-        forward.band_means, (_of(clips, frames, n), _of(clips, 2, n)), *source, band_norm.norm, weights.over_time, **stride, **over_time
+        forward.band_means, (array(clips, frames, n), array(clips, 2, n)), *source, band_norm.norm, weights.over_time, **stride, **over_time
     )
-    time_norm = _Norm.of(sums, clips * frames, weights.time_norm)
+    time_norm = Norm.of(sums, clips * frames, weights.time_norm)
     out = kernel_call(
-        forward.block_sum, [_of(clips, frames, bands, n)], *source, band_norm.norm, means, weights.over_time, time_norm.entry,
+        forward.block_sum, [array(clips, frames, bands, n)], *source, band_norm.norm, means, weights.over_time, time_norm.entry,
         weights.mix, keep, residual=int(enter_norm is None), **stride, **over_time,
     )  # fmt: skip
     norms = (enter_norm, band_norm, time_norm)
@@ -140,32 +95,34 @@ def _block_backward(steps: Steps, saved: Any, gradient: Any) -> Any:
     dout = gradient[0]
     clips, frames, bands_in, n = y.shape
     bands, parts = out.shape[2], len(weights.band_norm.scale)
-    band_norm = _Norm(of_bands[0], of_bands[1], weights.band_norm.scale, clips * frames * bands // parts)
-    time_norm = _Norm(of_time[0], of_time[1], weights.time_norm.scale, clips * frames)
+    band_norm = Norm(of_bands[0], of_bands[1], weights.band_norm.scale, clips * frames * bands // parts)
+    time_norm = Norm(of_time[0], of_time[1], weights.time_norm.scale, clips * frames)
     stride, over_time = {"stride": steps.stride}, {"dilation": steps.dilation, "left": steps.left}
     source = (y, entry, weights.over_bands)
     du, time_sums, band_sums, dmix = kernel_call(
-        backward.back_to_time, (_of(clips, frames, n), _of(clips, 2, n), _of(clips, 2, parts, n), _of(clips, n, n)),
+        backward.back_to_time, (array(clips, frames, n), array(clips, 2, n), array(clips, 2, parts, n), array(clips, n, n)),
         dout, out, *source, means, weights.over_time, time_norm.entry, weights.mix.T, keep, **stride, **over_time,
     )  # fmt: skip
     back, d_time_norm = time_norm.back(time_sums)
     dshare, dtime, band_sums = kernel_call(
-        backward.back_to_means, (_of(clips, frames, n), _of(clips, 3, n), _of(clips, 2, parts, n)),
+        backward.back_to_means, (array(clips, frames, n), array(clips, 3, n), array(clips, 2, parts, n)),
         du, means, weights.over_time, back[:, 0], *source, band_sums, **stride, **over_time,
     )  # fmt: skip
     back, d_band_norm = band_norm.back(band_sums)
     dx, dbands, sums = kernel_call(
-        backward.back_to_input, (_of(*y.shape), _of(clips, 3, n), _of(clips, 2, n)),
+        backward.back_to_input, (array(*y.shape), array(clips, 3, n), array(clips, 2, n)),
         dout, out, dshare, *source, back, residual=int(weights.enter is None), **stride,
     )  # fmt: skip
     d_enter, d_enter_norm = None, None
     if weights.enter is not None and weights.enter_norm is not None:
-        back, d_enter_norm = _Norm(of_enter[0], of_enter[1], weights.enter_norm.scale, clips * frames * bands_in).back(sums)
-        dx, d_enter = kernel_call(
-            pointwise.pointwise_backward, (_of(*x.shape), _of(clips, *weights.enter.shape)), dx, y, back[:, 0], x, weights.enter.T
-        )
-        d_enter = _over_clips(d_enter)
-    d_weights = BlockWeights(d_enter, d_enter_norm, _over_clips(dbands), d_band_norm, _over_clips(dtime), d_time_norm, _over_clips(dmix))
+        back, d_enter_norm = Norm(of_enter[0], of_enter[1], weights.enter_norm.scale, clips * frames * bands_in).back(sums)
+        n_in = x.shape[3]
+        dx, d_enter, _ = kernel_call(
+            pointwise.pointwise_backward, (array(*x.shape), array(clips, *weights.enter.shape), array(clips, 2, n_in)),
+            dx, y, back[:, 0], x, unchanged(n_in), weights.enter.T,
+        )  # fmt: skip
+        d_enter = over_clips(d_enter)
+    d_weights = BlockWeights(d_enter, d_enter_norm, over_clips(dbands), d_band_norm, over_clips(dtime), d_time_norm, over_clips(dmix))
     return dx, d_weights, jnp.zeros_like(keep)
 
 
@@ -183,24 +140,29 @@ def first(steps: StemSteps, x: jax.Array, weight: jax.Array, affine: Affine) -> 
 
 
 def _first_forward(steps: StemSteps, x: jax.Array, weight: jax.Array, affine: Affine) -> Any:
-    clips, frames, features = x.shape
-    _, columns, n = weight.shape
-    bands = (features + 2 * steps.before - columns) // steps.stride + 1
-    y, sums = kernel_call(stem.stem_forward, (_of(clips, frames, bands, n), _of(clips, 2, n)), x, weight, **steps._asdict())
-    norm = _Norm.of(sums, clips * frames * bands, affine)
-    out = kernel_call(pointwise.enter_forward, [_of(*y.shape)], y, norm.entry)
+    y, norm = convolved(steps, x, weight, affine)
+    out = kernel_call(pointwise.enter_forward, [array(*y.shape)], y, norm.entry)
     return (out, norm.moments), (x, weight, affine, y, norm[:2])
 
 
 def _first_backward(steps: StemSteps, saved: Any, gradient: Any) -> Any:
     x, weight, affine, y, of_batch = saved
-    clips, frames, bands, n = y.shape
-    norm = _Norm(of_batch[0], of_batch[1], affine.scale, clips * frames * bands)
-    back, d_affine = norm.back(kernel_call(pointwise.enter_backward, [_of(clips, 2, n)], gradient[0], y, norm.entry))
-    d_weight = kernel_call(
-        stem.stem_backward, [_of(clips, *weight.shape)], gradient[0], y, norm.entry, back[:, 0], x, **steps._asdict()
-    )  # fmt: skip
-    return jnp.zeros_like(x), _over_clips(d_weight), d_affine
+    norm = Norm(of_batch[0], of_batch[1], affine.scale, y[..., 0].size)
+    back, d_affine = norm.back(kernel_call(pointwise.enter_backward, [array(len(x), 2, y.shape[3])], gradient[0], y, norm.entry))
+    return jnp.zeros_like(x), convolved_back(steps, gradient[0], y, norm, back, x, weight), d_affine
+
+
+def convolved(steps: StemSteps, x: jax.Array, weight: jax.Array, affine: Affine) -> tuple[jax.Array, Norm]:
+    """The first convolution alone, (clips, frames, bands, n), and the BatchNorm that follows."""
+    clips, n = len(x), weight.shape[2]
+    y, sums = kernel_call(stem.stem_forward, (array(clips, *steps.n_out, n), array(clips, 2, n)), x, weight, **steps.numbers)
+    return y, Norm.of(sums, y[..., 0].size, affine)
+
+
+def convolved_back(steps: StemSteps, dr: jax.Array, y: jax.Array, norm: Norm, back: jax.Array, x: jax.Array, weight: jax.Array) -> Any:
+    """The gradient of its weights from `dr`, that behind the ReLU."""
+    found = kernel_call(stem.stem_backward, [array(len(x), *weight.shape)], dr, y, norm.entry, back[:, 0], x, **steps.numbers)
+    return over_clips(found)
 
 
 first.defvjp(_first_forward, _first_backward)
@@ -209,7 +171,7 @@ first.defvjp(_first_forward, _first_backward)
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def over_all_bands(left: int, x: jax.Array, weight: jax.Array) -> jax.Array:
     """The last depthwise convolution: x (clips, frames, bands, n), weight (rows, bands, n) to (clips, frames, n)."""
-    y: jax.Array = kernel_call(last.last_forward, [_of(*x.shape[:2], x.shape[3])], x, weight, left=left)
+    y: jax.Array = kernel_call(last.last_forward, [array(*x.shape[:2], x.shape[3])], x, weight, left=left)
     return y
 
 
@@ -219,8 +181,8 @@ def _last_forward(left: int, x: jax.Array, weight: jax.Array) -> tuple[jax.Array
 
 def _last_backward(left: int, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, weight = saved
-    dx, dweight = kernel_call(last.last_backward, (_of(*x.shape), _of(len(x), *weight.shape)), dy, x, weight, left=left)
-    return dx, _over_clips(dweight)
+    dx, dweight = kernel_call(last.last_backward, (array(*x.shape), array(len(x), *weight.shape)), dy, x, weight, left=left)
+    return dx, over_clips(dweight)
 
 
 over_all_bands.defvjp(_last_forward, _last_backward)

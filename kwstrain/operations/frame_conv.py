@@ -36,9 +36,7 @@ def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Step
 def frame_conv_by_kernels(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
     """The same, depthwise ones by kernels where they can: in float32, on one device, of channels enough."""
     if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.device_count() == 1:
-        sizes = zip(x.shape[1:3], kernel.shape[:2], stride, dilation, pads, strict=True)
-        frames, features = ((n + sum(pad) - wide * (size - 1) - 1) // step + 1 for n, size, step, wide, pad in sizes)
-        return _depthwise(_Geometry((frames, features), stride, dilation, pads), x, kernel[:, :, 0])
+        return _depthwise(Geometry.of(x.shape[1:3], kernel.shape[:2], stride, dilation, pads), x, kernel[:, :, 0])
     return frame_conv(x, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups)
 
 
@@ -54,13 +52,20 @@ def _shifted(x: jax.Array, kernel: jax.Array, stride: Steps, dilation: Steps, pa
     return [padded[:, i : ends[0] + i : stride[0], j : ends[1] + j : stride[1]] for i, j in product(*spans)]
 
 
-class _Geometry(NamedTuple):
+class Geometry(NamedTuple):
     """Frames and features of the result, and how a convolution goes over them."""
 
     n_out: Steps
     stride: Steps
     dilation: Steps
     pads: Pads
+
+    @classmethod
+    def of(cls, size: tuple[int, ...], taps: tuple[int, ...], stride: Steps, dilation: Steps, pads: Pads) -> Geometry:
+        """Of an image of `size` by a kernel of `taps`."""
+        sizes = zip(size, taps, stride, dilation, pads, strict=True)
+        frames, features = ((n + sum(pad) - wide * (n_taps - 1) - 1) // step + 1 for n, n_taps, step, wide, pad in sizes)
+        return cls((frames, features), stride, dilation, pads)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -70,26 +75,31 @@ class _Geometry(NamedTuple):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _depthwise(geometry: _Geometry, x: jax.Array, weight: jax.Array) -> jax.Array:
+def _depthwise(geometry: Geometry, x: jax.Array, weight: jax.Array) -> jax.Array:
     from kwstrain.kernels.call import kernel_call
     from kwstrain.kernels.depthwise import depthwise_forward  # which loads Numba
+    from kwstrain.operations.batch_norm import array, unchanged
 
-    shape = jax.ShapeDtypeStruct((len(x), *geometry.n_out, x.shape[3]), jnp.float32)
-    y: jax.Array = kernel_call(depthwise_forward, [shape], x, weight, **geometry.numbers)
+    clips, n = len(x), x.shape[3]
+    shapes = (array(clips, *geometry.n_out, n), array(clips, 2, n))
+    y: jax.Array = kernel_call(depthwise_forward, shapes, x, unchanged(n), weight, **geometry.numbers)[0]
     return y
 
 
-def _forward(geometry: _Geometry, x: jax.Array, weight: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+def _forward(geometry: Geometry, x: jax.Array, weight: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return _depthwise(geometry, x, weight), (x, weight)
 
 
-def _backward(geometry: _Geometry, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, Any]:
+def _backward(geometry: Geometry, saved: tuple[jax.Array, jax.Array], dy: jax.Array) -> tuple[jax.Array, Any]:
     from kwstrain.kernels.call import kernel_call
     from kwstrain.kernels.depthwise import depthwise_backward
+    from kwstrain.operations.batch_norm import array, unchanged
 
     x, weight = saved
-    shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x.shape, (len(x), *weight.shape))]
-    dx, dweight = kernel_call(depthwise_backward, shapes, dy, x, weight, **geometry.numbers)
+    clips, n = len(x), x.shape[3]
+    no_norm = jnp.stack([jnp.ones(n), jnp.zeros(n), jnp.zeros(n)])
+    shapes = (array(*x.shape), array(clips, *weight.shape), array(clips, 2, n))
+    dx, dweight, _ = kernel_call(depthwise_backward, shapes, dy, dy, no_norm, x, unchanged(n), weight, **geometry.numbers)
     return dx, dweight.sum(axis=0)
 
 

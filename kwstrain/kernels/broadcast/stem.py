@@ -1,4 +1,4 @@
-"""The first convolution, of an image of one channel: taps (rows, columns) around each frame and each `stride`-th feature."""
+"""The first convolution, of an image of one channel: taps (rows, columns) around each `stride_t`-th frame and `stride_f`-th feature."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def padded(x, clip, top, before, rows, columns):
 
 
 @kernel(
-    x="f32[b, t, f]", weight="f32[k, l, n]", results={"y": "f32[b, t, g, n]", "sums": "f32[b, 2, n]"},
-    numbers=("left", "before", "stride"),
+    x="f32[b, t, f]", weight="f32[k, l, n]", results={"y": "f32[b, u, g, n]", "sums": "f32[b, 2, n]"},
+    numbers=("left", "before", "stride_t", "stride_f"),
 )  # fmt: skip
-def stem_forward(clip, x, weight, y, sums, clips, left, before, stride):
+def stem_forward(clip, x, weight, y, sums, clips, left, before, stride_t, stride_f):
     """The convolution with `left` zeros in time and `before` zeros in frequency; sum and sum of squares of each channel."""
     _, frames, bands, n = y.shape
     n_rows, n_columns, _ = weight.shape
-    columns = max(before + x.shape[2], (bands - 1) * stride + n_columns)
-    image = padded(x, clip, left, before, frames + n_rows - 1, columns)
+    columns = max(before + x.shape[2], (bands - 1) * stride_f + n_columns)
+    image = padded(x, clip, left, before, max(left + x.shape[1], (frames - 1) * stride_t + n_rows), columns)
     first = clip * frames * bands * n
-    found = new_sums(2, n)
+    found, step = new_sums(2, n), stride_t * columns
     for tile in range((frames + 7) // 8):
         t = min(8 * tile, frames - 8)
         for f in range(bands):
@@ -40,17 +40,17 @@ def stem_forward(clip, x, weight, y, sums, clips, left, before, stride):
                 c = min(8 * group, n - 8)
                 y0, y1, y2, y3, y4, y5, y6, y7 = zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero()
                 for k in range(n_rows):
-                    i = (t + k) * columns + f * stride
+                    i = (t * stride_t + k) * columns + f * stride_f
                     for j in range(n_columns):
                         w = load_octet(weight, (k * n_columns + j) * n + c)
                         y0 = fma(spread(image, i + j), w, y0)
-                        y1 = fma(spread(image, i + j + columns), w, y1)
-                        y2 = fma(spread(image, i + j + 2 * columns), w, y2)
-                        y3 = fma(spread(image, i + j + 3 * columns), w, y3)
-                        y4 = fma(spread(image, i + j + 4 * columns), w, y4)
-                        y5 = fma(spread(image, i + j + 5 * columns), w, y5)
-                        y6 = fma(spread(image, i + j + 6 * columns), w, y6)
-                        y7 = fma(spread(image, i + j + 7 * columns), w, y7)
+                        y1 = fma(spread(image, i + j + step), w, y1)
+                        y2 = fma(spread(image, i + j + 2 * step), w, y2)
+                        y3 = fma(spread(image, i + j + 3 * step), w, y3)
+                        y4 = fma(spread(image, i + j + 4 * step), w, y4)
+                        y5 = fma(spread(image, i + j + 5 * step), w, y5)
+                        y6 = fma(spread(image, i + j + 6 * step), w, y6)
+                        y7 = fma(spread(image, i + j + 7 * step), w, y7)
                 store_rows(y, first + (t * bands + f) * n + c, bands * n, y0, y1, y2, y3, y4, y5, y6, y7)
         new = min(8, frames - 8 * tile)
         add_moments(y, first + (t + 8 - new) * bands * n, new * bands, n, found)
@@ -58,15 +58,15 @@ def stem_forward(clip, x, weight, y, sums, clips, left, before, stride):
 
 
 @kernel(
-    dr="f32[b, t, g, n]", y="f32[b, t, g, n]", enter="f32[3, n]", norm="f32[3, n]", x="f32[b, t, f]",
-    results={"dweight": "f32[b, k, l, n]"}, numbers=("left", "before", "stride"),
+    dr="f32[b, u, g, n]", y="f32[b, u, g, n]", enter="f32[3, n]", norm="f32[3, n]", x="f32[b, t, f]",
+    results={"dweight": "f32[b, k, l, n]"}, numbers=("left", "before", "stride_t", "stride_f"),
 )  # fmt: skip
-def stem_backward(clip, dr, y, enter, norm, x, dweight, clips, left, before, stride):
+def stem_backward(clip, dr, y, enter, norm, x, dweight, clips, left, before, stride_t, stride_f):
     """From `dr`, the gradient behind the ReLU of `enter`, to the weights; `norm` as in ``pointwise_backward``."""
     _, frames, bands, n = y.shape
     _, n_rows, n_columns, _ = dweight.shape
-    columns = max(before + x.shape[2], (bands - 1) * stride + n_columns)
-    image = padded(x, clip, left, before, frames + n_rows - 1, columns)
+    columns = max(before + x.shape[2], (bands - 1) * stride_f + n_columns)
+    image = padded(x, clip, left, before, max(left + x.shape[1], (frames - 1) * stride_t + n_rows), columns)
     taps = n_rows * n_columns
     offset = np.empty(taps, np.int64)
     for k in range(taps):
@@ -94,7 +94,7 @@ def stem_backward(clip, dr, y, enter, norm, x, dweight, clips, left, before, str
                 j = c
                 for t in range(start, end):
                     for f in range(bands):
-                        i, d = t * columns + f * stride, load_octet(dy, j)
+                        i, d = t * stride_t * columns + f * stride_f, load_octet(dy, j)
                         w0 = fma(spread(image, i + o0), d, w0)
                         w1 = fma(spread(image, i + o1), d, w1)
                         w2 = fma(spread(image, i + o2), d, w2)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, linear, norm
+from kwstrain.models.layers.operations import PLAIN
 from kwstrain.models.network import Network
 from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions, frames_in_mean
 from kwstrain.models.registry import ModelSpec, Published
@@ -47,9 +48,14 @@ class DSCNN(Network):
         self.n_mean = frames_in_mean(input_shape[0], options)
         self.dropout = nnx.Dropout(options.dropout, rngs=rngs)
         self.out = linear(filters, n_classes, dtype=dtype, rngs=rngs)
+        self.operations = PLAIN
 
     def frames(self, x: jax.Array) -> jax.Array:
         """``(batch, frames out, filters)``: what each frame contributes to the mean."""
+        return self.operations.together(self, x)
+
+    def by_parts(self, x: jax.Array) -> jax.Array:
+        """The same, layer by layer."""
         x = nnx.relu(self.norm(self.stem(x[..., None])))
         for block in self.blocks:
             x = block(x)

@@ -87,6 +87,11 @@ class BatchNorm(nnx.BatchNorm):
         normalised: jax.Array = super().__call__(x, use_running_average=self.use_running_average or self.frozen)
         return normalised
 
+    def follow(self, mean: jax.Array, var: jax.Array) -> None:
+        """Let the running statistics follow those of a batch, which was normalised elsewhere."""
+        for running, found in ((self.mean, mean), (self.var, var)):
+            running[...] = self.momentum * running[...] + (1 - self.momentum) * jax.lax.stop_gradient(found).ravel()
+
 
 class MaxPool(nnx.Module):
     """Largest value of each 2 x 2 block; an odd last row or column is dropped."""

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwstrain.models.layers.common import BatchNorm
-from kwstrain.models.layers.operations import PLAIN
+from kwstrain.models.layers.operations import PLAIN, Pads
 from kwstrain.models.outlines.padding import same
 
 TimePadding = Literal["same", "causal", "valid"]
@@ -63,12 +63,15 @@ class FrameConv(nnx.Module):
         self.operations = PLAIN
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        pads = self._frames(x.shape[1]), self._features(x.shape[2])
         y = self.operations.frame_conv(
             x.astype(self.dtype), self.kernel[...].astype(self.dtype),
-            stride=self.stride, dilation=self.dilation, pads=pads, groups=self.groups,
+            stride=self.stride, dilation=self.dilation, pads=self.pads(*x.shape[1:3]), groups=self.groups,
         )  # fmt: skip
         return y if self.bias is None else y + self.bias[...].astype(self.dtype)
+
+    def pads(self, n_frames: int, n_features: int) -> Pads:
+        """Zeros before and after the frames and the features of an image."""
+        return self._frames(n_frames), self._features(n_features)
 
     def _frames(self, n: int) -> tuple[int, int]:
         if self.time == "valid":

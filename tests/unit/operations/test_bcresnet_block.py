@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kwstrain.operations.broadcast import Affine, BlockWeights, StemSteps, Steps, block, first, over_all_bands
+from kwstrain.operations.batch_norm import Affine
+from kwstrain.operations.broadcast import BlockWeights, StemSteps, Steps, block, first, over_all_bands
 
 
 def normalised(x: np.ndarray, affine: Affine) -> np.ndarray:
