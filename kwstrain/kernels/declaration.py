@@ -61,12 +61,18 @@ class Kernel:
     """A function (part, arrays ..., results ..., numbers ...) that compiled code and XLA can call; made by :func:`kernel`."""
 
     def __init__(
-        self, function: Callable[..., None], arguments: Mapping[str, str], results: Mapping[str, str], numbers: Sequence[str]
+        self,
+        function: Callable[..., None],
+        arguments: Mapping[str, str],
+        results: Mapping[str, str],
+        numbers: Sequence[str],
+        at_least: Mapping[str, int],
     ) -> None:
         self.function = function
         self.arguments = tuple(Buffer.parse(*item) for item in arguments.items())
         self.results = tuple(Buffer.parse(*item) for item in results.items())
         self.numbers = ("parts", *numbers)
+        self.at_least = dict(at_least)
         self.target = f"{function.__module__}.{function.__qualname__}"
 
     def check(self, arrays: Sequence[Any], results: Sequence[Any], numbers: Mapping[str, int]) -> None:
@@ -83,6 +89,9 @@ class Kernel:
                 if not alike or any(sizes.setdefault(axis, _size(axis, n)) != n for axis, n in zip(buffer.axes, array.shape, strict=True)):
                     wanted = f"{buffer}, {known}" if known else f"{buffer}"
                     raise ValueError(f"{self.target}: {buffer.name} must be {wanted}, not {array.dtype} {array.shape}")
+        for axis, least in self.at_least.items():
+            if sizes[axis] < least:
+                raise ValueError(f"{self.target}: {axis} must be at least {least}, not {sizes[axis]}")
         if set(numbers) != set(self.numbers):
             raise ValueError(f"{self.target} takes the numbers {', '.join(self.numbers)}, not {', '.join(numbers)}")
 
@@ -95,7 +104,9 @@ class Kernel:
         return c_address(handler)
 
 
-def kernel(*, results: Mapping[str, str], numbers: Sequence[str] = (), **arguments: str) -> Callable[[Callable[..., None]], Kernel]:
+def kernel(
+    *, results: Mapping[str, str], numbers: Sequence[str] = (), at_least: Mapping[str, int] | None = None, **arguments: str
+) -> Callable[[Callable[..., None]], Kernel]:
     """Declare a kernel.
 
     Parameters
@@ -104,6 +115,8 @@ def kernel(*, results: Mapping[str, str], numbers: Sequence[str] = (), **argumen
         Name and kind of each array, like ``f32[b, h, w, c, L]``.
     numbers : sequence of str
         Names of the whole numbers that follow the arrays.
+    at_least : mapping, optional
+        What a size must at least be, by its letter.
 
     Returns
     -------
@@ -111,7 +124,7 @@ def kernel(*, results: Mapping[str, str], numbers: Sequence[str] = (), **argumen
         A decorator of the function, which is called as ``function(part, *arguments, *results, parts, *numbers)`` once for each
         part, by several threads at a time: parts must not write the same values.
     """
-    return lambda function: Kernel(function, arguments, results, numbers)
+    return lambda function: Kernel(function, arguments, results, numbers, at_least or {})
 
 
 def _size(axis: str, n: int) -> int:
@@ -134,8 +147,9 @@ def _handler(kernel: Kernel) -> Callable[[int], int]:
     buffers = (*kernel.arguments, *kernel.results)
     n_arguments, n_results, n_numbers = len(kernel.arguments), len(kernel.results), len(kernel.numbers)
     declared = tuple((_TYPES[b.dtype][1], len(b.axes)) for b in buffers)
-    alike = _alike(buffers)
-    refuse = refusal(f"{kernel.target} was called with other arrays than ({', '.join(f'{b.name}: {b}' for b in buffers)}): use kernel_call")
+    alike, least = _alike(buffers), _least(buffers, kernel.at_least)
+    declared_text = ", ".join([*(f"{b.name}: {b}" for b in buffers), *(f"{axis} >= {n}" for axis, n in kernel.at_least.items())])
+    refuse = refusal(f"{kernel.target} was called with other arrays than ({declared_text}): use kernel_call")
     own_address, share, add, release, wait = threads.own_address, threads.share, threads.add, threads.release, threads.wait
     call_later, n_threads = threads.call_later, threads.n_threads
     TASK, FRAME, NEXT, DONE, PARTS = threads.TASK, threads.FRAME, threads.NEXT, threads.DONE, threads.PARTS
@@ -151,6 +165,9 @@ def _handler(kernel: Kernel) -> Callable[[int], int]:
         for i, axis, j, other, size in alike:
             wanted = size if j < 0 else peek(peek(buffer_at(frame, j), 5), other)
             if peek(peek(buffer_at(frame, i), 5), axis) != wanted:
+                return False
+        for i, axis, size in least:
+            if peek(peek(buffer_at(frame, i), 5), axis) < size:
                 return False
         numbers = numbers_of(frame)
         return numbers != 0 and peek(numbers, 1) == n_numbers
@@ -206,3 +223,12 @@ def _alike(buffers: Sequence[Buffer]) -> tuple[tuple[int, int, int, int, int], .
             else:
                 first[name] = i, axis
     return (*found, (0, 0, 0, 0, 0))  # never empty, which Numba could not type
+
+
+def _least(buffers: Sequence[Buffer], at_least: Mapping[str, int]) -> tuple[tuple[int, int, int], ...]:
+    """(buffer, axis, the least size) of each size that has one, where it first occurs."""
+    found = []
+    for name, size in at_least.items():
+        i, axis = next((i, buffer.axes.index(name)) for i, buffer in enumerate(buffers) if name in buffer.axes)
+        found.append((i, axis, size))
+    return (*found, (0, 0, 0))  # never empty

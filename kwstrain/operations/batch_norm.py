@@ -63,5 +63,3 @@ def over_clips(x: jax.Array) -> jax.Array:
 def unchanged(n: int) -> jax.Array:
     """The entry that changes nothing."""
     return jnp.stack([jnp.ones(n), jnp.zeros(n), jnp.full(n, -jnp.inf)])
-
-

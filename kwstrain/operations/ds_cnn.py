@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kwstrain.operations.batch_norm import Affine
     from kwstrain.operations.broadcast import StemSteps
 
-_AT_LEAST = 8  # frames, and channels: what the kernels compute together
+_FRAMES, _CHANNELS = 8, 16  # at least so many: what the kernels compute together
 
 
 class _Weights(NamedTuple):
@@ -45,7 +45,7 @@ def suits(network: DSCNN, x: jax.Array) -> bool:
     norms = [network.norm, *(norm for block in network.blocks for norm in (block.norm1, block.norm2))]
     of_batch = all(not (norm.use_running_average or norm.frozen) and norm.axis_name is None for norm in norms)
     frames = _geometry(network.stem, x.shape[1:3]).n_out[0]
-    is_wide = network.norm.num_features >= _AT_LEAST and frames >= _AT_LEAST * network.blocks[0].depthwise.stride[0]
+    is_wide = network.norm.num_features >= _CHANNELS and frames >= _FRAMES * network.blocks[0].depthwise.stride[0]
     return of_batch and is_wide and jax.device_count() == 1 and jnp.dtype(network.stem.dtype) == jnp.float32
 
 

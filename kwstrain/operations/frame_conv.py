@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from kwstrain.models.layers.operations import Pads, Steps
 from kwstrain.models.layers.operations import frame_conv as plain
 
-_AT_LEAST = 8  # channels that a kernel computes together
+_AT_LEAST = 16  # channels: the lanes of the widest vector, which a kernel computes together
 
 
 def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:

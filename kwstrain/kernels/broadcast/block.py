@@ -13,7 +13,7 @@ from kwsfeat.kernels._jit import inlined, stage
 from kwsfeat.kernels.simd import at_least, fma, load_octet, splat_octet, store
 from kwsfeat.kernels.simd_exp import exp
 from kwstrain.kernels.broadcast.entered import add_to, entered, new_sums, triple, write_sums
-from kwstrain.kernels.broadcast.products import multiply, zero
+from kwstrain.kernels.broadcast.products import WIDTH, multiply, zero
 from kwstrain.kernels.declaration import kernel
 
 
@@ -55,7 +55,7 @@ def sigmoid(u):
 
 @kernel(
     x="f32[b, t, f, n]", enter="f32[3, n]", over_bands="f32[3, n]",
-    results={"sums": "f32[b, 2, p, n]"}, numbers=("stride",),
+    results={"sums": "f32[b, 2, p, n]"}, numbers=("stride",), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def band_moments(clip, x, enter, over_bands, sums, clips, stride):
     """Sum and sum of squares of each channel in each part."""
@@ -81,7 +81,7 @@ def band_moments(clip, x, enter, over_bands, sums, clips, stride):
 
 @kernel(
     x="f32[b, t, f, n]", enter="f32[3, n]", over_bands="f32[3, n]", band_norm="f32[3, p, n]", over_time="f32[3, n]",
-    results={"means": "f32[b, t, n]", "sums": "f32[b, 2, n]"}, numbers=("stride", "dilation", "left"),
+    results={"means": "f32[b, t, n]", "sums": "f32[b, 2, n]"}, numbers=("stride", "dilation", "left"), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def band_means(clip, x, enter, over_bands, band_norm, over_time, means, sums, clips, stride, dilation, left):
     """Mean of the normalised bands of each frame, and the moments of its convolution over time."""
@@ -129,7 +129,7 @@ def activated(means, clip, over_time, time_norm, dilation, left, y):
 @kernel(
     x="f32[b, t, f, n]", enter="f32[3, n]", over_bands="f32[3, n]", band_norm="f32[3, p, n]", means="f32[b, t, n]",
     over_time="f32[3, n]", time_norm="f32[3, n]", mix="f32[n, n]", keep="f32[b, n]",
-    results={"out": "f32[b, t, g, n]"}, numbers=("stride", "dilation", "left", "residual"),
+    results={"out": "f32[b, t, g, n]"}, numbers=("stride", "dilation", "left", "residual"), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def block_sum(clip, x, enter, over_bands, band_norm, means, over_time, time_norm, mix, keep, out, clips, stride, dilation, left, residual):
     """ReLU of the normalised bands, what the frames give to all of them, and with `residual` (0 or 1) x."""

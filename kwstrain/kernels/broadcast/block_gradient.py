@@ -7,7 +7,7 @@ import numpy as np
 from kwsfeat.kernels.simd import fma, load_octet, splat_octet, store
 from kwstrain.kernels.broadcast.block import activated, band, instant, sigmoid, width_of_part
 from kwstrain.kernels.broadcast.entered import above, add_to, entered, new_sums, triple, write_sums
-from kwstrain.kernels.broadcast.products import copy, correlate, multiply, zero
+from kwstrain.kernels.broadcast.products import WIDTH, copy, correlate, multiply, zero
 from kwstrain.kernels.declaration import kernel
 
 
@@ -15,7 +15,7 @@ from kwstrain.kernels.declaration import kernel
     dout="f32[b, t, g, n]", out="f32[b, t, g, n]", x="f32[b, t, f, n]", enter="f32[3, n]", over_bands="f32[3, n]",
     means="f32[b, t, n]", over_time="f32[3, n]", time_norm="f32[3, n]", transposed="f32[n, n]", keep="f32[b, n]",
     results={"du": "f32[b, t, n]", "time_sums": "f32[b, 2, n]", "band_sums": "f32[b, 2, p, n]", "dmix": "f32[b, n, n]"},
-    numbers=("stride", "dilation", "left"),
+    numbers=("stride", "dilation", "left"), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def back_to_time(
     clip, dout, out, x, enter, over_bands, means, over_time, time_norm, transposed, keep,
@@ -75,7 +75,7 @@ def back_to_time(
     du="f32[b, t, n]", means="f32[b, t, n]", over_time="f32[3, n]", norm="f32[3, n]", x="f32[b, t, f, n]", enter="f32[3, n]",
     over_bands="f32[3, n]", of_out="f32[b, 2, p, n]",
     results={"dshare": "f32[b, t, n]", "dtime": "f32[b, 3, n]", "band_sums": "f32[b, 2, p, n]"},
-    numbers=("stride", "dilation", "left"),
+    numbers=("stride", "dilation", "left"), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def back_to_means(
     clip, du, means, over_time, norm, x, enter, over_bands, of_out, dshare, dtime, band_sums, clips, stride, dilation, left
@@ -138,7 +138,7 @@ def back_to_means(
     dout="f32[b, t, g, n]", out="f32[b, t, g, n]", dshare="f32[b, t, n]", x="f32[b, t, f, n]", enter="f32[3, n]", over_bands="f32[3, n]",
     norm="f32[3, p, n]",
     results={"dh": "f32[b, t, f, n]", "dbands": "f32[b, 3, n]", "sums": "f32[b, 2, n]"},
-    numbers=("stride", "residual"),
+    numbers=("stride", "residual"), at_least={"n": WIDTH, "t": WIDTH},
 )  # fmt: skip
 def back_to_input(clip, dout, out, dshare, x, enter, over_bands, norm, dh, dbands, sums, clips, stride, residual):
     """`dh`: the gradient behind scale and offset of `enter`; its sum, and that of its product with x."""

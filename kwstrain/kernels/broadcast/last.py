@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kwsfeat.kernels.simd import fma, load_octet, store
-from kwstrain.kernels.broadcast.products import zero
+from kwstrain.kernels.broadcast.products import WIDTH, zero
 from kwstrain.kernels.declaration import kernel
 
 
-@kernel(x="f32[b, t, f, n]", weight="f32[k, f, n]", results={"y": "f32[b, t, n]"}, numbers=("left",))
+@kernel(x="f32[b, t, f, n]", weight="f32[k, f, n]", results={"y": "f32[b, t, n]"}, numbers=("left",), at_least={"n": WIDTH})
 def last_forward(clip, x, weight, y, clips, left):
     """A frame of y sees the frames from `left` before it on."""
     _, frames, bands, n = x.shape
@@ -25,7 +25,7 @@ def last_forward(clip, x, weight, y, clips, left):
 
 @kernel(
     dy="f32[b, t, n]", x="f32[b, t, f, n]", weight="f32[k, f, n]", results={"dx": "f32[b, t, f, n]", "dweight": "f32[b, k, f, n]"},
-    numbers=("left",),
+    numbers=("left",), at_least={"n": WIDTH},
 )  # fmt: skip
 def last_backward(clip, dy, x, weight, dx, dweight, clips, left):
     """To x and the weights."""

@@ -6,11 +6,11 @@ import numpy as np
 
 from kwsfeat.kernels.simd import fma, load_octet, splat_octet, store
 from kwstrain.kernels.broadcast.entered import above, add_to, entered, new_sums, triple, write_sums
-from kwstrain.kernels.broadcast.products import zero
+from kwstrain.kernels.broadcast.products import WIDTH, zero
 from kwstrain.kernels.declaration import kernel
 
 
-@kernel(x="f32[b, t, f, n]", enter="f32[3, n]", results={"y": "f32[b, t, n]"})
+@kernel(x="f32[b, t, f, n]", enter="f32[3, n]", results={"y": "f32[b, t, n]"}, at_least={"n": WIDTH})
 def mean_forward(clip, x, enter, y, clips):
     """y (t): the mean of the entered features of frame t."""
     _, frames, features, n = x.shape
@@ -25,7 +25,13 @@ def mean_forward(clip, x, enter, y, clips):
             store(y, (clip * frames + t) * n + c, total * share)
 
 
-@kernel(dy="f32[b, t, n]", x="f32[b, t, f, n]", enter="f32[3, n]", results={"dh": "f32[b, t, f, n]", "sums": "f32[b, 2, n]"})
+@kernel(
+    dy="f32[b, t, n]",
+    x="f32[b, t, f, n]",
+    enter="f32[3, n]",
+    results={"dh": "f32[b, t, f, n]", "sums": "f32[b, 2, n]"},
+    at_least={"n": WIDTH},
+)
 def mean_backward(clip, dy, x, enter, dh, sums, clips):
     """`dh`: the gradient behind scale and offset of `enter`; its sum, and that of its product with x."""
     _, frames, features, n = x.shape

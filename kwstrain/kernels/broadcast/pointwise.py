@@ -21,7 +21,13 @@ def _enter(x, row, size, enter, n, rows):
             store(rows, i, entered(x, row * n + i, entry))
 
 
-@kernel(x="f32[b, t, f, i]", enter="f32[3, i]", weight="f32[i, o]", results={"y": "f32[b, t, f, o]", "sums": "f32[b, 2, o]"})
+@kernel(
+    x="f32[b, t, f, i]",
+    enter="f32[3, i]",
+    weight="f32[i, o]",
+    results={"y": "f32[b, t, f, o]", "sums": "f32[b, 2, o]"},
+    at_least={"i": WIDTH, "o": WIDTH},
+)
 def pointwise_forward(clip, x, enter, weight, y, sums, clips):
     """The product of the entered x, and the sum and the sum of squares of each channel of each clip."""
     n_in, n = weight.shape
@@ -38,7 +44,7 @@ def pointwise_forward(clip, x, enter, weight, y, sums, clips):
 
 @kernel(
     dh="f32[b, t, f, o]", y="f32[b, t, f, o]", norm="f32[3, o]", x="f32[b, t, f, i]", enter="f32[3, i]", transposed="f32[o, i]",
-    results={"dx": "f32[b, t, f, i]", "dweight": "f32[b, i, o]", "sums": "f32[b, 2, i]"},
+    results={"dx": "f32[b, t, f, i]", "dweight": "f32[b, i, o]", "sums": "f32[b, 2, i]"}, at_least={"i": WIDTH, "o": WIDTH},
 )  # fmt: skip
 def pointwise_backward(clip, dh, y, norm, x, enter, transposed, dx, dweight, sums, clips):
     """From `dh`, the gradient before the ReLU; before the BatchNorm it is ``norm[0] * dh + norm[1] * y + norm[2]``.
@@ -80,7 +86,7 @@ def pointwise_backward(clip, dh, y, norm, x, enter, transposed, dx, dweight, sum
     write_sums(found, 2, n_in, sums, clip * 2 * n_in)
 
 
-@kernel(x="f32[b, t, f, o]", enter="f32[3, o]", results={"y": "f32[b, t, f, o]"})
+@kernel(x="f32[b, t, f, o]", enter="f32[3, o]", results={"y": "f32[b, t, f, o]"}, at_least={"o": WIDTH})
 def enter_forward(clip, x, enter, y, clips):
     """The entered values."""
     n = x.shape[3]
@@ -91,7 +97,7 @@ def enter_forward(clip, x, enter, y, clips):
             store(y, row + c, entered(x, row + c, triple(enter, c, n)))
 
 
-@kernel(dy="f32[b, t, f, o]", x="f32[b, t, f, o]", enter="f32[3, o]", results={"sums": "f32[b, 2, o]"})
+@kernel(dy="f32[b, t, f, o]", x="f32[b, t, f, o]", enter="f32[3, o]", results={"sums": "f32[b, 2, o]"}, at_least={"o": WIDTH})
 def enter_backward(clip, dy, x, enter, sums, clips):
     """Sums of the gradient before the ReLU and of its product with x."""
     n = x.shape[3]

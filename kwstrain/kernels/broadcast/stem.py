@@ -7,7 +7,7 @@ import numpy as np
 from kwsfeat.kernels._jit import stage
 from kwsfeat.kernels.simd import at, fma, load_octet, store
 from kwstrain.kernels.broadcast.entered import above, add_moments, new_sums, triple, write_sums
-from kwstrain.kernels.broadcast.products import CHUNK, copy, load_rows, spread, store_rows, zero
+from kwstrain.kernels.broadcast.products import CHUNK, WIDTH, copy, load_rows, spread, store_rows, zero
 from kwstrain.kernels.declaration import kernel
 
 
@@ -23,7 +23,7 @@ def padded(x, clip, top, before, rows, columns):
 
 @kernel(
     x="f32[b, t, f]", weight="f32[k, l, n]", results={"y": "f32[b, u, g, n]", "sums": "f32[b, 2, n]"},
-    numbers=("left", "before", "stride_t", "stride_f"),
+    numbers=("left", "before", "stride_t", "stride_f"), at_least={"n": WIDTH, "u": WIDTH},
 )  # fmt: skip
 def stem_forward(clip, x, weight, y, sums, clips, left, before, stride_t, stride_f):
     """The convolution with `left` zeros in time and `before` zeros in frequency; sum and sum of squares of each channel."""
@@ -59,7 +59,7 @@ def stem_forward(clip, x, weight, y, sums, clips, left, before, stride_t, stride
 
 @kernel(
     dr="f32[b, u, g, n]", y="f32[b, u, g, n]", enter="f32[3, n]", norm="f32[3, n]", x="f32[b, t, f]",
-    results={"dweight": "f32[b, k, l, n]"}, numbers=("left", "before", "stride_t", "stride_f"),
+    results={"dweight": "f32[b, k, l, n]"}, numbers=("left", "before", "stride_t", "stride_f"), at_least={"n": WIDTH, "u": WIDTH},
 )  # fmt: skip
 def stem_backward(clip, dr, y, enter, norm, x, dweight, clips, left, before, stride_t, stride_f):
     """From `dr`, the gradient behind the ReLU of `enter`, to the weights; `norm` as in ``pointwise_backward``."""

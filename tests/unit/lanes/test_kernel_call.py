@@ -34,6 +34,12 @@ def copied(part, x, y, parts):
         y[part, j] = x[part, j]
 
 
+@kernel(x="f32[n, m]", results={"y": "f32[n, m]"}, at_least={"m": 3})
+def last_three(part, x, y, parts):
+    for j in range(x.shape[1] - 3, x.shape[1]):
+        y[part, j] = x[part, j]
+
+
 def call(x, w, factor=3):
     shapes = [jax.ShapeDtypeStruct(x.shape, jnp.float32), jax.ShapeDtypeStruct(x.shape[:1], jnp.int32)]
     return kernel_call(scaled, shapes, x, w, factor=factor)
@@ -123,6 +129,18 @@ def test_lanes_are_a_size(arrays):
     x = jnp.zeros((2, LANES + 1))
     with pytest.raises(ValueError, match=rf"x must be float32 \(n, {LANES}\), not float32 \(2, {LANES + 1}\)"):
         kernel_call(copied, [jax.ShapeDtypeStruct(x.shape, jnp.float32)], x)
+
+
+def test_a_size_that_is_too_small():
+    def run(x):
+        return kernel_call(last_three, [jax.ShapeDtypeStruct(x.shape, jnp.float32)], x)
+
+    np.testing.assert_array_equal(run(jnp.ones((2, 3))), 1)
+    with pytest.raises(ValueError, match="last_three: m must be at least 3, not 2"):
+        run(jnp.ones((2, 2)))
+    shape = [jax.ShapeDtypeStruct((2, 2), jnp.float32)]
+    with pytest.raises(Exception, match=r"last_three was called with other arrays than \(.*, m >= 3\)"):
+        jax.block_until_ready(jax.ffi.ffi_call(last_three.target, shape)(jnp.ones((2, 2)), numbers=np.array([2])))
 
 
 def test_a_call_past_the_check_is_refused_by_the_compiled_code(arrays):

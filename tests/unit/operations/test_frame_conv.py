@@ -32,7 +32,7 @@ def convolutions(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dic
 def depthwise(draw: st.DrawFn) -> tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]:
     """The same of so many channels that a kernel computes them, in octets that may overlap."""
     image, size, options = draw(convolutions())
-    n = draw(st.integers(8, 20))
+    n = draw(st.integers(16, 40))
     return (*image[:3], n), (*size[:2], 1, n), {**options, "groups": n}
 
 
