@@ -90,7 +90,8 @@ def fit(
 
     given = {name: value for name, value in options.items() if value is not None}
     with wrong_usage():
-        config = changed(_base(arch, start, stream=bool(options["stream"])), {**given, **assignments(changes)})
+        chosen = {**given, **assignments(changes)}
+        config = changed(_base(arch, start, stream=bool(options["stream"])), chosen)
     out = out or Path("runs") / f"{path.stem}-{config.arch}"
     if not distributed and (coordinator or processes or process is not None):
         raise click.UsageError("--coordinator, --processes and --process are for --distributed: give that, too")
@@ -99,6 +100,8 @@ def fit(
             with wrong_usage():
                 stack.enter_context(together(coordinator, processes, process))
             console = console if is_first() else replace(console, quiet=True)
+        if not {"epochs", "steps"} & chosen.keys():
+            config = _enough(path, config, console)
         console.detail(f"training config: {config.to_json()}")
         _note_choices(path, config, start, console)
         with TrainingProgress(console) as progress, keeping(out):
@@ -131,6 +134,18 @@ def _base(arch: str | None, start: Path | None, *, stream: bool) -> TrainConfig:
 
     began = Bundle.load(start).config
     return replace(defaults(began.arch), options=began.options) if arch in (None, began.arch) else defaults(arch)
+
+
+def _enough(path: Path, config: TrainConfig, console: Console) -> TrainConfig:
+    """`config` with more epochs where few clips need them, which is said."""
+    from kwsfeat import Reader
+    from kwstrain.data.augmentation import enough_epochs
+
+    with Reader(path) as reader:
+        config, said = enough_epochs(config, reader)
+    if said:
+        console.note(said)
+    return config
 
 
 def _note_choices(path: Path, config: TrainConfig, start: Path | None, console: Console) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kwstrain.evaluation.compare import TABLES, Row, cells, differences
 from kwstrain.report import figures as report
+from kwstrain.report.labels import label
 
 # Column of a run -> what it is on an axis.
 _AGAINST = {"total": "parameters", "multiply_adds_per_s": "multiply-adds for a second of audio", "seconds": "training time (s)"}
@@ -40,17 +42,22 @@ def _accuracy(one: Row) -> float:
 def accuracy_figure(rows: list[Row]) -> Figure:
     """Accuracy of each run against its parameters, the multiply-adds of a second of audio, and the time of its training."""
     figure = Figure(figsize=(13, 4.4), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    of_axes = []
     for axes, (name, title) in zip(figure.subplots(1, len(_AGAINST), sharey=True), _AGAINST.items(), strict=True):
-        for one in rows:
-            point = (one.values[name], 100 * _accuracy(one))
+        points = [(one.values[name], 100 * _accuracy(one)) for one in rows]
+        for point in points:
             axes.scatter(*point)
-            title_of_run = report.shown(one.values["run"])
-            axes.annotate(title_of_run, point, xytext=(5, 4), textcoords="offset points", fontsize=8, parse_math=False)
-        span = [one.values[name] for one in rows]
+        span = [x for x, _ in points]
         axes.set(xscale="log" if min(span) > 0 and max(span) > 10 * min(span) else "linear", xlabel=title)
         axes.margins(x=0.2, y=0.1)
         axes.grid(alpha=0.3)
+        of_axes.append((axes, points))
     figure.axes[0].set_ylabel("accuracy (%)")
+    canvas.draw()  # gives everything its place
+    for axes, points in of_axes:
+        axes.autoscale(False)
+        label(axes, [report.shown(one.values["run"]) for one in rows], points, canvas.get_renderer())
     return figure
 
 

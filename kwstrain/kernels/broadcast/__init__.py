@@ -1,1 +1,1 @@
-"""Kernels of BC-ResNet, some of which DS-CNN shares: arrays (clips, frames, bands, channels), 8 channels in a vector, one clip at a time."""
+"""Kernels of BC-ResNet, and DS-CNN: arrays (clips, frames, bands, channels), 8 channels in a vector, a clip at a time."""

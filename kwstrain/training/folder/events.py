@@ -1,20 +1,25 @@
-"""TensorBoard event files, written without TensorFlow."""
+"""TensorBoard event files, written without TensorFlow.
+
+Its writer and Matplotlib are loaded when something is first written, after the first epoch: a training begins without them.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tensorboardX import SummaryWriter
 
 from kwstrain.evaluation.evaluate import Mistake
 from kwstrain.evaluation.metrics import Scores
 from kwstrain.inference.bundle import Bundle
-from kwstrain.report import figures as report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from tensorboardX import SummaryWriter
 
 _SCALARS = {
     "lr": "learning_rate",
@@ -33,13 +38,20 @@ class Events:
     """The event file of one run; a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        self._writer = SummaryWriter(str(folder))
+        self._folder = folder
+
+    @cached_property
+    def _writer(self) -> SummaryWriter:
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter(str(self._folder))
 
     def __enter__(self) -> Events:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._writer.close()
+        if "_writer" in self.__dict__:  # something was written
+            self._writer.close()
 
     def epoch(self, record: dict[str, Any]) -> None:
         """A row of ``metrics.csv`` as scalars."""
@@ -57,9 +69,13 @@ class Events:
 
     def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], bundle: Bundle) -> None:
         """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""
+        from kwstrain.report import figures as report
+
         self._image("confusion", report.confusion_figure(scores.confusion, bundle.labels), epoch)
         if mistakes:
             self._image("mistakes", report.mistakes_figure(mistakes, bundle.labels, bundle.feature_config), epoch)
 
     def _image(self, title: str, figure: Figure, epoch: int) -> None:
+        from kwstrain.report import figures as report
+
         self._writer.add_image(title, report.pixels(figure), epoch, dataformats="HWC")

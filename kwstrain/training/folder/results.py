@@ -19,7 +19,6 @@ from kwstrain.inference.probabilities import probabilities
 from kwstrain.inference.rejection import rejection_threshold
 from kwstrain.io import write_atomic
 from kwstrain.processes import wait
-from kwstrain.report import figures as report
 from kwstrain.training.folder.checkpoint import Progress
 from kwstrain.training.folder.events import Events
 
@@ -38,6 +37,8 @@ def write_results(
         logits = Classifier(bundle).logits_of(clips)
     if events is None:
         return
+    from kwstrain.report import figures as report  # which loads Matplotlib
+
     scores = score(logits, clips.label, bundle.config.loss)
     summary = {
         "ended": ended,

@@ -37,7 +37,13 @@ def after_steps(monkeypatch: pytest.MonkeyPatch, *, plain: bool, **options: Any)
     block = Block(rng.standard_normal((10, *SHAPE), np.float32), np.arange(10, dtype=np.int32) % 3, np.zeros(10, np.int32), np.full(10, 37))
     weight = np.ones((3, 6), np.float32)
     weight[2, 3:] = 0
-    return step.train(step.first_state, block, Batches(rng.integers(0, 10, (3, 6)).astype(np.int32), weight))
+    batches = Batches(rng.integers(0, 10, (3, 6)).astype(np.int32), weight)
+    again = step.train(jax.tree.map(jnp.copy, step.first_state), block, batches)
+    found = step.train(step.first_state, block, batches)
+    for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(found), strict=True):
+        same = a == b if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key) else jax.random.key_data(a) == jax.random.key_data(b)
+        assert same.all(), "the same steps must give the same bits, whoever did which part"
+    return found
 
 
 @pytest.mark.slow
