@@ -41,7 +41,7 @@ MOVED = {
 
 
 class _Moved:
-    """Asked last, for what was not found: imports the module's new name in the place of the earlier one.
+    """Asked last, for what was not found: imports the module's new name instead of the earlier one.
 
     A finder and loader by what it does: the abstract classes take thirty modules to import.
     """

@@ -62,7 +62,7 @@ class TrainConfig(Config):
     temperature: float = option(2.0, "What both networks' logits are divided by to compare them.", above=0, since=2, group="Objective")
 
     epochs: int = option(30, "Passes over the training clips.", at_least=1, at_most=1_000_000, group="Optimizer")
-    steps: int = option(0, "Above 0: so many batches in the place of epochs.", at_least=0, at_most=10**9, group="Optimizer")
+    steps: int = option(0, "Above 0: so many batches instead of epochs.", at_least=0, at_most=10**9, group="Optimizer")
     batch: int = option(64, "Clips of a step.", unit="clips", at_least=1, at_most=1 << 20, group="Optimizer")
     accumulate: int = option(
         1, "Batches whose gradients are added up for one step: as a batch so many times as large, in the memory of one.",

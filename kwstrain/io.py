@@ -44,7 +44,7 @@ def load_arrays(path: Path) -> dict[str, NDArray[Any]]:
     ------
     FileNotFoundError
     StoreError
-        If the file is cut, damaged, or none of ours.
+        If the file is cut, damaged, or not written by kwstrain.
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -29,7 +29,7 @@ def parse_raw(text: str) -> Raw:
     Raises
     ------
     ConfigError
-        For a coding that is not one of ulaw, alaw and s16 (little-endian), or a rate that is none of speech.
+        For a coding that is not one of ulaw, alaw and s16 (little-endian), or a rate that speech is not recorded at.
     """
     coding, _, rate = text.partition(":")
     if coding not in _CODINGS:

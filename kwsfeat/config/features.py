@@ -125,7 +125,7 @@ class FeatureConfig(ClipConfig):
     )
     lifter: float = option(0.0, "L of the liftering; 0 is off.", at_least=0, group="Cepstrum")
     lifter_kind: Literal["htk", "librosa"] = option(
-        "htk", "htk: 1 + L/2 sin(pi n/L); librosa: n + 1 in the place of n.", group="Cepstrum"
+        "htk", "htk: 1 + L/2 sin(pi n/L); librosa: n + 1 instead of n.", group="Cepstrum"
     )
 
     energy: Literal["none", "raw", "windowed"] = option(

@@ -77,7 +77,7 @@ class Corpus:
         return as_wav(path, self.raw) if self.raw and is_raw(path) else path
 
     def is_elsewhere(self, path: str) -> bool:
-        """Whether the recording is no file on this machine."""
+        """Whether the recording is not a file on this machine."""
         return path in self.packed or is_url(path)
 
     def stamp(self, path: str) -> bytes:

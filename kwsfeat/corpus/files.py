@@ -17,7 +17,7 @@ AUDIO_SUFFIXES = (
 
 
 def is_recording(name: str) -> bool:
-    """Whether a file of this name is taken for a recording that libsndfile reads."""
+    """Whether a file of this name counts as a recording that libsndfile reads."""
     return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
 
 

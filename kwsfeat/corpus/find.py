@@ -38,7 +38,7 @@ def find_corpus(
     ----------
     source : path
         A folder, a ``.tar.gz``, ``.tgz``, ``.tar``, ``.zip`` or ``.7z`` archive, a manifest (``.csv``, ``.tsv``, ``.jsonl``), whose
-        paths may be URLs, or tar files in the form of WebDataset: ``NAME-{000..099}.tar``, here or behind a URL.
+        paths may be URLs, or tar files in the form of WebDataset: ``NAME-{000..099}.tar``, here or at a URL.
     layout : one of LAYOUTS, optional
         Overrides what the names say.
     pattern : str, optional

@@ -1,7 +1,7 @@
 """Whole numbers in SIMD, beside the floats of `simd`: LANES int32 (`ints`), LANES pairs of int16 (`pairs`), and LANES
 doubles that are whole (`doubles`).
 
-A pair lies in the place of one int32, the first number in its lower half: a complex number of 16 bits is one lane. Sums and
+A pair takes the place of one int32, the first number in its lower half: a complex number of 16 bits is one lane. Sums and
 products wrap as the processor's do. An index is flat, counts elements, and is not checked.
 """
 

@@ -147,7 +147,7 @@ def augment_source(source: Recordings | FromDataset, policy: Policy, config: Cli
     Returns
     -------
     ClipSource
-        Each clip and its variants in the place of the clip, with the corpus's own noise where noise is mixed; `source` itself for
+        Each clip and its variants instead of the clip, with the corpus's own noise where noise is mixed; `source` itself for
         the policy ``off``.
 
     Examples

@@ -30,7 +30,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/WORD]")
 @click.option("--name", metavar="WORD", help="What the word is called  [default: as FOLDER, or as what is said]")
 @click.option("--negatives", type=_FOLDER, multiple=True, metavar="DIR", help="Sound without the word; repeatable.")
-@click.option("--add-negatives", type=_FOLDER, multiple=True, metavar="DIR", help="What was taken for the word; repeatable.")
+@click.option("--add-negatives", type=_FOLDER, multiple=True, metavar="DIR", help="Sound that was mistaken for the word; repeatable.")
 @embedding_option
 @click.option("--fa-per-hour", "per_hour", type=float, default=0.5, show_default=True, metavar="X", help="False accepts to allow.")
 @click.option("--voices", type=click.IntRange(0, 10_000), default=60, show_default=True, metavar="N", help="Of espeak-ng; 0 is none.")

@@ -43,7 +43,7 @@ def place(
     """A stream that is scored at its end.
 
     A word ends up to 0.4 s before that, whole in the last `window` samples where it fits; before and after it there are other
-    words, noise and silence, of which no wanted word reaches into the window. What is no word fills the window.
+    words, noise and silence, of which no wanted word reaches into the window. A clip without a word fills the window.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Streams:
     augment : str
         A policy for the clip in the middle, or off.
     negatives : Negatives, optional
-        Running speech, music and noise: in the place of half of the clips of ``unknown`` (of ``silence``, in a file without), and
+        Running speech, music and noise: instead of half of the clips of ``unknown`` (of ``silence``, in a file without), and
         around and behind words.
     """
 

@@ -36,7 +36,7 @@ class NegativeRecording:
 
 @dataclass(frozen=True)
 class Negatives:
-    """What a run says of recordings without its words, clip by clip.
+    """How a run classifies recordings without its words, clip by clip.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ def evaluate_negatives(
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Negatives:
-    """Classify recordings of noise, or of anything else that is none of the run's words, clip by clip.
+    """Classify recordings of noise, or of anything else without the run's words, clip by clip.
 
     A recording of two clips or more is cut into clips that follow each other; a shorter one is treated as `predict` treats it.
     Memory does not grow with the recordings.

@@ -1,1 +1,1 @@
-"""A trained run and what it says of recordings."""
+"""Recordings classified by a trained run."""

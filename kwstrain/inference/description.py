@@ -1,4 +1,4 @@
-"""What an exported file says of itself: all that a runtime must know beside the graph, as texts."""
+"""The description in an exported file: everything that a runtime must know beside the graph, as texts."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Description:
                 card=dict(read["card"]),
             )
         except (KeyError, ValueError, TypeError, RecursionError) as error:
-            raise StoreError(f"{where} is damaged: what it says of itself cannot be read ({error}); export it again") from None
+            raise StoreError(f"{where} is damaged: its description cannot be read ({error}); export it again") from None
         return described
 
 

@@ -1,4 +1,4 @@
-"""An exported file in the place of a run: recordings in, labels out, by onnxruntime."""
+"""An exported file instead of a run: recordings in, labels out, by onnxruntime."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATE_OUT = "next_state_"
 
 
 def is_exported(run: str | os.PathLike[str]) -> bool:
-    """Whether `run` names an exported file and no run folder."""
+    """Whether `run` names an exported file and not a run folder."""
     return Path(run).suffix == SUFFIX and not Path(run).is_dir()
 
 
@@ -30,7 +30,7 @@ def is_exported(run: str | os.PathLike[str]) -> bool:
 class ExportedFile:
     """An ONNX file that ``kwstrain export`` wrote, ready to run.
 
-    `properties` are all texts that it says of itself, `description` what it must say.
+    `properties` are all of its metadata, `description` the part that every file must have.
     """
 
     path: Path
@@ -45,7 +45,7 @@ def open_exported(path: str | os.PathLike[str]) -> ExportedFile:
     Raises
     ------
     StoreError
-        If it is missing, no ONNX file, or none of ours.
+        If it is missing, not an ONNX file, or not written by kwstrain.
     MissingExtraError
         If onnxruntime is not installed.
     """
@@ -66,7 +66,7 @@ class ExportedClassifier:
     Raises
     ------
     StoreError
-        If it is missing, no ONNX file, or none of ours; or if it takes a stream, not clips.
+        If it is missing, not an ONNX file, or not written by kwstrain; or if it takes a stream, not clips.
     MissingExtraError
         If onnxruntime is not installed.
     """

@@ -1,4 +1,4 @@
-"""What is no word: vectors of speech, music and noise, and how they vary. A bank comes with the package; anybody makes another.
+"""Negatives: vectors of speech, music and noise, and how they vary. A bank comes with the package, and others can be made.
 
 A bank keeps the vectors in the order in which they were heard, rounded: at most ten numbers of each vector's own scale matter to a
 detector. What the windows of a stream vary by follows from how vectors so many steps apart vary together.

@@ -32,7 +32,7 @@ def check_free(out: Path, *, overwrite: bool) -> None:
     if not out.exists():
         return
     if not out.is_dir() or (any(out.iterdir()) and not (out / REPORT).is_file()):
-        raise StoreError(f"{out} exists and is no run of kwstrain teach: choose another --out")
+        raise StoreError(f"{out} exists and is not a run of kwstrain teach: choose another --out")
     if any(out.iterdir()) and not overwrite:
         raise StoreError(f"{out} exists: choose another --out, or --overwrite")
 

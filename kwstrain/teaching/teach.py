@@ -204,7 +204,9 @@ def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embed
         remarks.append("all recordings seem to be of one voice: another one may be heard less well")
     scores = np.einsum("nwd,wd->n", spoken.halves, made.kernel)
     if len(scores) and (share := float((scores >= made.threshold).mean())) > 0.2:
-        remarks.append(f"half of the word is often enough ({100 * share:.0f} % of halves are taken for it): a longer word would be safer")
+        remarks.append(
+            f"half of the word is often enough ({100 * share:.0f} % of halves are mistaken for it): a longer word would be safer"
+        )
     if choices.per_hour * bank.hours < 3:
         remarks.append(
             f"{choices.per_hour:g} false accepts an hour are estimated from {bank.hours:.1f} h of negatives: more sound without the word "

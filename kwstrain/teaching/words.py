@@ -1,4 +1,4 @@
-"""Teach several words: a folder for each in, a classifier that refuses what is none of them out."""
+"""Teach several words: a folder for each in, a classifier that refuses everything else out."""
 
 from __future__ import annotations
 

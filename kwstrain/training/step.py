@@ -145,7 +145,7 @@ class TrainStep:
         return jax.tree.map(lambda t: t / sums[2], total), rest, sums
 
     def averaged(self, state: State) -> State:
-        """`state` with the averaged weights in the place of the last ones; itself where nothing is averaged."""
+        """`state` with the averaged weights instead of the last ones; itself where nothing is averaged."""
         if not self._config.ema:
             return state
         params, rest = state.average

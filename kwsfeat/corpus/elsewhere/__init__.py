@@ -1,1 +1,1 @@
-"""Recordings that are no files of their own on this machine: behind URLs, and in the tar files of WebDataset."""
+"""Recordings that are not files of their own on this machine: at URLs, and in the tar files of WebDataset."""

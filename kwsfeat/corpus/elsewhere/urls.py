@@ -1,4 +1,4 @@
-"""Files behind URLs, by fsspec: ``s3://``, ``gs://``, ``https://``, ``file://`` and whatever else it has a package for."""
+"""Files at URLs, by fsspec: ``s3://``, ``gs://``, ``https://``, ``file://`` and whatever else it has a package for."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_url(url: str, start: int = 0, size: int | None = None) -> Named:
 
 
 def open_url(url: str) -> Any:
-    """A file behind a URL that can be sought in, read piece by piece.
+    """A seekable file at a URL, read piece by piece.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def open_url(url: str) -> Any:
 
 
 def stamp_url(url: str) -> bytes:
-    """Changes when the file behind a URL does, as far as its place tells."""
+    """Changes when the file at a URL does, as far as its place tells."""
     try:
         system, path = _system(url)
         said = system.info(path)

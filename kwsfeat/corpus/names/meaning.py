@@ -71,7 +71,7 @@ def is_noise_name(name: str) -> bool:
 
 
 def is_negative(name: str) -> bool:
-    """Whether a label holds what is none of the words.
+    """Whether a label stands for everything that is not one of the words.
 
     Parameters
     ----------

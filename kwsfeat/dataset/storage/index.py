@@ -40,7 +40,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Index:
-    """What a folder of files says of itself.
+    """The description that a folder of files carries.
 
     `attrs` and `features` are those of a file's root and feature sets (``docs/reference/file-format.md``), over all rows, and ``splits``,
     the number of rows of each; `dtype` is that of the features.

@@ -166,7 +166,7 @@ def _write_block(out, plan, scratch):
 
 @stage
 def _write_energy(flat, index, stride, n_frames, n_values, energy, row, s):
-    """ln energy beside the bands (first or last), or in the place of c0 (with energy_last: moved after the others)."""
+    """ln energy beside the bands (first or last), or instead of c0 (with energy_last: moved after the others)."""
     for i in range(n_frames):
         start = index + i * stride
         if s.kind == MFCC and s.energy_last:

@@ -22,7 +22,7 @@ _CARD = re.compile(r"^KWS_CARD (\{.*\})$", re.MULTILINE)
 
 
 def write_header(wake: WakeWord, config: FeatureConfig, card: Mapping[str, str], license: str) -> str:
-    """The text of the header; `card` is what it says of itself, which :func:`read_card` reads again."""
+    """The text of the header; `card` is its description, which :func:`read_card` reads again."""
     parts = [
         f"/* Hears {_comment(wake.word)}. Written by kwstrain. Licence of the weights: {_comment(license)}",
         f"KWS_CARD {_comment(json.dumps(dict(card), ensure_ascii=False))}",
@@ -36,19 +36,19 @@ def write_header(wake: WakeWord, config: FeatureConfig, card: Mapping[str, str],
 
 
 def read_card(path: Path) -> dict[str, str]:
-    """What a header says of itself.
+    """The description in a header.
 
     Raises
     ------
     StoreError
-        If it is missing, or none of ours.
+        If it is missing, or not written by kwstrain.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise StoreError(f"{path}: no such file") from None
     except UnicodeDecodeError:
-        raise StoreError(f"{path} is not a header that kwstrain wrote: it is no text") from None
+        raise StoreError(f"{path} is not a header that kwstrain wrote: it is not text") from None
     found = _CARD.search(text)
     try:
         card = json.loads(found[1]) if found else {}

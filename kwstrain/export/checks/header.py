@@ -30,7 +30,7 @@ def look(path: Path) -> Checked:
         ops={"convolution": len(layers) - depthwise, "depthwise convolution": depthwise},
         not_on={
             "ESPHome": "it takes TensorFlow Lite files: export the run --to esphome",
-            "onnxruntime": "it takes ONNX files, and the front end of this one is no graph",
+            "onnxruntime": "it takes ONNX files, and the front end of this one is not a graph",
         },
         about={**about(described), **{name: card[name] for name in ("word", "probability_cutoff", "sliding_window_size") if name in card}},
     )

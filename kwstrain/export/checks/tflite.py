@@ -84,7 +84,7 @@ def _not_on(model: ReadModel) -> dict[str, str]:
             found = " and ".join(one.text for one in tensors) or "nothing"
             reasons.append(f"{found} where one {kind.lower()} of {n_axes} axes belongs")
     refused: dict[str, Any] = {"ESPHome": "; ".join(reasons)} if reasons else {}
-    return {**refused, "onnxruntime": "it takes ONNX files, and the front end of this one is no graph"}
+    return {**refused, "onnxruntime": "it takes ONNX files, and the front end of this one is not a graph"}
 
 
 CHECK = Check((".tflite",), look)

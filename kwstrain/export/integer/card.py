@@ -1,4 +1,4 @@
-"""What a file for a microcontroller says of itself, beside what every export says."""
+"""The description in a file for a microcontroller: that of every export, and the word."""
 
 from __future__ import annotations
 

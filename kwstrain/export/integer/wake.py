@@ -102,7 +102,7 @@ def chosen_word(labels: Sequence[str], point: OperatingPoint | None, wanted: str
     Raises
     ------
     UnknownNameError
-        If `wanted` is no label, or there are several words and none is wanted.
+        If `wanted` is not a label, or there are several words and none is wanted.
     """
     if wanted:
         if wanted not in labels:
@@ -117,10 +117,10 @@ def chosen_word(labels: Sequence[str], point: OperatingPoint | None, wanted: str
 
 
 def device_rule(point: OperatingPoint | None, word: str, *, row_s: float, note: Callable[[str], None]) -> tuple[float, int]:
-    """Cut-off and sliding window in scores of a device, one each `row_s`: the calibrated ones, or a place to begin, which is noted."""
+    """Cut-off and sliding window in scores of a device, one each `row_s`: the calibrated ones, or a starting point, which is noted."""
     if point is None or word not in point.thresholds:
         note(
-            f"{word!r} is not calibrated: a cut-off of {CUTOFF:g} over {WINDOW} scores is a place to begin; kwstrain calibrate chooses one"
+            f"{word!r} is not calibrated: a cut-off of {CUTOFF:g} over {WINDOW} scores is a starting point; kwstrain calibrate chooses one"
         )
         return CUTOFF, WINDOW
     cutoff = point.thresholds[word]

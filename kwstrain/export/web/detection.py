@@ -49,7 +49,7 @@ def listener(job: Job) -> Listener:
         If the network is too large to be computed anew every window, or its features cannot go into a graph.
     """
     point = OperatingPoint.load(job.bundle.folder)
-    why = "it was calibrated so"
+    why = "it was calibrated in windows"
     if point is None or point.mode == "stream":
         try:
             model, _ = stream_model(job)
@@ -74,7 +74,9 @@ def listener(job: Job) -> Listener:
 def _at(model: onnx.ModelProto, point: OperatingPoint | None, mode: Any, hop_s: float) -> Listener:
     """The operating point where a row comes every `hop_s`, smoothed over the same time."""
     if point is None:
-        return Listener(model, OperatingPoint.default(mode, hop_s), "Nobody has calibrated it: every threshold is 0.5, a place to begin.")
+        return Listener(
+            model, OperatingPoint.default(mode, hop_s), "It is not calibrated: every threshold is 0.5, which is only a starting point."
+        )
     if point.mode == mode and abs(point.hop_s - hop_s) < 1e-6:
         return Listener(model, point, "")
     frames = max(1, round(point.smoothing_frames * point.hop_s / hop_s))

@@ -40,7 +40,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
     Raises
     ------
     StoreError
-        If it is no ONNX file, or of another network.
+        If it is not an ONNX file, or of another network.
     """
     onnx = needed("onnx", "teach")
     if not path.is_file():
@@ -49,7 +49,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
         graph = onnx.load(str(path)).graph
         arrays = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
     except Exception as error:  # protobuf's and onnx's classes share no base
-        raise StoreError(f"{path} is no ONNX file ({(str(error).splitlines() or ['unknown'])[0][:120]})") from None
+        raise StoreError(f"{path} is not an ONNX file ({(str(error).splitlines() or ['unknown'])[0][:120]})") from None
     given = [[arrays.get(name) for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
     kernels = [None if not parts or parts[0] is None else np.asarray(parts[0]).transpose(2, 3, 1, 0) for parts in given]
     if [None if one is None else one.shape for one in kernels] != _shapes(kernels):

@@ -24,7 +24,7 @@ FOLDS = 5
 class WordClassifier:
     """The last layer of several words.
 
-    `kernel` (1, 1, dim, n_classes) and `bias` (n_classes,), the last class being what is none of the words; `wrong` counts recordings
+    `kernel` (1, 1, dim, n_classes) and `bias` (n_classes,), the last class being everything else; `wrong` counts recordings
     that were left out when it was made; `threshold` is what an answer must reach, None where the recordings are too few to say.
     """
 
@@ -41,7 +41,7 @@ def make_classifier(bank: Bank, words: Sequence[tuple[str, NDArray[np.float32]]]
     Parameters
     ----------
     bank : Bank
-        What is none of the words.
+        Examples of everything else.
     words : sequence of (str, ndarray float32 (n_takes, n_copies, dim))
         Mean vectors of clips of each word; the first copy is the recording itself.
     n_vectors : int
@@ -70,7 +70,7 @@ def make_classifier(bank: Bank, words: Sequence[tuple[str, NDArray[np.float32]]]
 
 
 class _Data:
-    """Standardised examples: of each recording its copies; of what is no word all there are."""
+    """Standardised examples: of each recording its copies, and all of the negatives."""
 
     def __init__(
         self, words: Sequence[tuple[str, NDArray[np.float32]]], others: Floats, mean: Floats, deviation: Floats, rng: np.random.Generator

@@ -25,7 +25,7 @@ class Spoken:
     """The word as it is known.
 
     `copies` float32 (n, n_copies, window, dim) are windows of each recording, `heard` the windows (m, window, dim) that a stream
-    makes of it; `voices` (n, window, dim) are windows of synthetic voices, `halves` (n, window, dim) what must not be taken for it.
+    makes of it; `voices` (n, window, dim) are windows of synthetic voices, `halves` (n, window, dim) what must not be mistaken for it.
     """
 
     copies: Windows

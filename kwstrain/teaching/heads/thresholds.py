@@ -34,7 +34,7 @@ def peaks(scores: Iterable[Floats], hop_s: float) -> Floats:
 def threshold_at(heights: Floats, hours: float, per_hour: float) -> float:
     """The score that events reach `per_hour` times an hour.
 
-    Of few events the tail is taken for exponential, which the largest of many values have in common (Pickands 1975), and fitted to
+    With few events the tail is assumed to be exponential, which the largest of many values have in common (Pickands 1975), and fitted to
     the highest TAIL; where COUNTED or more are allowed they are counted.
     """
     allowed = per_hour * hours

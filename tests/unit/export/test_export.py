@@ -22,7 +22,7 @@ from kwstrain.inference.probabilities import probabilities
 pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "export" / "onnx.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "export.md"
 RUNS = {"cnn": "words.h5", "lstm": "words.h5", "lstm-raw": "raw.h5"}
 
 

@@ -1,4 +1,4 @@
-"""Exported files that listen in the place of their run: the same rows, the same events."""
+"""Exported files that listen instead of their run: the same rows, the same events."""
 
 from __future__ import annotations
 

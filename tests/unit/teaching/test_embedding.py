@@ -85,7 +85,7 @@ def test_what_is_no_embedding_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"none.onnx: no such file"):
         embedding(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("no graph")
-    with pytest.raises(StoreError, match=r"text.onnx is no ONNX file|is not of Google's embedding"):
+    with pytest.raises(StoreError, match=r"text.onnx is not an ONNX file|is not of Google's embedding"):
         embedding(tmp_path / "text.onnx")
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "other", [], [])), str(tmp_path / "other.onnx"))

@@ -6,7 +6,7 @@ class Detector {
   constructor(labels, {thresholds, smoothing_frames = 1, hysteresis = 0.05, refractory_s = 1}) {
     this.words = Object.entries(thresholds).map(([word, threshold]) => ({word, threshold, column: labels.indexOf(word)}));
     const unknown = this.words.find(one => one.column < 0);
-    if (unknown) throw new Error(`${unknown.word} is none of the labels ${labels.join(", ")}`);
+    if (unknown) throw new Error(`${unknown.word} is not one of the labels ${labels.join(", ")}`);
     this.smoothing = smoothing_frames;
     this.hysteresis = hysteresis;
     this.refractory = refractory_s;

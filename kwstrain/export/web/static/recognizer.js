@@ -2,7 +2,7 @@ const LOUDEST = 16;  // beyond which samples are whole numbers that nobody has d
 
 // A run that listens: samples at its own rate in, in pieces of any size; rows of probabilities with their times out.
 
-/** The model in the bytes (an ArrayBuffer, Uint8Array or Buffer) of an exported ONNX file: what it says of itself, and its graph. */
+/** The model in the bytes (an ArrayBuffer, Uint8Array or Buffer) of an exported ONNX file: its description and its graph. */
 class Model {
   constructor(bytes) {
     const {graph, properties} = readOnnx(bytes);
@@ -44,7 +44,7 @@ class Recognizer {
     this.milliseconds = 0;  // that the steps took
   }
 
-  /** The rows that `samples`, a Float32Array in [-1, 1] at the model's rate, complete; nothing is taken of what is no such thing. */
+  /** The rows that `samples`, a Float32Array in [-1, 1] at the model's rate, complete; anything else is refused, and changes nothing. */
   feed(samples) {
     if (!(samples instanceof Float32Array)) throw new TypeError("samples must be a Float32Array: divide 16-bit values by 32768");
     const wrong = samples.findIndex(value => !(Math.abs(value) <= LOUDEST));

@@ -25,7 +25,7 @@ from kwstrain.streaming.find import streaming_program
 
 COMPILER = shutil.which("gcc") or shutil.which("cc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "microcontrollers.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "export.md"
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover")
 N_SAID = 18 * CONFIG.sr  # samples of the signal in which the word is said three times
 # Prints every frame of features, every score, and whether the word was heard.
@@ -147,5 +147,5 @@ def test_a_header_tells_what_it_is(wake: Path, tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="not a header that kwstrain wrote"):
             check(tmp_path / "other.h")
     (tmp_path / "other.h").write_bytes(b"\xff\xfe")
-    with pytest.raises(StoreError, match="it is no text"):
+    with pytest.raises(StoreError, match="it is not text"):
         check(tmp_path / "other.h")

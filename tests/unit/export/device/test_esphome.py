@@ -30,7 +30,7 @@ from kwstrain.inference.bundle import Bundle
 
 pytest.importorskip("tflite", reason="the extra export is not installed")
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "microcontrollers.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "export.md"
 
 
 def told(path: Path) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def test_the_calibrated_operating_point_goes_along(wake: Path, tmp_path: Path) -
     assert device_rule(point, WORD, row_s=0.03, note=notes.append) == device_rule(None, WORD, row_s=0.03, note=notes.append) == (0.9, 5)
     assert notes == [
         "the threshold 1 of 'marvin' becomes a cut-off of 0.99: scores of a device end below 1",
-        *["'marvin' is not calibrated: a cut-off of 0.9 over 5 scores is a place to begin; kwstrain calibrate chooses one"] * 2,
+        *["'marvin' is not calibrated: a cut-off of 0.9 over 5 scores is a starting point; kwstrain calibrate chooses one"] * 2,
     ]
     shutil.copytree(wake / "run", tmp_path / "run")
     point.save(tmp_path / "run")

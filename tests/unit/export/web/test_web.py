@@ -147,7 +147,7 @@ def test_what_is_no_sound_is_refused_and_changes_nothing(page: Path, node: Node,
     assert [text.split(":")[0] for text in found["said"]] == [kind, f"sample 1 is 12000 {scale}", f"sample 0 is NaN {scale}", kind]
 
 
-PAGE = Path(__file__).resolve().parents[4] / "docs" / "export" / "web.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "export.md"
 
 
 def test_the_lines_of_the_page_run(node: Node, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def detection(page: Path) -> dict[str, Any]:
 
 def test_another_row_than_the_calibrated_one_is_said(runs: dict[str, Path], golden: Path, tmp_path: Path) -> None:
     """Smoothing covers the same time."""
-    assert detection_of(runs["ds-cnn-s"], tmp_path / "none")["remark"].startswith("Nobody has calibrated it")
+    assert detection_of(runs["ds-cnn-s"], tmp_path / "none")["remark"].startswith("It is not calibrated")
     values = {"thresholds": {"high": 0.7}, "smoothing_frames": 20, "hop_s": 0.01, "calibration": {"target_per_hour": 0.5}}
     OperatingPoint(mode="stream", **values).save(golden / "cnn")
     found = detection_of(golden / "cnn", tmp_path / "page")

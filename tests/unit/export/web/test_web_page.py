@@ -113,7 +113,7 @@ def test_the_page_says_what_it_does(heard: dict[str, dict[str, Any]]) -> None:
         assert "16,000 Hz" in found["status"], found
         assert "ms of work for 90 ms of sound" in found["status"]
         assert "CC0-1.0" in found["facts"]
-        assert found["remark"] == "Nobody has calibrated it: every threshold is 0.5, a place to begin."
+        assert found["remark"] == "It is not calibrated: every threshold is 0.5, which is only a starting point."
         off = [found["settings"][name] for name in ("echoCancellation", "noiseSuppression", "autoGainControl")]
         assert off == [False, False, False]
         assert found["level"] > 0
