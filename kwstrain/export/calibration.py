@@ -1,4 +1,7 @@
-"""Clips on which the ranges of an integer network are measured: training clips, digital silence, and clips that are too loud."""
+"""Clips on which the ranges of an integer network are measured: training clips, digital silence, and clips that are too loud.
+
+A run that was trained in the form that listens hears them as it did in training: a word at any phase, among other sounds.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat import ConfigError, Reader, StoreError, as_float32
+from kwstrain.data.clips import select
+from kwstrain.data.streams import Streams
 from kwstrain.inference.bundle import Bundle
 
 N_CLIPS = 300
@@ -46,9 +51,7 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
             )
         per_class = -(-N_CLIPS // len(bundle.labels))
         chosen = [rng.permutation(rows[reader.label[rows] == label])[:per_class] for label in range(len(bundle.labels))]
-        rows = np.sort(np.concatenate(chosen))
-        y = as_float32(reader.audio[rows])
-        length = np.asarray(reader.length[rows], np.int32)
+        y, length = _heard(bundle, reader, rows, np.sort(np.concatenate(chosen)))
     n_loud = max(1, len(y) // 20)
     silence = np.zeros((4, y.shape[1]), np.float32)
     loud = np.clip(np.float32(20) * y[:n_loud], -1, 1)
@@ -56,8 +59,19 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
     return np.concatenate([y, silence, loud]), np.concatenate([length, whole, length[:n_loud]])
 
 
+def _heard(
+    bundle: Bundle, reader: Reader, split: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Waveforms and lengths of the clips at `rows`; for a stream, the last clip's length of the examples that `evaluate` makes of them."""
+    if not bundle.config.stream:
+        return as_float32(reader.audio[rows]), np.asarray(reader.length[rows], np.int32)
+    n_samples = bundle.feature_config.n_samples
+    examples = Streams(select(reader, bundle.feature_name, split), bundle.config, "off").waveforms(rows, 0)
+    return np.ascontiguousarray(examples[:, -n_samples:]), np.full(len(rows), n_samples, np.int32)
+
+
 def judged_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32], str]:
-    """Waveforms, lengths and classes of the test clips, and the name of the split.
+    """Waveforms, lengths and classes of the test clips, as the run hears them, and the name of the split.
 
     Without test clips they are the validation clips, and without these the training clips.
 
@@ -73,6 +87,5 @@ def judged_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.int32]
             rows = reader.rows(split)
             rows = rows[reader.label[rows] >= 0]
             if len(rows):
-                y = as_float32(reader.audio[rows])
-                return y, np.asarray(reader.length[rows], np.int32), np.asarray(reader.label[rows], np.int32), split
+                return *_heard(bundle, reader, rows, rows), np.asarray(reader.label[rows], np.int32), split
     raise ConfigError(f"{bundle.data} holds no labelled clip")

@@ -29,8 +29,8 @@ CONFIG = preset("bcresnet")
 @pytest.fixture(scope="module")
 def clips(kws_data: Path) -> np.ndarray:
     """All recordings of the list, int16 (n, n_samples)."""
-    paths = [clip.path for clip in find_corpus(kws_data / "speech_commands").clips if clip.split == "test"]
-    return np.stack([load_clip(path, CONFIG)[0] for path in paths])
+    corpus = kws_data / "speech_commands"
+    return np.stack([load_clip(corpus / clip.path, CONFIG)[0] for clip in find_corpus(corpus).clips if clip.split == "test"])
 
 
 def test_every_clip_of_the_test_list_gets_the_same_class(clips: np.ndarray, tmp_path: Path) -> None:
