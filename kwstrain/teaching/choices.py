@@ -11,7 +11,7 @@ from kwstrain.teaching.bank import Bank, fingerprint, hear, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, Vectors
 
 N_VOICES = 60
-OTHER = "unknown"  # the class of what is no word
+OTHER = "unknown"  # the class of everything that is not one of the words
 Note = Callable[[str], None]
 
 
@@ -24,11 +24,11 @@ class Choices:
     embedding : str
         A name of :data:`~kwstrain.teaching.embeddings.embedding.EMBEDDINGS`, a run folder, or an ONNX file.
     negatives, hard : tuple of Path
-        Folders of sound without the word, beside what comes with the package; and of what was taken for the word.
+        Folders of sound without the word, beside what comes with the package; and of what was mistaken for the word.
     per_hour : float, 1/h
         False accepts that are allowed.
     voices : int
-        Synthetic voices that speak the word; 0 is none.
+        Number of synthetic voices that speak the word.
     keep_all : bool
         Use recordings, too, that are unlike the others.
     seed : int
@@ -62,5 +62,5 @@ def bank_of(e: Embedding, choices: Choices, note: Note) -> tuple[Bank, dict[Path
     if bank is not None:
         return bank.and_also(streams), given
     if not streams:
-        raise ConfigError(f"nothing is known of what is no word to the embedding {e.name}: give folders of it with --negatives")
+        raise ConfigError(f"no bank of negatives for the embedding {e.name}: give folders of sound without the word with --negatives")
     return Bank.of_streams(fingerprint(e), streams, e.hop_s), given
