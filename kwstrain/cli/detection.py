@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kwsfeat import list_recordings
+from kwsfeat import StoreError, list_recordings
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option
@@ -164,7 +164,8 @@ def calibrate(
     from kwstrain.detection.score import said_words
     from kwstrain.report.detection.text import score_text
 
-    check_new(run / FILE, overwrite=overwrite)
+    if (run / FILE).exists() and not overwrite:
+        raise StoreError(f"{run / FILE} exists: the run was taught or calibrated; --overwrite replaces its thresholds")
     recognizer, point = listener(run, stored=False)
     point = replace(point, tolerance_s=tolerance)
     files = _files(streams, no_words)

@@ -34,7 +34,7 @@ export class Live {
       return page.say(`The network cannot be loaded: ${error.message}`, true);
     }
     if (!await page.microphone()) return undefined;
-    this.on = true;
+    Object.assign(this, {on: true, from: page.done, rows: [], marks: []});
     this.begin();
     this.button();
     $("timeline").hidden = false;
@@ -42,11 +42,14 @@ export class Live {
     return undefined;
   }
 
-  /** Listen from now on. */
   begin() {
     this.listening.begin();
     this.first = this.page.done;
-    Object.assign(this, {rows: [], marks: []});
+  }
+
+  /** Seconds of sound since listening began, with what was left out: of a time since the network began, which it does anew after that. */
+  since(time) {
+    return (this.first - this.from) / this.page.state.sr + time;
   }
 
   /** Some sound was left out. */
@@ -70,8 +73,8 @@ export class Live {
   hear(samples) {
     if (this.on) {
       const [column] = this.listening.bars.map(one => one.column);
-      for (const {time, probabilities} of this.listening.hear(samples)) this.rows.push({time, p: probabilities[column]});
-      const now = (this.page.done - this.first) / this.page.state.sr;
+      for (const {time, probabilities} of this.listening.hear(samples)) this.rows.push({time: this.since(time), p: probabilities[column]});
+      const now = (this.page.done - this.from) / this.page.state.sr;
       while (this.rows.length && this.rows[0].time < now - SECONDS) this.rows.shift();
     }
     this.close(this.page.ring.n);
@@ -85,8 +88,8 @@ export class Live {
     }
   }
 
-  heard({word, time, score}) {
-    const {state: {sr}} = this.page, at = this.first + Math.round(time * sr), item = element("li", "");
+  heard({word, time: after, score}) {
+    const {state: {sr}} = this.page, at = this.first + Math.round(after * sr), time = this.since(after), item = element("li", "");
     Object.assign(item.dataset, {word, time, score});
     const sound = new Promise(ready => { this.open.push({start: at - BEFORE_S * sr, stop: at + AFTER_S * sr, ready}); });
     const play = button("icon", "▶", async () => this.page.play(await sound));

@@ -161,4 +161,4 @@ def test_a_control_stays_silent(taught: Path, kws_data: Path, tmp_path: Path) ->
     ]
     with served(taught) as address, page_of(address, np.concatenate(speech), tmp_path, "control") as page:
         assert heard_by(page, 39.0) == []
-        assert page.js("Math.max(...studio.ring.samples)") > 0.05, "the microphone did play"
+        assert page.js("studio.ring.samples.some(value => value > 0.05)"), "the microphone did play"
