@@ -39,7 +39,7 @@ export class Recordings {
         const {sr} = this.page.state;
         await this.add(wav(await samplesOf(file, sr), sr), `${plain(file.name).replace(/\.\w+$/, "")}.wav`);
       } catch {
-        this.page.say(`${file.name} is no recording that this browser can read.`, true);
+        this.page.say(`${file.name} is not a recording that this browser can read.`, true);
       }
     }
   }
