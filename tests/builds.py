@@ -20,3 +20,8 @@ def plan(source: Path, **options: Any) -> Recordings:
 
 def run(source: Path, output: Path, **options: Any) -> BuildReport:
     return build_file(plan(source), output, CONFIGS, **options)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder that was built."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

@@ -142,6 +142,12 @@ def start_flush(fd: int, n_bytes: int, offset: int) -> None:
         os.posix_fadvise(fd, offset, n_bytes, os.POSIX_FADV_DONTNEED)
 
 
+def will_need(fd: int, n_bytes: int, offset: int) -> None:
+    """Have the system begin to read these bytes into the page cache, without waiting; where it can be told."""
+    if hasattr(os, "posix_fadvise"):  # not on macOS
+        os.posix_fadvise(fd, offset, n_bytes, os.POSIX_FADV_WILLNEED)
+
+
 def is_written(fd: int, data: NDArray[Any], offset: int) -> bool:
     """Whether the file holds `data` at `offset`."""
     expected = data.reshape(-1).view(f"u{data.itemsize}")  # bits: a NaN equals itself, 0.0 does not equal -0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ def map_rows(file: str | os.PathLike[str] | BinaryIO, place: Extent, rows: slice
     if rows is None:
         return np.memmap(file, place.dtype, "r", place.offset, place.shape)
     return np.memmap(file, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
+
+
+def release(mapped: NDArray[Any]) -> None:
+    """Give back the memory of what was used of a memory map; it is read again where it is used again."""
+    held: mmap.mmap = mapped._mmap  # type: ignore[attr-defined]
+    held.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from kwsfeat.config.clip import ClipConfig, check_same_clip
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.columns import Columns, Cut
-from kwsfeat.dataset.format import Extent
+from kwsfeat.dataset.format import Extent, release
 from kwsfeat.dataset.storage.open import open_storage
+from kwsfeat.dataset.storage.rows import Rows
 from kwsfeat.errors import StoreError, unknown_name
 
 if TYPE_CHECKING:
@@ -334,6 +335,18 @@ class Reader:
             If the data are not what was written.
         """
         return self._stored.checked(path, rows)
+
+    def read_ahead(self, path: str, rows: slice) -> None:
+        """Have the system read some consecutive rows of the dataset at `path` into its page cache, without waiting for them."""
+        self._stored.read_ahead(path, rows)
+
+    def release(self) -> None:
+        """Give back the memory that :attr:`audio` took as it was used: a memory map holds all that was ever read of it."""
+        audio = self.__dict__.get("audio")
+        if isinstance(audio, Rows):
+            audio.release()
+        elif audio is not None:
+            release(audio)
 
     def _strings(self, path: str) -> NDArray[np.str_]:
         values = self.map(path)

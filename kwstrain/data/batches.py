@@ -77,21 +77,6 @@ def in_batches(order: NDArray[np.int64], batch: int, *, parts: int = 1) -> Batch
     return Batches(np.pad(rows, fill, mode="wrap").astype(np.int32), np.pad(weight, fill).astype(np.float32))
 
 
-def balanced_order(label: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many places as there are clips, in random order, each class that occurs as often as the others (to within one).
-
-    Within a class every clip is taken once before one is taken again.
-    """
-    classes = np.unique(label)
-    share = np.full(len(classes), len(label) // len(classes))
-    share[rng.permutation(len(classes))[: len(label) % len(classes)]] += 1
-    drawn = []
-    for one, n in zip(classes, share, strict=True):
-        places = np.flatnonzero(label == one)
-        drawn += [rng.permutation(places) for _ in range(n // len(places))] + [rng.permutation(places)[: n % len(places)]]
-    return rng.permutation(np.concatenate(drawn))
-
-
 def dispatches(batches: Batches, n_steps: int) -> Iterator[Batches]:
     """`batches` in groups of exactly `n_steps`; the last is filled up with steps of weight 0."""
     for start in range(0, len(batches.rows), n_steps):

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from kwsfeat import FreshFeatures
 from kwstrain.config import TrainConfig
+from kwstrain.data.ahead import ReadAhead
 from kwstrain.data.batches import Batches, Block, dispatches, on_devices
 from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.negatives import Negatives
+from kwstrain.data.order import Windows
 from kwstrain.data.prefetch import prefetch
 from kwstrain.data.streams import Streams
 from kwstrain.devices import replicated
@@ -49,10 +51,16 @@ class Resident:
 
 
 class Streamed:
-    """Blocks made by a thread ahead of their use: `load(rows of the file, epoch)` gives their clips in order."""
+    """Blocks made by a thread ahead of their use: `load(rows of the file, epoch)` gives their clips in order.
 
-    def __init__(self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int, parts: int = 1) -> None:
+    With `ahead`, the system reads what the thread will want.
+    """
+
+    def __init__(
+        self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int, parts: int = 1, ahead: ReadAhead | None = None
+    ) -> None:  # fmt: skip
         self._parts = parts
+        self._ahead = ahead
         self._rows = clips.rows
         self._load = load
         self._steps = steps
@@ -62,7 +70,11 @@ class Streamed:
         return prefetch(self._blocks(batches, epoch))
 
     def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
-        for group in dispatches(batches, self._steps):
+        if self._ahead:
+            self._ahead.begin(batches.rows)
+        for i, group in enumerate(dispatches(batches, self._steps), start=1):
+            if self._ahead:
+                self._ahead.advance(i * self._steps)
             n_real = int(np.count_nonzero(group.weight.any(axis=1)))
             yield on_devices(partial(self._padded, epoch, n_real), self._rows[group.rows], group.weight, self._parts)
 
@@ -100,6 +112,13 @@ def loader(
     return clips.load if augment == "off" else _augmented(clips, augment, config.seed)
 
 
+def stored(clips: Clips, config: TrainConfig, augment: str) -> tuple[str, int]:
+    """What :func:`loader` reads of each clip, its features or its samples: where that lies in a file, and its bytes."""
+    path = "audio" if config.stream or augment != "off" else f"features/{clips.name}"
+    values = clips.reader.map(path)
+    return path, values.nbytes // len(values)
+
+
 def source(
     clips: Clips, config: TrainConfig, *, batch: int, augment: str = "off", negatives: Negatives | None = None, parts: int = 1
 ) -> Source:
@@ -115,7 +134,10 @@ def source(
     load = loader(clips, config, augment, negatives)
     longer = 1 + config.context_s * clips.reader.clip.sr / clips.reader.clip.n_samples if config.stream else 1
     in_block = int(_STREAM_BLOCK_BYTES * len(clips) / (clips.nbytes * batch * longer))
-    return Streamed(clips, load, steps=max(1, min(steps, in_block)), parts=parts)
+    path, row_bytes = stored(clips, config, augment)
+    windows = Windows.of(len(clips), row_bytes, batch)
+    ahead = ReadAhead(clips.reader, path, clips.rows, windows, parts) if windows else None
+    return Streamed(clips, load, steps=max(1, min(steps, in_block)), parts=parts, ahead=ahead)
 
 
 def _resident_bytes(resident_mb: int) -> int:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
-from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, on_devices, plan
+from kwstrain.data.batches import Batches, Block, in_batches, on_devices, plan
 from kwstrain.data.clips import Clips, select
 from kwstrain.data.negatives import Negatives
-from kwstrain.data.source import Source, loader, source
+from kwstrain.data.order import Windows, balanced_order, windowed_order
+from kwstrain.data.source import Source, loader, source, stored
 from kwstrain.devices import here
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
@@ -173,10 +174,14 @@ class Run:
 
     def _plan(self, epoch: int) -> Batches:
         """Which clips each step of an epoch takes."""
-        config, rng = self.config, np.random.default_rng((self.config.seed, epoch))
-        if config.sampling == "balanced":
-            return in_batches(balanced_order(self.train.label, rng), config.clips_per_step, parts=config.accumulate)
-        return plan(len(self.train), config.clips_per_step, rng=rng, parts=config.accumulate)
+        config, rng, n = self.config, np.random.default_rng((self.config.seed, epoch)), len(self.train)
+        batch, balanced = config.clips_per_step, config.sampling == "balanced"
+        if windows := Windows.of(n, stored(self.train, config, config.augment)[1], batch):
+            clips = np.sort(balanced_order(self.train.label, rng)) if balanced else np.arange(n)
+            order = windowed_order(clips, batch, windows, rng)
+        else:
+            order = balanced_order(self.train.label, rng) if balanced else rng.permutation(n)
+        return in_batches(order, batch, parts=config.accumulate)
 
     def _launch(self, chunks: Iterator[tuple[Block, Batches]], step: int) -> Iterator[tuple[int, StepSums]]:
         """Run the compiled calls; give each one's first step and sums when the next call is already on its way."""

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from kwsfeat.dataset.checksum import checksum
-from kwsfeat.dataset.disk import is_locked
+from kwsfeat.dataset.disk import is_locked, will_need
 from kwsfeat.dataset.format import block_slices, block_spans, map_rows
 from kwsfeat.dataset.hdf5 import parse
 from kwsfeat.dataset.seal import read_seal
@@ -72,6 +72,11 @@ class File:
         if self._file.closed:
             raise StoreError(f"{self.path}: this reader is closed")
         return map_rows(self._file, self.places[path], rows)
+
+    def read_ahead(self, path: str, rows: slice) -> None:
+        """Have the system read some consecutive rows, without waiting for them."""
+        place = self.places[path]
+        will_need(self._file.fileno(), (rows.stop - rows.start) * place.row_bytes, place.offset + rows.start * place.row_bytes)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
         """As :meth:`map`, after comparing the checksums of the blocks that it touches."""

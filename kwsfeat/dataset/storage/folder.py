@@ -79,6 +79,11 @@ class Folder:
         gathered: Any = Rows(self._lengths, shape, dtype, lambda i: self.part(i).map(path))
         return gathered  # type: ignore[no-any-return]  # an array in all that readers do with one
 
+    def read_ahead(self, path: str, rows: slice) -> None:
+        """Have the system read some consecutive rows, without waiting for them."""
+        for i, part in self._parts(rows):
+            self.part(i).read_ahead(path, part)
+
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
         """Some consecutive rows in memory, after comparing the checksums of the blocks that they touch."""
         return np.concatenate([self.part(i).checked(path, part) for i, part in self._parts(rows)])

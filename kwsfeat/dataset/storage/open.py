@@ -62,6 +62,9 @@ class Storage(Protocol):
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
         """The array at `path`, or some consecutive `rows` of it, read when it is used."""
 
+    def read_ahead(self, path: str, rows: slice) -> None:
+        """Have the system read some consecutive rows, without waiting for them."""
+
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
         """Rows of an array that has checksums, after comparing these."""
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from kwsfeat.dataset.format import release
+
 
 class Rows:
     """Arrays of equal rows as one, read-only; indexed by its first axis it gives NumPy arrays.
@@ -59,6 +61,11 @@ class Rows:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """All of it, in memory."""
         return np.array(self[:], dtype, copy=copy)
+
+    def release(self) -> None:
+        """Give back the memory of what was used of the parts."""
+        for part in self._parts.values():
+            release(part)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         first, others = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())

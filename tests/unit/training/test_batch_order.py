@@ -18,7 +18,8 @@ from flax import nnx  # noqa: E402
 from toy_network import Toy, ToyOptions  # noqa: E402
 
 from kwstrain.config import TrainConfig  # noqa: E402
-from kwstrain.data.batches import Batches, Block, balanced_order, in_batches, plan  # noqa: E402
+from kwstrain.data.batches import Batches, Block, in_batches, plan  # noqa: E402
+from kwstrain.data.order import balanced_order  # noqa: E402
 from kwstrain.models.network import InputNorm  # noqa: E402
 from kwstrain.training.optim import optimizer  # noqa: E402
 from kwstrain.training.step import State, TrainStep  # noqa: E402

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import CONFIG, CONFIGS, plan
+from builds import CONFIG, CONFIGS, contents, plan
 from numpy.testing import assert_array_equal
 
 import kwsfeat.dataset.writer
 import kwsfeat.pipeline.sources
 from kwsfeat import AudioError, ConfigError, FeatureConfig, Reader, StoreError, augment_source, build_file, build_shards, load_policy
 from kwsfeat.cli import main
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import CONFIG, CONFIGS, plan
+from builds import CONFIG, CONFIGS, contents, plan
 
 pytest.importorskip("distributed")
 
-from distributed import Client, LocalCluster
+from clusters import changed, local_cluster
+from distributed import Client
 
 from kwsfeat import (
     AudioError,
@@ -39,40 +37,8 @@ SHARD_CLIPS = 20
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """Two worker processes, which are started again when they die."""
-    choices = {"memory_limit": 0, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    with LocalCluster(n_workers=2, threads_per_worker=1, **choices) as cluster, Client(cluster, set_as_default=False) as client:
+    with local_cluster(2) as client:
         yield client
-
-
-@contextmanager
-def changed(client: Client, module: str, name: str, value: Any) -> Iterator[None]:
-    """In every worker, `name` of `module` is what `value` makes of it; a worker that is started meanwhile has its own."""
-
-    def change() -> None:
-        from importlib import import_module
-
-        there = import_module(module)
-        there.kept = getattr(there, name)  # type: ignore[attr-defined]
-        setattr(there, name, value(there.kept))
-
-    def restore() -> None:
-        from importlib import import_module
-
-        there = import_module(module)
-        setattr(there, name, there.__dict__.pop("kept", getattr(there, name)))
-
-    client.wait_for_workers(1, timeout=60)
-    client.run(change)
-    try:
-        yield
-    finally:
-        client.wait_for_workers(1, timeout=60)
-        client.run(restore)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def build(corpus: Path, output: Path, client: Client, **options: Any) -> Any:
@@ -206,30 +172,3 @@ def test_the_command_starts_its_own_workers(tiny_corpus: Path, folder: Path, tmp
     assert done.returncode == 0, done.stderr
     assert main(["build", str(tiny_corpus), str(tmp_path / "here"), "--shard-clips", "30", "-q"]) == 0
     assert contents(tmp_path / "set") == contents(tmp_path / "here")
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_goes_away_is_said(tiny_corpus: Path, tmp_path: Path) -> None:
-    known = tmp_path / "scheduler.json"
-    scheduler = started("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(known))
-    worker = started("worker", "--scheduler-file", str(known), "--nthreads", "1")
-    try:
-        until = time.monotonic() + 60
-        while not known.exists() and time.monotonic() < until:
-            time.sleep(0.1)
-        address = json.loads(known.read_text())["address"]
-        with pytest.raises(StoreError, match="the scheduler is gone: start it again and repeat the command"):
-            build_shards(
-                plan(tiny_corpus), tmp_path / "set", CONFIGS, shard_clips=2, workers=on_cluster(address),
-                progress=lambda done, total: scheduler.kill(),
-            )  # fmt: skip
-    finally:
-        for process in (worker, scheduler):
-            process.kill()
-            process.wait()
-
-
-def started(part: str, *options: str) -> subprocess.Popen[bytes]:
-    code = f"from distributed.cli.dask_{part} import main; main()"
-    command = [sys.executable, "-c", code, *options, "--no-dashboard"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,76 @@
+"""Dask clusters of real processes on this machine, and what can be done to them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, LocalCluster
+
+
+@contextmanager
+def local_cluster(n_workers: int) -> Iterator[Client]:
+    """Worker processes, which are started again when they die."""
+    choices = {"memory_limit": 0, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
+    with LocalCluster(n_workers=n_workers, threads_per_worker=1, **choices) as cluster, Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@contextmanager
+def changed(client: Client, module: str, name: str, value: Any, *, workers: list[str] | None = None) -> Iterator[None]:
+    """In every worker, or those with these addresses, `name` of `module` is what `value` makes of it.
+
+    A worker that is started meanwhile has its own.
+    """
+
+    def change() -> None:
+        from importlib import import_module
+
+        there = import_module(module)
+        there.kept = getattr(there, name)  # type: ignore[attr-defined]
+        setattr(there, name, value(there.kept))
+
+    def restore() -> None:
+        from importlib import import_module
+
+        there = import_module(module)
+        setattr(there, name, there.__dict__.pop("kept", getattr(there, name)))
+
+    client.wait_for_workers(1, timeout=60)
+    client.run(change, workers=workers)
+    try:
+        yield
+    finally:
+        client.wait_for_workers(1, timeout=60)
+        client.run(restore)
+
+
+def started(part: str, *options: str) -> subprocess.Popen[bytes]:
+    """``dask scheduler`` or ``dask worker`` as a process."""
+    code = f"from distributed.cli.dask_{part} import main; main()"
+    command = [sys.executable, "-c", code, *options, "--no-dashboard"]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def scheduler_and_worker(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and a worker, started as on a cluster: the address, and the process of the scheduler."""
+    known = folder / "scheduler.json"
+    known.unlink(missing_ok=True)
+    scheduler = started("scheduler", "--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(known))
+    worker = started("worker", "--scheduler-file", str(known), "--nthreads", "1")
+    try:
+        until = time.monotonic() + 60
+        while not known.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        yield json.loads(known.read_text())["address"], scheduler
+    finally:
+        for process in (worker, scheduler):
+            process.kill()
+            process.wait()
