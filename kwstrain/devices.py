@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -16,17 +17,44 @@ from kwsfeat import thread_count
 
 AXIS = "batch"  # of the mesh
 _BY_BATCH = PartitionSpec(AXIS)
+_alone = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process works on its own devices by itself, whatever others there are."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
+def devices() -> list[jax.Device]:
+    """Those that the work is divided among, process after process."""
+    return jax.local_devices() if _alone else jax.devices()
+
+
+def n_devices() -> int:
+    """How many these are."""
+    return len(devices())
+
+
+def n_processes() -> int:
+    """How many processes they belong to."""
+    return 1 if _alone else jax.process_count()
 
 
 def mesh() -> Mesh:
-    """All devices in one row, process after process; batches are divided among them."""
-    return Mesh(np.array(jax.devices()), (AXIS,), axis_types=(AxisType.Auto,))
+    """All devices in one row; batches are divided among them."""
+    return Mesh(np.array(devices()), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def replicated(tree: Any) -> Any:
     """`tree` with a copy on every device; every process has the same one."""
     whole = NamedSharding(mesh(), PartitionSpec())
-    if jax.process_count() == 1:
+    if n_processes() == 1:
         return jax.device_put(tree, whole)
 
     def copied(leaf: Any) -> Any:
@@ -43,8 +71,8 @@ def own_columns(n_columns: int, parts: int) -> NDArray[np.int64]:
 
     Each of the `parts` of a batch is divided among all devices.
     """
-    columns = np.arange(n_columns).reshape(parts, jax.device_count(), -1)
-    mine = [i for i, device in enumerate(jax.devices()) if device.process_index == jax.process_index()]
+    columns = np.arange(n_columns).reshape(parts, n_devices(), -1)
+    mine = [i for i, device in enumerate(devices()) if device.process_index == jax.process_index()]
     return columns[:, mine].swapaxes(0, 1).reshape(len(mine), -1)
 
 
@@ -56,7 +84,7 @@ def of_processes(tree: Any) -> Any:
 
 def rows_of(array: jax.Array, rows: jax.Array) -> jax.Array:
     """Inside a compiled function: some rows of an array that lies on every device; with several processes, those of its own part."""
-    if jax.process_count() == 1:
+    if n_processes() == 1:
         return array[rows]
     specs = (_BY_BATCH, _BY_BATCH)
     return jax.shard_map(lambda own, chosen: own[chosen], mesh=mesh(), in_specs=specs, out_specs=_BY_BATCH)(array, rows)  # type: ignore[no-any-return]
@@ -64,12 +92,12 @@ def rows_of(array: jax.Array, rows: jax.Array) -> jax.Array:
 
 def here(tree: Any) -> Any:
     """Arrays that are the same on all devices, as this process has them: what one process does with them, the others need not do."""
-    return tree if jax.process_count() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
+    return tree if n_processes() == 1 else jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def whole(tree: Any) -> Any:
     """Inside a compiled function: results that every process can read."""
-    if jax.process_count() == 1:
+    if n_processes() == 1:
         return tree
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh(), PartitionSpec()))
 
@@ -85,7 +113,7 @@ def per_device(function: Callable[..., Any], *, n_shared: int) -> Callable[..., 
     For a network that works step by step in time: the compiler alone would let every device run the loop for the whole batch.
     `function` gives (logits, state): the logits of its part, and a state that is the same on all devices.
     """
-    if jax.device_count() == 1:
+    if n_devices() == 1:
         return function
     everywhere = PartitionSpec()
 

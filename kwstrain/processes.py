@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import select
 import socket
 import sys
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -25,13 +27,21 @@ from kwsfeat import ConfigError, StoreError
 _BEAT_S = 5.0
 _SILENT_S = 30.0
 _MEET_S = 300
+_AGAIN = "start all of them again, a training with --resume"
 _ADDRESS_BYTES = 256
 _BEAT, _DONE = b".", b"!"
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return jax.process_index()
 
 
 def is_first() -> bool:
     """Whether this process is the one that writes; the only one is."""
-    return jax.process_index() == 0
+    return rank() == 0
 
 
 def wait(where: str) -> None:
@@ -40,6 +50,18 @@ def wait(where: str) -> None:
         from jax.experimental import multihost_utils
 
         multihost_utils.sync_global_devices(where)
+
+
+def gathered(mine: T) -> list[T]:
+    """What each process has for the others, in their order; all of them call this."""
+    from jax.experimental import multihost_utils
+
+    data = np.frombuffer(pickle.dumps(mine), np.uint8)
+    sizes = np.asarray(multihost_utils.process_allgather(np.int32(data.size))).ravel()
+    padded = np.zeros(sizes.max(), np.uint8)
+    padded[: data.size] = data
+    parts = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
+    return [pickle.loads(part[:size].tobytes()) for part, size in zip(parts, sizes, strict=True)]
 
 
 @contextmanager
@@ -110,22 +132,26 @@ class _Watch:
         self._finished, self._failed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self._peers: dict[int, socket.socket] = {}
+        self._hosts: dict[int, str] = {}  # where they run
         if self._n == 1:
             return
         if self._me == 0:
             listening = socket.create_server(("", 0), backlog=self._n)
-            _told(f"{_own_address()}:{listening.getsockname()[1]}")
+            _told(f"{_own_address()}:{listening.getsockname()[1]} {socket.gethostname()}")
             listening.settimeout(_MEET_S)
             while len(self._peers) < self._n - 1:
                 connection, _ = listening.accept()
                 connection.settimeout(_MEET_S)
-                self._peers[int.from_bytes(_exactly(connection, 4), "little")] = connection
+                process, size = (int.from_bytes(_exactly(connection, 4), "little") for _ in range(2))
+                self._peers[process], self._hosts[process] = connection, _exactly(connection, size).decode()
             listening.close()
         else:
-            host, _, port = _told("").rpartition(":")
+            address, _, first = _told("").partition(" ")
+            host, _, port = address.rpartition(":")
             connection = socket.create_connection((host, int(port)), timeout=_MEET_S)
-            connection.sendall(self._me.to_bytes(4, "little"))
-            self._peers[0] = connection
+            name = socket.gethostname().encode()
+            connection.sendall(b"".join([self._me.to_bytes(4, "little"), len(name).to_bytes(4, "little"), name]))
+            self._peers[0], self._hosts[0] = connection, first
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -162,12 +188,13 @@ class _Watch:
                     if _DONE in said:
                         del self._peers[process]
                         continue
-                    others = said.strip(_BEAT)  # the first process tells who else is gone
-                    if others or not said:
-                        self._end(int(others) if others else process)
+                    told = said.strip(_BEAT)  # the first process tells who else is gone
+                    if told or not said:
+                        gone, _, host = told.decode().strip().partition(" ")
+                        self._end(*((int(gone), host) if told else (process, self._hosts[process])))
                     heard[process] = now
                 if now - heard[process] > _SILENT_S:
-                    self._end(process)
+                    self._end(process, self._hosts[process])
 
     def _heard(self, connection: socket.socket) -> bytes:
         try:
@@ -179,7 +206,7 @@ class _Watch:
         with suppress(OSError):  # found out when it is read
             connection.sendall(_BEAT)
 
-    def _end(self, gone: int) -> None:
+    def _end(self, gone: int, host: str) -> None:
         """Tell the others, say it, and end this process, whatever it is waiting for."""
         if self._finished.is_set() or self._failed.is_set():  # it has nothing more to wait for
             self._peers.pop(gone, None)
@@ -187,8 +214,8 @@ class _Watch:
         for process, connection in self._peers.items():
             if self._me == 0 and process != gone:
                 with suppress(OSError):
-                    connection.sendall(f"{gone}\n".encode())
-        sys.stderr.write(f"kwstrain: process {gone} of {self._n} is gone, see what it says: start all of them again with --resume\n")
+                    connection.sendall(f"{gone} {host}\n".encode())
+        sys.stderr.write(f"kwstrain: process {gone} of {self._n}, on {host}, is gone, see what it says: {_AGAIN}\n")
         sys.stderr.flush()
         os._exit(1)
 

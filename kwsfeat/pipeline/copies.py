@@ -17,7 +17,9 @@ def copies_across(reader: Reader, prints: NDArray[np.uint64]) -> tuple[tuple[str
     columns = reader.columns()
     rows = np.flatnonzero((prints != 0) & (columns.variant == 0))
     _, first, inverse = np.unique(prints[rows], return_index=True, return_inverse=True)
-    pairs = [(int(a), int(b)) for a, b in zip(rows[first[inverse]], rows, strict=True) if columns.split[a] != columns.split[b]]
+    original = rows[first[inverse]]
+    apart = np.flatnonzero(columns.split[original] != columns.split[rows])
+    pairs = list(zip(original[apart].tolist(), rows[apart].tolist(), strict=True))
     if reader.has_audio:
         pairs = [(a, b) for a, b in pairs if np.array_equal(reader.audio[a], reader.audio[b])]
     return tuple((str(reader.source[a]), str(reader.source[b])) for a, b in pairs)

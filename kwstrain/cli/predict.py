@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from kwsfeat import CorpusError, list_recordings, unknown_name
 from kwsfeat.cli.boundary import SKIPPED
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option, threads_option
+from kwstrain.cli.several import Several, several_option
 
 if TYPE_CHECKING:
     from kwstrain.inference.predict import Prediction
@@ -46,10 +48,11 @@ _BEGINNINGS = (
 @click.option("--on-error", metavar="LABEL", help="Label of a recording that cannot be read  [default: leave it out]")
 @threads_option
 @overwrite_option
+@several_option
 @console_options
 def predict(
     run: Path, inputs: tuple[Path, ...], top: int | None, every: bool, no_reject: bool, table: Path | None, on_error: str | None,
-    threads: int | None, overwrite: bool, console: Console,
+    threads: int | None, overwrite: bool, several: Several, console: Console,
 ) -> int:  # fmt: skip
     """Label recordings: one line `path<TAB>label<TAB>probability` each, in the order given; a folder means all recordings in it.
 
@@ -76,41 +79,46 @@ def predict(
         raise click.UsageError("--csv holds one label per recording: leave out --top and --all")
     if top and every:
         raise click.UsageError("--all prints all classes: leave out --top")
-    labels = opened(run).labels
-    if on_error is not None and on_error not in labels:
-        raise unknown_name(f"label of {run}", on_error, labels)
-    if table is not None:
-        check_new(table, overwrite=overwrite)
-    clips = _clips(inputs)
-    rejects = not (no_reject or top or every or table)
-    n_shown = len(labels) if every else top or 1
-    failed: list[Path] = []
-    remarks: list[tuple[str, str]] = []
+    if several.distributed and STDIN in inputs:
+        raise click.UsageError("- is one stdin, and --distributed several processes: give names of recordings or folders")
+    with several.joined(console) as console:
+        labels = opened(run).labels
+        if on_error is not None and on_error not in labels:
+            raise unknown_name(f"label of {run}", on_error, labels)
+        if table is not None and several.is_first:
+            check_new(table, overwrite=overwrite)
+        clips = _clips(inputs)
+        rejects = not (no_reject or top or every or table)
+        n_shown = len(labels) if every else top or 1
+        failed: list[Path] = []
+        remarks: list[tuple[str, str]] = []
 
-    def predictions() -> Iterator[Prediction]:
-        for prediction in _counted(predict_clips(run, clips, threads=threads), len(clips), console):
-            if prediction.error:
-                console.note(f"unreadable: {one_line(prediction.error)}")
-                failed.append(prediction.path)
-            remarks.extend((str(prediction.path), text) for text in prediction.remarks)
-            label = REJECTED if rejects and prediction.rejected else prediction.label
-            yield replace(prediction, label=label or on_error or "")
+        def predictions() -> Iterator[Prediction]:
+            for prediction in _counted(predict_clips(run, clips, threads=threads), len(clips), console):
+                if prediction.error:
+                    console.note(f"unreadable: {one_line(prediction.error)}")
+                    failed.append(prediction.path)
+                remarks.extend((str(prediction.path), text) for text in prediction.remarks)
+                label = REJECTED if rejects and prediction.rejected else prediction.label
+                yield replace(prediction, label=label or on_error or "")
 
-    if table is not None:
-        folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
-        _write_table(table, folder, predictions())
-        console.note(f"wrote {table}")
-    elif console.as_json:
-        console.data("", [_values(prediction, labels, n_shown) for prediction in predictions()])
-    else:
-        for prediction in predictions():
-            if prediction.label:
-                console.data(_line(prediction, labels, n_shown), None)
-    console.note_recordings(remarks)
-    if failed:
-        fate = f"labelled {on_error}" if on_error is not None else "left out"
-        console.note(f"{len(failed)} of {len(clips)} recordings could not be read and were {fate}")
-    return SKIPPED if failed else 0
+        if not several.is_first:
+            deque(predictions(), maxlen=0)
+        elif table is not None:
+            folder = inputs[0] if len(inputs) == 1 and inputs[0].is_dir() else None
+            _write_table(table, folder, predictions())
+            console.note(f"wrote {table}")
+        elif console.as_json:
+            console.data("", [_values(prediction, labels, n_shown) for prediction in predictions()])
+        else:
+            for prediction in predictions():
+                if prediction.label:
+                    console.data(_line(prediction, labels, n_shown), None)
+        console.note_recordings(remarks)
+        if failed:
+            fate = f"labelled {on_error}" if on_error is not None else "left out"
+            console.note(f"{len(failed)} of {len(clips)} recordings could not be read and were {fate}")
+        return SKIPPED if failed else 0
 
 
 def _clips(inputs: Sequence[Path]) -> list[Path | BinaryIO]:

@@ -11,6 +11,7 @@ from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import SKIPPED
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option, threads_option
+from kwstrain.cli.several import Several, several_option
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     help="Recordings without any of the words: count how often one is recognised.",
 )
 @threads_option
+@several_option
 @console_options
-def evaluate(run: Path, path: Path | None, split: str | None, negatives: Path | None, threads: int | None, console: Console) -> int:
+def evaluate(
+    run: Path, path: Path | None, split: str | None, negatives: Path | None, threads: int | None, several: Several, console: Console
+) -> int:  # fmt: skip
     """Accuracy, F1, confusion matrix and the most confident mistakes of RUN on a split of OUT.h5.
 
     Without OUT.h5 the file that RUN was trained on is used. SPLIT.json, a picture of the confusion matrix and a page with the
@@ -48,11 +52,15 @@ def evaluate(run: Path, path: Path | None, split: str | None, negatives: Path | 
     from kwstrain.report.evaluation import save
 
     if negatives is not None:
-        if path is not None or split is not None:
-            raise click.UsageError("--negatives evaluates recordings instead of a file: leave out OUT.h5 and --split")
+        if path is not None or split is not None or several.distributed:
+            raise click.UsageError("--negatives evaluates recordings instead of a file: leave out OUT.h5, --split and --distributed")
         return _evaluate_negatives(run, negatives, threads, console)
-    evaluation = evaluate_run(run, path, split=split or "test")
-    save(evaluation)
+    with several.joined(console):
+        evaluation = evaluate_run(run, path, split=split or "test")
+        if several.is_first:
+            save(evaluation)
+    if not several.is_first:
+        return 0
     for text in evaluation.remarks:
         console.note(text)
     console.data(evaluation_text(evaluation), evaluation.to_dict())

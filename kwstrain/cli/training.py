@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line, remark
 from kwsfeat.cli.options import overwrite_option, part_option
 from kwstrain.cli.progress import TrainingProgress
+from kwstrain.cli.several import Several, several_option
 from kwstrain.config import DEFAULT_ARCH, DEFAULT_STREAM_ARCH
 
 if TYPE_CHECKING:
@@ -62,16 +63,13 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
 @overwrite_option
 @click.option("--resume", is_flag=True, help="Continue after the last complete epoch.")
-@click.option("--distributed", is_flag=True, help="Be one of several processes, on any machines, that train this network.")
-@click.option("--coordinator", metavar="HOST:PORT", help="Where the first of them listens  [default: as the cluster says]")
-@click.option("--processes", type=click.IntRange(min=1), metavar="N", help="How many there are.")
-@click.option("--process", type=click.IntRange(min=0), metavar="I", help="Which of them this is, from 0.")
 @click.option("--folds", callback=_folds, metavar="N|speakers", help="Cross-validation: N runs, or one without each speaker.")
+@several_option
 @console_options
 def fit(
     path: Path, arch: str | None, changes: tuple[str, ...], out: Path | None, overwrite: bool, resume: bool, folds: int | str | None,
-    negatives: tuple[Path, ...], part: tuple[int, int], teacher: Path | None, start: Path | None, distributed: bool,
-    coordinator: str | None, processes: int | None, process: int | None, console: Console, **options: Any,
+    negatives: tuple[Path, ...], part: tuple[int, int], teacher: Path | None, start: Path | None, several: Several,
+    console: Console, **options: Any,
 ) -> None:  # fmt: skip
     """Train a network on OUT.h5 and keep the weights of its best epoch in a run folder.
 
@@ -84,7 +82,6 @@ def fit(
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed
-    from kwstrain.processes import is_first, together
     from kwstrain.training.fit import fit as fit_run
     from kwstrain.training.folds import cross_validate
 
@@ -93,13 +90,7 @@ def fit(
         chosen = {**given, **assignments(changes)}
         config = changed(_base(arch, start, stream=bool(options["stream"])), chosen)
     out = out or Path("runs") / f"{path.stem}-{config.arch}"
-    if not distributed and (coordinator or processes or process is not None):
-        raise click.UsageError("--coordinator, --processes and --process are for --distributed: give that, too")
-    with ExitStack() as stack:
-        if distributed:
-            with wrong_usage():
-                stack.enter_context(together(coordinator, processes, process))
-            console = console if is_first() else replace(console, quiet=True)
+    with several.joined(console) as console:
         if not {"epochs", "steps"} & chosen.keys():
             config = _enough(path, config, console)
         console.detail(f"training config: {config.to_json()}")
@@ -113,8 +104,8 @@ def fit(
                 across = cross_validate(path, config, out, folds=folds, **shared)
             else:
                 result = fit_run(path, config, out, **shared)
-        if distributed and not is_first():
-            return
+    if not several.is_first:
+        return
     said = note_remarks(path, console)
     if folds:
         runs = [str(result.bundle.folder) for result in across.results]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from kwstrain.devices import divided, of_processes, own_columns, replicated, rows_of
+from kwstrain.devices import divided, n_devices, n_processes, of_processes, own_columns, replicated, rows_of
 
 
 class Block(NamedTuple):
@@ -48,12 +48,12 @@ def on_devices(load: Callable[[NDArray[np.int64]], Block], rows: NDArray[np.int6
     With several processes, each loads the clips of its own devices. `parts` are those that a batch is accumulated in.
     """
     n_steps, width = rows.shape
-    if jax.process_count() == 1:
+    if n_processes() == 1:
         return replicated((load(rows), Batches(np.arange(rows.size, dtype=np.int32).reshape(rows.shape), weight)))
     own = own_columns(width, parts)
     block = load(rows[:, own].swapaxes(0, 1))
     place = np.arange(n_steps * own.shape[1], dtype=np.int32).reshape(n_steps, parts, 1, -1)  # in the part of whatever device
-    places = np.broadcast_to(place, (n_steps, parts, jax.device_count(), place.shape[-1])).reshape(rows.shape)
+    places = np.broadcast_to(place, (n_steps, parts, n_devices(), place.shape[-1])).reshape(rows.shape)
     return of_processes(block), replicated(Batches(np.ascontiguousarray(places), weight))
 
 
@@ -68,7 +68,7 @@ def in_batches(order: NDArray[np.int64], batch: int, *, parts: int = 1) -> Batch
     The last batch is filled up with clips of weight 0, so that no shape changes and batch norm still sees real clips. The
     width is `batch` rounded up so that each of `parts` can be divided among the devices.
     """
-    multiple = jax.device_count() * parts
+    multiple = n_devices() * parts
     n_clips, width = len(order), -(-batch // multiple) * multiple
     n_steps = -(-n_clips // batch)
     rows = np.resize(order, (n_steps, batch))

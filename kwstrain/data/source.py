@@ -24,7 +24,7 @@ from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows
 from kwstrain.data.prefetch import prefetch
 from kwstrain.data.streams import Streams
-from kwstrain.devices import replicated
+from kwstrain.devices import n_processes, replicated
 
 _STREAM_BLOCK_BYTES = 64 << 20
 
@@ -129,7 +129,7 @@ def source(
     """
     steps = min(max(1, config.steps_per_dispatch * config.batch // batch), -(-len(clips) // batch))
     is_small = clips.nbytes <= _resident_bytes(config.resident_mb)
-    if is_small and augment == "off" and not config.stream and jax.process_count() == 1:
+    if is_small and augment == "off" and not config.stream and n_processes() == 1:
         return Resident(clips, steps=steps)
     load = loader(clips, config, augment, negatives)
     longer = 1 + config.context_s * clips.reader.clip.sr / clips.reader.clip.n_samples if config.stream else 1

@@ -17,6 +17,7 @@ from kwstrain.evaluation.metrics import Scores, score
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier
 from kwstrain.inference.probabilities import probabilities
+from kwstrain.processes import is_first
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Evaluation:
 def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "test", n_mistakes: int = 24) -> Evaluation:
     """Classify every labelled clip of a split.
 
+    Several processes that are :func:`kwstrain.together` divide the clips; the first one has the groups and the mistakes.
+
     Parameters
     ----------
     run : path
@@ -108,6 +111,8 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
             raise StoreError(f"{reader.path} has no labelled clips in split {split!r}: choose another --split")
         logits = Classifier(bundle).logits_of(clips)
         scores = score(logits, clips.label, bundle.config.loss)
+        if not is_first():
+            return Evaluation(bundle, reader.path, split, scores, [], {}, [])
         parts = groups(reader, clips.rows, logits.argmax(axis=1) == clips.label)
         return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes), parts, remarks(reader, [split]))
 

@@ -21,7 +21,7 @@ from kwstrain.data.batches import Batches, Block, plan, take
 from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.source import Source, source
-from kwstrain.devices import per_device, replicated, whole
+from kwstrain.devices import n_devices, per_device, replicated, whole
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.group import Group, Prediction
 from kwstrain.inference.probabilities import probabilities
@@ -48,7 +48,7 @@ class Classifier:
         self.bundle = bundle
         self._forward = forward_function(model, sequential=sequential)
         self._variables = [nnx.state(model)]
-        self._n_devices = jax.device_count()
+        self._n_devices = n_devices()
         # The steps of a recurrent network follow each other anyway, so it takes all clips at once, as accelerators do.
         self._at_once = jax.default_backend() != "cpu" or self._n_devices > 1 or sequential
         # Devices that wait for each other must be given their programs in one order.

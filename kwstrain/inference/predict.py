@@ -6,14 +6,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from kwsfeat import thread_count
+from kwstrain.devices import alone, n_processes
 from kwstrain.inference.classifier import GROUP, Classifier, groups, load
 from kwstrain.inference.exported import ExportedClassifier, is_exported
 from kwstrain.inference.group import Part, Prediction
+from kwstrain.processes import gathered, rank
 
 __all__ = ["Prediction", "predict", "predict_all"]
 
@@ -25,7 +27,8 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     """Classify recordings, in the order given.
 
     Each thread takes 64 clips from recording to label, so that none waits for another and, however many `paths` there are,
-    only a few such groups are in memory.
+    only a few such groups are in memory. Several processes that are :func:`kwstrain.together` take turns with these groups, and all of
+    them get all answers.
 
     Parameters
     ----------
@@ -54,9 +57,14 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     True
     False missing.wav: no such file
     """
-    classify = partial(opened(run).predict_group, n_clips=len(paths))
-    for answers in _ahead(classify, groups(paths), threads):
-        yield from answers
+    if (n := n_processes()) == 1:
+        yield from chain.from_iterable(_ahead(partial(opened(run).predict_group, n_clips=len(paths)), groups(paths), threads))
+        return
+    with alone():
+        classify = partial(opened(run).predict_group, n_clips=len(paths))
+        mine = _ahead(classify, islice(groups(paths), rank(), None, n), threads)
+        for _ in range(0, len(paths), n * GROUP):
+            yield from chain.from_iterable(gathered(next(mine, [])))
 
 
 def predict_all(classifier: Classifier, parts: Iterable[Part], *, threads: int | None = None) -> Iterator[tuple[Part, Prediction]]:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from kwstrain.devices import n_devices
 from kwstrain.models.kws.bcresnet import BCResNet, Block
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.layers.frames import FrameConv
@@ -23,7 +24,7 @@ def suits(network: BCResNet, x: jax.Array) -> bool:
     norms = [layer for _, layer in nnx.iter_modules(network) if isinstance(layer, BatchNorm)]
     of_batch = all(not (norm.use_running_average or norm.frozen) and norm.axis_name is None for norm in norms)
     is_wide = min(norm.num_features for norm in norms) >= _AT_LEAST and x.shape[1] >= _AT_LEAST
-    on_one_device = jax.device_count() == 1
+    on_one_device = n_devices() == 1
     return of_batch and is_wide and on_one_device and jnp.dtype(network.stem.dtype) == jnp.float32
 
 

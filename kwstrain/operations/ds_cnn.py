@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from kwstrain.devices import n_devices
 from kwstrain.models.kws.ds_cnn import DSCNN
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.layers.frames import FrameConv
@@ -46,7 +47,7 @@ def suits(network: DSCNN, x: jax.Array) -> bool:
     of_batch = all(not (norm.use_running_average or norm.frozen) and norm.axis_name is None for norm in norms)
     frames = _geometry(network.stem, x.shape[1:3]).n_out[0]
     is_wide = network.norm.num_features >= _CHANNELS and frames >= _FRAMES * network.blocks[0].depthwise.stride[0]
-    return of_batch and is_wide and jax.device_count() == 1 and jnp.dtype(network.stem.dtype) == jnp.float32
+    return of_batch and is_wide and n_devices() == 1 and jnp.dtype(network.stem.dtype) == jnp.float32
 
 
 def frames(network: DSCNN, x: jax.Array) -> jax.Array:

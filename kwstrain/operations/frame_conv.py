@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from kwstrain.devices import n_devices
 from kwstrain.models.layers.operations import Pads, Steps
 from kwstrain.models.layers.operations import frame_conv as plain
 
@@ -35,7 +36,7 @@ def frame_conv(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Step
 
 def frame_conv_by_kernels(x: jax.Array, kernel: jax.Array, *, stride: Steps, dilation: Steps, pads: Pads, groups: int) -> jax.Array:
     """The same, depthwise ones by kernels where they can: in float32, on one device, of channels enough."""
-    if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and jax.device_count() == 1:
+    if _is_depthwise(kernel, groups) and groups >= _AT_LEAST and x.dtype == jnp.float32 and n_devices() == 1:
         return _depthwise(Geometry.of(x.shape[1:3], kernel.shape[:2], stride, dilation, pads), x, kernel[:, :, 0])
     return frame_conv(x, kernel, stride=stride, dilation=dilation, pads=pads, groups=groups)
 

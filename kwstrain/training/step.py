@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kwstrain import operations
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, take
-from kwstrain.devices import AXIS, per_device, replicated, rows_of, whole
+from kwstrain.devices import AXIS, n_devices, per_device, replicated, rows_of, whole
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.network import InputStatistic
@@ -85,7 +85,7 @@ class TrainStep:
         backend = jax.default_backend()
         model.train()  # type: ignore[no-untyped-call]
         model.use(operations.for_training(backend))
-        on_devices = sequential and jax.device_count() > 1
+        on_devices = sequential and n_devices() > 1
         if on_devices:
             model.set_attributes(BatchNorm, axis_name=AXIS, raise_if_not_found=False)
         self._rest_filter = nnx.All(nnx.Not(trainable), nnx.Not(InputStatistic))

@@ -22,6 +22,7 @@ from kwsfeat.dataset.seal import check_version
 from kwsfeat.errors import ConfigError, StoreError
 
 INDEX = "dataset.json"
+BEGUN = "build.json"  # in its place while the folder is in the making
 FORMAT = "kwsfeat data set"
 VERSION = 1
 
@@ -98,8 +99,10 @@ def read_index(folder: Path) -> Index:
         If there is none, or it is damaged, changed, or of a newer version.
     """
     path = folder / INDEX
+    if (folder / BEGUN).is_file():
+        raise StoreError(f"{folder}: a folder in the making: repeat the command that makes it, it goes on where it stopped")
     if not path.is_file():
-        raise StoreError(f"{folder}: a folder without {INDEX}: not made by kwsfeat build --shard-clips, or unfinished")
+        raise StoreError(f"{folder}: a folder without {INDEX}: not made by kwsfeat build --shard-clips or kwsfeat merge")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["format"] != FORMAT:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwsfeat.dataset.disk import open_locked, reason, sync_folder
-from kwsfeat.dataset.storage.index import INDEX, Index
+from kwsfeat.dataset.storage.index import BEGUN, INDEX, Index
 from kwsfeat.errors import StoreError
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-_KEY = "build.json"
 
 
 class Making:
@@ -48,11 +46,11 @@ class Making:
             self.partial.mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {reason(error)}: choose an output elsewhere") from None
-        self._fd = open_locked(self.partial / _KEY, self.path, lock=lock)
+        self._fd = open_locked(self.partial / BEGUN, self.path, lock=lock)
         begun = json.dumps({"key": key.hex()})
-        if (self.partial / _KEY).read_text(encoding="utf-8") != begun:
+        if (self.partial / BEGUN).read_text(encoding="utf-8") != begun:
             self.clear(keep=())
-            (self.partial / _KEY).write_text(begun, encoding="utf-8")
+            (self.partial / BEGUN).write_text(begun, encoding="utf-8")
 
     def __enter__(self) -> Making:
         return self
@@ -65,7 +63,7 @@ class Making:
     def clear(self, keep: tuple[str, ...]) -> None:
         """Remove everything but the files that are called so."""
         for entry in self.partial.iterdir():
-            if entry.name not in (*keep, _KEY):
+            if entry.name not in (*keep, BEGUN):
                 shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
     def finish(self, index: Index) -> None:
@@ -78,7 +76,7 @@ class Making:
             replaced = self.path.with_name(self.path.name + ".replaced")
             if self.path.exists():
                 os.rename(self.path, replaced)
-            (self.partial / _KEY).unlink()
+            (self.partial / BEGUN).unlink()
             os.rename(self.partial, self.path)
             sync_folder(self.path.parent)
             shutil.rmtree(replaced, ignore_errors=True)

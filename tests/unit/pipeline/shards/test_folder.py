@@ -7,13 +7,14 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from builds import CONFIGS
+from builds import CONFIGS, plan
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kwsfeat import FreshFeatures, Reader, StoreError, verify_file
+from kwsfeat import FreshFeatures, Reader, StoreError, build_shards, verify_file
 from kwsfeat.cli import main
 
 COLUMNS = ("length", "cut", "label", "split", "speaker", "source", "start", "variant", "augmentation", "noise")
@@ -179,3 +180,25 @@ def test_a_file_that_was_exchanged_or_lost_is_named(own: Path, whole: Path) -> N
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"a folder without dataset\.json"):
         Reader(tmp_path)
+
+
+def test_a_folder_in_the_making_says_so(folder: Path, tmp_path: Path, tiny_corpus: Path) -> None:
+    def nobody(partial: Path, *args: Any) -> Any:
+        shutil.copy(folder / "00000.h5", partial / "00000.h5")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_shards(plan(tiny_corpus, synthesise=True), tmp_path / "set", CONFIGS, shard_clips=20, workers=nobody)
+    with pytest.raises(StoreError, match=r"set\.partial: a folder in the making: repeat the command that makes it, it goes on"):
+        Reader(tmp_path / "set.partial")
+
+
+def test_augmented_copies_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    """What its audio gives, as from one file; a copy stands after the clip that it was made from."""
+    options = ["--augment", "nine", "--features", "logmel"]
+    assert main(["build", str(folder), str(tmp_path / "new"), *options, "--shard-clips", "50", "-q"]) == 0
+    with Reader(folder) as before, Reader(tmp_path / "new") as after:
+        n_train = len(before.rows("train"))
+        assert after.n_clips == 77 + 4 * n_train
+        assert_array_equal(after.audio[after.variant == 0], before.audio[:])
+        assert after.attrs["recipe"] == "nine"
