@@ -77,7 +77,7 @@ def together_or_alone(command: list[str], processes: int, **options: Any) -> lis
         running = [start(command, **options)]
     else:
         running = [start(command, process=i, port=port, processes=processes, **options) for i in range(processes)]
-    said = [process.communicate(timeout=300) for process in running]
+    said = [process.communicate(timeout=900) for process in running]
     assert [process.returncode for process in running] == [0] * processes, said
     return said
 
@@ -139,9 +139,9 @@ def test_evaluate_and_predict_say_what_one_process_does(data: Path, alone: Path,
     command = ["predict", str(alone), str(waves)]
     port = free_port()
     running = [start(command, process=i, port=port) for i in range(2)]
-    said = [process.communicate(timeout=300) for process in running]
+    said = [process.communicate(timeout=900) for process in running]
     assert [process.returncode for process in running] == [3, 3], said
-    alone_said = start(command).communicate(timeout=300)
+    alone_said = start(command).communicate(timeout=900)
     assert said[0][0] == alone_said[0]
     assert "1 of 150 recordings could not be read and were left out" in said[0][1]
     assert len(said[0][0].splitlines()) == 149 + 1
@@ -152,7 +152,7 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on_without_it(data:
     """Killed after the first epoch or, at most, the second; then one process goes on, and ends as if nothing had happened."""
     port, command = free_port(), fitting(data, tmp_path / "run", "--epochs", "3")
     both = [start(command, process=0, port=port), start(command, process=1, port=port, DIES_AFTER="1")]
-    said = [process.communicate(timeout=300) for process in both]
+    said = [process.communicate(timeout=900) for process in both]
     assert [process.returncode for process in both] == [1, -signal.SIGKILL], said
     expected = f"kwstrain: process 1 of 2, on {socket.gethostname()}, is gone, see what it says: start all of them again, a training with"
     assert expected in said[0][1]
@@ -164,8 +164,12 @@ def test_a_process_that_dies_ends_the_other_and_the_run_goes_on_without_it(data:
 
 @pytest.mark.slow
 def test_a_run_of_one_process_is_resumed_by_two(data: Path, alone: Path, tmp_path: Path) -> None:
-    together_or_alone(fitting(data, tmp_path / "run", "--epochs", "1"), 1, devices=2)
-    together_or_alone(fitting(data, tmp_path / "run", "--epochs", "3", "--resume"), 2)
+    command = fitting(data, tmp_path / "run", "--epochs", "3")
+    dying = start(command, devices=2, DIES_AFTER="1")
+    dying.communicate(timeout=900)
+    assert dying.returncode == -signal.SIGKILL
+    assert len(losses(tmp_path / "run")) == 1
+    together_or_alone([*command, "--resume"], 2)
     assert losses(tmp_path / "run") == losses(alone)
 
 

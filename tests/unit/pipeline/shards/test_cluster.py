@@ -149,17 +149,6 @@ def test_a_disk_that_workers_do_not_see_is_refused(tiny_corpus: Path, tmp_path: 
         build(tiny_corpus, tmp_path / "set", client)
 
 
-def test_clocks_do_not_matter(tiny_corpus: Path, folder: Path, tmp_path: Path, client: Client) -> None:
-    """One worker lives tomorrow, one yesterday."""
-    today, tomorrow = sorted(client.scheduler_info()["workers"])
-    with (
-        changed(client, "time", "time", lambda clock: lambda: clock() + 86_400, workers=[today]),
-        changed(client, "time", "time", lambda clock: lambda: clock() - 86_400, workers=[tomorrow]),
-    ):
-        build(tiny_corpus, tmp_path / "set", client)
-    assert contents(tmp_path / "set") == contents(folder)
-
-
 def test_no_scheduler_is_said_in_one_line(tiny_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     monkeypatch.setattr("kwsfeat.pipeline.shards.cluster._CONNECT_S", 0.5)
     assert main(["build", str(tiny_corpus), str(tmp_path / "set"), "--dask", "tcp://127.0.0.1:9", "-q"]) == 1

@@ -23,8 +23,8 @@ def local_cluster(n_workers: int) -> Iterator[Client]:
 
 
 @contextmanager
-def changed(client: Client, module: str, name: str, value: Any, *, workers: list[str] | None = None) -> Iterator[None]:
-    """In every worker, or those with these addresses, `name` of `module` is what `value` makes of it.
+def changed(client: Client, module: str, name: str, value: Any) -> Iterator[None]:
+    """In every worker, `name` of `module` is what `value` makes of it.
 
     A worker that is started meanwhile has its own.
     """
@@ -43,7 +43,7 @@ def changed(client: Client, module: str, name: str, value: Any, *, workers: list
         setattr(there, name, there.__dict__.pop("kept", getattr(there, name)))
 
     client.wait_for_workers(1, timeout=60)
-    client.run(change, workers=workers)
+    client.run(change)
     try:
         yield
     finally:
