@@ -18,7 +18,7 @@ from kwsfeat import CorpusError, list_recordings, unknown_name
 from kwsfeat.cli.boundary import SKIPPED
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option, threads_option
-from kwstrain.cli.several import Several, several_option
+from kwstrain.cli.common.several import Several, several_option
 
 if TYPE_CHECKING:
     from kwstrain.inference.predict import Prediction

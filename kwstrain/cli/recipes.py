@@ -11,7 +11,7 @@ import click
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options
 from kwsfeat.cli.options import overwrite_option, part_option
-from kwstrain.cli.progress import TrainingProgress
+from kwstrain.cli.common.progress import TrainingProgress
 from kwstrain.cli.results import evaluation_text, note_next
 from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, negatives_option, note_remarks
 

@@ -11,7 +11,7 @@ from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import SKIPPED
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option, threads_option
-from kwstrain.cli.several import Several, several_option
+from kwstrain.cli.common.several import Several, several_option
 
 if TYPE_CHECKING:
     from kwstrain.evaluation.evaluate import Evaluation

@@ -15,8 +15,8 @@ from kwsfeat import SPLITS
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line, remark
 from kwsfeat.cli.options import overwrite_option, part_option
-from kwstrain.cli.progress import TrainingProgress
-from kwstrain.cli.several import Several, several_option
+from kwstrain.cli.common.progress import TrainingProgress
+from kwstrain.cli.common.several import Several, several_option
 from kwstrain.config import DEFAULT_ARCH, DEFAULT_STREAM_ARCH
 
 if TYPE_CHECKING:
