@@ -100,9 +100,9 @@ class TrainStep:
         self._teacher = teacher
         self._apply = per_device(self._forward_of_device, n_shared=2) if on_devices else self._forward
         average = (params, rest) if config.ema else ()
-        state = State(params, rest, tx.init(params), jnp.zeros((), jnp.int32), average)
+        state = State(params, rest, jax.jit(tx.init)(params), np.zeros((), np.int32), average)
         # Own buffers: the state is donated to each call, and the model must keep its arrays.
-        self.first_state: State = replicated(jax.tree.map(jnp.copy, state))
+        self.first_state: State = replicated(jax.tree.map(_copied, state))
         self.train = jax.jit(self._train, donate_argnums=0)
         self.collect = jax.jit(self._collect)
         self.gradients = jax.jit(self._gradients)
@@ -229,6 +229,13 @@ def _collecting_graph(model: Network, backend: str) -> nnx.GraphDef[Network]:
     model.set_attributes(nnx.Dropout, deterministic=True, raise_if_not_found=False)
     model.set_attributes(BatchNorm, momentum=0.0, axis_name=None, raise_if_not_found=False)
     return nnx.graphdef(model)
+
+
+def _copied(leaf: Any) -> Any:
+    """An array of its own, copied here: no program to compile for each of a hundred shapes."""
+    if _is_key(leaf):
+        return jax.random.wrap_key_data(np.array(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+    return jnp.asarray(np.array(leaf))
 
 
 def _is_key(leaf: Any) -> bool:

@@ -22,8 +22,12 @@ def glorot_uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.floa
     """
     if isinstance(key, jax.core.Tracer):
         return nnx.initializers.glorot_uniform()(key, shape, dtype)
+    return uniform(key, shape, math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1]))), dtype)
+
+
+def uniform(key: jax.Array, shape: tuple[int, ...], limit: float, dtype: Any) -> jax.Array:
+    """Uniform in +-limit, drawn by NumPy."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    limit = math.sqrt(6 / (math.prod(shape[:-2]) * (shape[-2] + shape[-1])))
     return jnp.asarray(2 * limit * rng.random(shape, np.float32) - limit, dtype)
 
 
@@ -90,7 +94,7 @@ class BatchNorm(nnx.BatchNorm):
     def follow(self, mean: jax.Array, var: jax.Array) -> None:
         """Let the running statistics follow those of a batch, which was normalised elsewhere."""
         for running, found in ((self.mean, mean), (self.var, var)):
-            running[...] = self.momentum * running[...] + (1 - self.momentum) * jax.lax.stop_gradient(found).ravel()
+            running.set_value(self.momentum * running.get_value() + (1 - self.momentum) * jax.lax.stop_gradient(found).ravel())
 
 
 class MaxPool(nnx.Module):

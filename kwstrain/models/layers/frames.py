@@ -6,13 +6,14 @@ less as it is long. Both can run on a stream.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.common import BatchNorm
+from kwstrain.models.layers.common import BatchNorm, uniform
 from kwstrain.models.layers.operations import PLAIN, Pads
 from kwstrain.models.outlines.padding import same
 
@@ -20,9 +21,14 @@ TimePadding = Literal["same", "causal", "valid"]
 
 
 def fan_in_uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """Uniform in +-1/sqrt(fan in), PyTorch's initialiser of convolutions and dense layers, which the papers' own code uses."""
-    kernel: jax.Array = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")(key, shape, dtype)
-    return kernel
+    """Uniform in +-1/sqrt(fan in), PyTorch's initialiser of convolutions and dense layers, which the papers' own code uses.
+
+    NumPy draws, as for :func:`~kwstrain.models.layers.common.glorot_uniform`.
+    """
+    if isinstance(key, jax.core.Tracer):
+        kernel: jax.Array = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")(key, shape, dtype)
+        return kernel
+    return uniform(key, shape, 1 / math.sqrt(math.prod(shape[:-1])), dtype)
 
 
 class FrameConv(nnx.Module):
