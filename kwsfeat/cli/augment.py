@@ -20,7 +20,7 @@ from kwsfeat.cli.options import check_new, overwrite_option
     default="nine",
     show_default=True,
     metavar="NAME|FILE.toml",
-    help="nine, bcresnet, kws-streaming, strong, or your own.",
+    help="nine, bcresnet, kws-streaming, strong, voices, or your own.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Variants to draw, where the policy is random.")

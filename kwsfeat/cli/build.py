@@ -77,7 +77,7 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
     "--augment",
     default="off",
     metavar="POLICY|FILE.toml",
-    help="Store variants of the training clips: nine, bcresnet, kws-streaming, strong.",
+    help="Store variants of the training clips: nine, bcresnet, kws-streaming, strong, voices.",
 )
 @click.option("--no-audio", is_flag=True, help="Do not store the recordings: smaller, but no new features from this file.")
 @click.option("--float16", is_flag=True, help="Store features in half the space; kwsfeat info states the error.")

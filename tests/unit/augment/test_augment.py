@@ -289,8 +289,8 @@ def test_the_nine_variants_are_the_single_calls(method):
 
 
 def test_recipes_by_name():
-    assert policy_names() == ["bcresnet", "kws-streaming", "nine", "off", "own-word", "strong"]
-    assert [load_policy(name).n_variants for name in policy_names()] == [2, 2, 9, 1, 9, 2]
+    assert policy_names() == ["bcresnet", "kws-streaming", "nine", "off", "own-word", "strong", "voices"]
+    assert [load_policy(name).n_variants for name in policy_names()] == [2, 2, 9, 1, 9, 2, 2]
     assert load_policy("off").is_off
     bcresnet = load_policy("bcresnet").bind(SR, NOISE)
     assert bcresnet == Compose((TimeShift(100.0, SR), MixNoise(NOISE, amplitude=(0.0, 0.1))), p=0.8)
@@ -399,7 +399,7 @@ def test_a_policy_needs_noise_where_a_part_of_a_part_does():
     )
     assert Policy("nested", nested).needs_noise
     assert not Policy("gain", "[[chain.parts]]\nkind = 'gain'").needs_noise
-    assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False, True, True]
+    assert [load_policy(name).needs_noise for name in policy_names()] == [True, True, False, False, True, True, True]
 
 
 @pytest.mark.parametrize("shift", [-16000, 16000, 24000, -24000])
