@@ -234,7 +234,7 @@ def _collecting_graph(model: Network, backend: str) -> nnx.GraphDef[Network]:
 def _copied(leaf: Any) -> Any:
     """An array of its own, copied here: no program to compile for each of a hundred shapes."""
     if _is_key(leaf):
-        return jax.random.wrap_key_data(np.array(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        return jax.random.wrap_key_data(jnp.asarray(np.array(jax.random.key_data(leaf))), impl=jax.random.key_impl(leaf))
     return jnp.asarray(np.array(leaf))
 
 
