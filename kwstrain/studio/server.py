@@ -53,24 +53,24 @@ def serve(
     from kwstrain.studio.guard import Guard, is_loopback, new_token
 
     e = embedding_of(embedding)
-    project = Project.open(folder)
-    listening = _bound(host, port)
-    studio, token = Studio(project, embedding, e.features), new_token()
-    app = Guard(studio.application(), token, host)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listening.getsockname()[1]}/{token}/"
-    if not is_loopback(host):
-        note(f"other machines reach {host}: whoever has the address can hear, add and remove recordings; browsers give them no microphone")
-    say(address)
-    if browser and _has_screen():
-        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none", server_header=False))
-    try:
-        with suppress(KeyboardInterrupt):  # the usual end
-            server.run(sockets=[listening])
-    finally:
-        studio.teacher.stop()
-        listening.close()
+    with _bound(host, port) as listening:
+        studio, token = Studio(Project.open(folder), embedding, e.features), new_token()
+        app = Guard(studio.application(), token, host)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listening.getsockname()[1]}/{token}/"
+        if not is_loopback(host):
+            note(
+                f"other machines reach {host}: whoever has the address can hear, add and remove recordings; browsers give them no microphone"
+            )
+        say(address)
+        if browser and _has_screen():
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none", lifespan="off", server_header=False))
+        try:
+            with suppress(KeyboardInterrupt):  # the usual end
+                server.run(sockets=[listening])
+        finally:
+            studio.teacher.stop()
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -79,7 +79,7 @@ def _bound(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise ConfigError(
-            f"cannot listen at {host}, port {port} ({error.strerror}): choose another --port; 0 is any that is free"
+            f"cannot listen at {host}, port {port} ({os.strerror(error.errno or 0)}): choose another --port; 0 is any that is free"
         ) from None
     except OverflowError:
         raise ConfigError(f"port={port} must be from 0 to 65535") from None

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +19,7 @@ import soundfile
 from door import TOKEN, Door, door_of, snapshot, write_take
 from starlette.testclient import TestClient
 
-from kwsfeat import FrontEnd, MissingExtraError, StoreError, preset
+from kwsfeat import ConfigError, FrontEnd, MissingExtraError, StoreError, preset
 from kwstrain.cli import main
 from kwstrain.studio.features import front_end_graph
 from kwstrain.studio.project import FILE, Project, Word
@@ -157,7 +164,7 @@ def test_what_the_page_draws_is_what_the_embedding_hears() -> None:
 def test_the_command_says_in_a_line_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(MissingExtraError, match=r"uvicorn is not installed: pip install 'kwsfeat\[studio\]'"):
         serve(tmp_path / "word")
     assert main(["studio", str(tmp_path / "word")]) == 1
@@ -166,6 +173,33 @@ def test_the_command_says_in_a_line_what_is_wrong(
     assert main(["studio", str(tmp_path / "word"), "--embedding", "nothing"]) == 2
     assert "'nothing' is not an embedding" in capsys.readouterr().err
     assert not (tmp_path / "word").exists()
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_ctrl_c(tmp_path: Path, small_file: Path) -> None:
+    """On the address that it prints, which nobody else can use meanwhile."""
+    code = "import sys; from kwstrain.cli import main; sys.exit(main())"
+    options = ["--no-browser", "--embedding", str(small_file), "-q"]
+    command = [sys.executable, "-c", code, "studio", str(tmp_path / "word"), "--port", "0", *options]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    try:
+        assert server.stdout is not None
+        address = server.stdout.readline().strip()
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", address)
+        with urllib.request.urlopen(f"{address}state", timeout=60) as answer:
+            assert json.load(answer)["sr"] == 16000
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address.replace(address.split("/")[3], "x") + "state", timeout=60)
+        port = int(address.split(":")[2].split("/")[0])
+        with pytest.raises(
+            ConfigError, match=rf"cannot listen at 127\.0\.0\.1, port {port} \(Address already in use\): choose another --port"
+        ):
+            serve(tmp_path / "other", port=port, embedding=str(small_file))
+        assert not (tmp_path / "other").exists()
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=60)
+    assert (server.returncode, err) == (0, "")
 
 
 def test_words_are_one_line() -> None:
