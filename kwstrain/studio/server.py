@@ -59,9 +59,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listening.getsockname()[1]}/{token}/"
         if not is_loopback(host):
-            note(
-                f"other machines reach {host}: whoever has the address can hear, add and remove recordings; browsers give them no microphone"
-            )
+            note(f"other machines reach {host}: who has the address can hear, add and remove recordings; browsers give them no microphone")
         say(address)
         if browser and _has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
