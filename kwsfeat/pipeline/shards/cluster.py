@@ -242,12 +242,17 @@ def _check_workers(client: Client, folder: Path) -> None:
     probe = folder.absolute() / _PROBE
     probe.write_text(token, encoding="utf-8")
     try:
-        found: dict[str, dict[str, Any]] = client.run(_describe, os.fspath(probe))
+        said_by: dict[str, Any] = client.run(_describe, os.fspath(probe), on_error="return")
     except OSError as error:
         raise StoreError(f"the workers do not answer ({_first_line(error)}): repeat the command") from None
     finally:
         probe.unlink()
+    found = {address: said for address, said in said_by.items() if not isinstance(said, OSError)}  # others are just dying
+    if not found:
+        raise StoreError(f"the workers do not answer ({_first_line(next(iter(said_by.values())))}): repeat the command")
     for address, said in sorted(found.items()):
+        if isinstance(said, Exception):
+            raise said
         if said["version"] != __version__:
             raise ConfigError(f"worker {address} has kwsfeat {said['version']}, this is {__version__}: install the same on both")
         if said["token"] != token:
