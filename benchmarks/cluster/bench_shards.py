@@ -16,42 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from noise_folder import CONFIG, make_folder
 
-from kwsfeat import Reader, preset
+from kwsfeat import Reader
 from kwsfeat.dataset.columns import Columns
-from kwsfeat.dataset.storage.facts import examine, index_of
-from kwsfeat.dataset.storage.file import File
-from kwsfeat.dataset.storage.index import INDEX
-from kwsfeat.dataset.writer import Writer
-
-CONFIG = preset("logmel")
 
 
 @pytest.fixture(scope="module")
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     n_rows, n_files = (10_000, 100) if request.config.getoption("benchmark_enable") else (100, 3)
     root = tmp_path_factory.mktemp("million") / "set"
-    root.mkdir()
     label = np.arange(n_rows) % 10
     split = np.array(["train", "validation", "test"])[np.clip(np.arange(n_rows) % 10 - 7, 0, 2)]
     speaker = [f"speaker{i % 997:05}" for i in range(n_rows)]
     source = [f"word{i % 10}/{i:08}.wav" for i in range(n_rows)]
     columns = Columns.of(label, split, speaker=speaker, source=source)
-    rng = np.random.default_rng(0)
-    labels = [f"word{i}" for i in range(10)]
-    with Writer(root / "00000.h5", columns=columns, labels=labels, configs={"logmel": CONFIG}, audio=False) as writer:
-        for index, rows in enumerate(writer.blocks):
-            block = writer.empty_block(index)
-            block.arrays["features/logmel"][:] = rng.standard_normal((rows.stop - rows.start, *CONFIG.shape), np.float32)
-            block.arrays["length"][:] = CONFIG.n_samples
-            writer.write(block)
-        writer.finish()
-    names = [f"{i:05}.h5" for i in range(n_files)]
-    for name in names[1:]:
-        os.link(root / names[0], root / name)
-    file = File(root / names[0])
-    index_of(file, names, [examine(file)] * n_files).write(root / INDEX)
-    file.close()
+    make_folder(root, columns, n_files, os.link)
     return root
 
 

@@ -20,39 +20,20 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
+from noise_folder import CONFIG, make_folder
 
-from kwsfeat import preset
 from kwsfeat.dataset.columns import Columns
-from kwsfeat.dataset.storage.facts import examine, index_of
-from kwsfeat.dataset.storage.file import File
-from kwsfeat.dataset.storage.index import INDEX
-from kwsfeat.dataset.writer import Writer
 
-CONFIG = preset("logmel")
 ROWS = 12_500
 ROW_BYTES = 4 * CONFIG.shape[0] * CONFIG.shape[1]
 
 
 def make(root: Path, n_bytes: float) -> None:
     """The folder: one file, copied under as many names as are wanted, so that each has bytes of its own on the disk."""
-    root.mkdir()
     number = np.arange(ROWS)
     split = np.where(number % 50, "train", "validation")
     columns = Columns.of(number % 10, split, source=[f"{i:08}.wav" for i in number])
-    rng = np.random.default_rng(0)
-    with Writer(root / "00000.h5", columns=columns, labels=list("0123456789"), configs={"logmel": CONFIG}, audio=False) as writer:
-        for index, rows in enumerate(writer.blocks):
-            block = writer.empty_block(index)
-            block.arrays["features/logmel"][:] = rng.standard_normal((rows.stop - rows.start, *CONFIG.shape), np.float32)
-            block.arrays["length"][:] = CONFIG.n_samples
-            writer.write(block)
-        writer.finish()
-    names = [f"{i:05}.h5" for i in range(max(1, round(n_bytes / ROWS / ROW_BYTES)))]
-    for name in names[1:]:
-        shutil.copyfile(root / names[0], root / name)
-    file = File(root / names[0])
-    index_of(file, names, [examine(file)] * len(names)).write(root / INDEX)
-    file.close()
+    make_folder(root, columns, max(1, round(n_bytes / ROWS / ROW_BYTES)), shutil.copyfile)
 
 
 def forget(root: Path) -> None:

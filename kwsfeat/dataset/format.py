@@ -67,8 +67,9 @@ def map_rows(file: str | os.PathLike[str] | BinaryIO, place: Extent, rows: slice
 
 def release(mapped: NDArray[Any]) -> None:
     """Give back the memory of what was used of a memory map; it is read again where it is used again."""
-    held: mmap.mmap = mapped._mmap  # type: ignore[attr-defined]
-    held.madvise(mmap.MADV_DONTNEED)
+    if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        held: mmap.mmap = mapped._mmap  # type: ignore[attr-defined]
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
