@@ -13,7 +13,7 @@ from kwsfeat.cli.console import Console, console_options
 from kwsfeat.cli.options import overwrite_option, part_option
 from kwstrain.cli.common.progress import TrainingProgress
 from kwstrain.cli.results import evaluation_text, note_next
-from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, negatives_option, note_remarks
+from kwstrain.cli.training import assignments, fit_text, fit_values, keeping, negatives_option, note_remarks, resume_option
 
 if TYPE_CHECKING:
     from kwstrain.models import ModelRow
@@ -74,10 +74,11 @@ def _row_cells(row: ModelRow, streams: str) -> tuple[str, ...]:
 @negatives_option
 @part_option
 @overwrite_option
+@resume_option
 @console_options
 def run(
     recipe: str, data: Path, out: Path | None, changes: tuple[str, ...], negatives: tuple[Path, ...], part: tuple[int, int],
-    overwrite: bool, console: Console,
+    overwrite: bool, resume: bool, console: Console,
 ) -> None:  # fmt: skip
     """Build, train and evaluate as RECIPE says, a name of kwstrain recipes or a TOML file.
 
@@ -96,8 +97,9 @@ def run(
     out = out or Path("runs") / chosen.name
     with TrainingProgress(console) as progress, keeping(out):
         result = library.run(
-            chosen, data, out, negatives=negatives, part=part, overwrite=overwrite, on_build=progress.build, on_tick=progress
-        )
+            chosen, data, out, negatives=negatives, part=part, overwrite=overwrite, resume=resume,
+            on_build=progress.build, on_tick=progress,
+        )  # fmt: skip
     note_remarks(result.file, console)
     console.data(
         f"{fit_text(result.fit)}\n{evaluation_text(result.evaluation)}" + (f" on {result.protocol}" if result.protocol else ""),

@@ -33,6 +33,8 @@ negatives_option = click.option(
     help="With --stream: recordings that contain none of the words; repeatable.",
 )  # fmt: skip
 
+resume_option = click.option("--resume", is_flag=True, help="Continue after the last complete epoch.")
+
 
 def _folds(context: click.Context, option: click.Parameter, given: str | None) -> int | str | None:
     """A number of folds, or "speakers" for one per speaker."""
@@ -62,7 +64,7 @@ def _folds(context: click.Context, option: click.Parameter, given: str | None) -
 @click.option("-s", "--set", "changes", multiple=True, metavar="KEY=VALUE", help=_SET_HELP)
 @click.option("--out", type=click.Path(path_type=Path), metavar="RUN", help="The run folder  [default: runs/FILE-ARCH]")
 @overwrite_option
-@click.option("--resume", is_flag=True, help="Continue after the last complete epoch.")
+@resume_option
 @click.option("--folds", callback=_folds, metavar="N|speakers", help="Cross-validation: N runs, or one without each speaker.")
 @several_option
 @console_options

@@ -152,6 +152,7 @@ def run(
     negatives: Sequence[str | os.PathLike[str]] = (),
     part: tuple[int, int] = (1, 1),
     overwrite: bool = False,
+    resume: bool = False,
     on_build: Callable[[int, int], None] | None = None,
     on_tick: Callable[[Tick], None] | None = None,
 ) -> RunResult:
@@ -168,6 +169,8 @@ def run(
         Recordings without the words, see :func:`~kwstrain.training.fit`.
     overwrite : bool
         Replace the run folder and the file.
+    resume : bool
+        Continue after the last complete epoch, with the file as it is.
     on_build : callable, optional
         Called with (clips done, clips in all).
     on_tick : callable, optional
@@ -179,8 +182,13 @@ def run(
         What building, training and evaluating raise.
     """
     out = Path(out)
-    file = build(recipe, data, out.with_name(out.name + ".h5"), overwrite=overwrite, progress=on_build)
-    result = fit(file, recipe.training, out, negatives=[Path(one) for one in negatives], part=part, overwrite=overwrite, progress=on_tick)
+    file = out.with_name(out.name + ".h5")
+    if not (resume and file.is_file()):
+        file = build(recipe, data, file, overwrite=overwrite, progress=on_build)
+    result = fit(
+        file, recipe.training, out, negatives=[Path(one) for one in negatives], part=part, overwrite=overwrite, resume=resume,
+        progress=on_tick,
+    )  # fmt: skip
     with Reader(file) as reader:
         split = "test" if len(reader.rows("test")) else "validation"
     evaluation = evaluate(out, split=split)

@@ -138,7 +138,8 @@ def test_run_goes_from_recordings_to_an_evaluated_run(tiny_corpus: Path, tmp_pat
         "-s",
         "batch=8",
     ]
-    assert main([*arguments, "-s", "augment=nine", "-s", "options.units=8", "-s", "labels=yes,no", "-q"]) == 0
+    arguments += ["-s", "augment=nine", "-s", "options.units=8", "-s", "labels=yes,no", "-q"]
+    assert main(arguments) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("test accuracy")
     with Reader(out.with_suffix(".h5")) as reader:
         assert reader.labels == ("yes", "no", "silence")
@@ -147,6 +148,10 @@ def test_run_goes_from_recordings_to_an_evaluated_run(tiny_corpus: Path, tmp_pat
         assert json.loads((out / "test.json").read_text())["n_clips"] == len(reader.rows("test")) > 0
     assert main(arguments) == 1
     assert "exists" in capsys.readouterr().err
+    built = out.with_suffix(".h5").stat()
+    assert main([*arguments, "-s", "epochs=3", "--resume"]) == 0  # with the file as it is
+    assert out.with_suffix(".h5").stat() == built
+    assert len((out / "metrics.csv").read_text().splitlines()) == 1 + 3
 
 
 def test_fresh_augmentation_changes_the_training_and_repeats_with_its_seed(tmp_path: Path, tiny_corpus: Path) -> None:

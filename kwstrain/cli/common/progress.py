@@ -17,6 +17,7 @@ class TrainingProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = console.progress("clips")
+        self._seconds: float | None = None  # of the run when its last epoch ended
 
     def __enter__(self) -> TrainingProgress:
         return self
@@ -34,7 +35,9 @@ class TrainingProgress:
         self._bar(tick.step, tick.n_steps, f"loss {tick.loss:.4f}, accuracy {tick.accuracy:.4f}, {tick.examples_per_s:,.0f} examples/s")
         if tick.record is not None:
             self._bar.clear()
-            self._console.note(_line(tick))
+            seconds = tick.record["seconds"]
+            self._console.note(_line(tick, seconds / tick.record["epoch"] if self._seconds is None else seconds - self._seconds))
+            self._seconds = seconds
 
     def _count(self, unit: str) -> None:
         """Begin a new bar if the last one counted another unit."""
@@ -43,8 +46,8 @@ class TrainingProgress:
             self._bar = self._console.progress(unit)
 
 
-def _line(tick: Tick) -> str:
-    """The results of the epoch, the best so far, and the longest time that the remaining epochs can take."""
+def _line(tick: Tick, epoch_s: float) -> str:
+    """The results of the epoch, the best so far, and how long the remaining epochs take if each takes `epoch_s`."""
     record: dict[str, Any] = tick.record or {}
     text = f"epoch {record['epoch']:>{len(str(tick.n_epochs))}}/{tick.n_epochs}  "
     text += f"loss {record['train_loss']:.4f}  accuracy {record['train_accuracy']:.4f}"
@@ -54,7 +57,7 @@ def _line(tick: Tick) -> str:
             text += f", best {tick.best['val_accuracy']:.4f} in epoch {tick.best['epoch']}"
     text += f"  {record['examples_per_s']:,.0f} examples/s"
     if to_go := tick.n_epochs - record["epoch"]:
-        text += f"  {_duration(record['seconds'] / record['epoch'] * to_go)} left"
+        text += f"  {_duration(epoch_s * to_go)} left"
     return text
 
 

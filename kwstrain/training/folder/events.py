@@ -31,6 +31,7 @@ _SCALARS = {
     "val_macro_f1": "macro-F1/validation",
     "examples_per_s": "examples_per_s",
 }
+_BINS = 64  # TensorBoard's own 1,500 make a run of a small network a hundred times as large as its weights
 _LARGEST = 1e19  # TensorBoard's bins end at 1e20, and a histogram with nothing in them fails
 
 
@@ -65,7 +66,7 @@ class Events:
         for name, values in gradients.items():
             if np.isfinite(values).all():
                 flat = np.clip(values.astype(np.float64).ravel(), -_LARGEST, _LARGEST)
-                self._writer.add_histogram(f"gradients/{name}", flat, epoch)
+                self._writer.add_histogram(f"gradients/{name}", flat, epoch, bins=_BINS)
 
     def pictures(self, epoch: int, scores: Scores, mistakes: list[Mistake], bundle: Bundle) -> None:
         """The confusion matrix and the spectrograms of the most confident mistakes of the kept weights."""
