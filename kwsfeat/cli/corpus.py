@@ -13,6 +13,8 @@ from kwsfeat.cli.options import layout_options, overwrite_option, part_option, r
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.elsewhere.urls import source_path
 
+_FEW_CLIPS = 20  # of a word in a stream: of 20 that are all found, one in six may be missed
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
@@ -165,6 +167,10 @@ def stream_corpus(
             clips, folder, words=[word.strip() for word in words.split(",") if word.strip()], negatives=negatives, part=part,
             config=config, progress=progress, **choices,
         )  # fmt: skip
+    for word, n in made.recorded.items():
+        if n < _FEW_CLIPS:
+            clips_are = f"{n} clip{'s are' if n > 1 else ' is'}"
+            console.note(f"{one_line(word)}: {clips_are} said {made.said.get(word, 0)} times: little is learned from so few")
     said = ", ".join(f"{one_line(word)} {n:,}" for word, n in made.said.items())
     heard = ", ".join(f"{one_line(source)} {hours:.2f} h" for source, hours in made.hours.items())
     console.data(
@@ -175,6 +181,7 @@ def stream_corpus(
             "n_streams": made.n_streams,
             "hours": made.hours,
             "said": made.said,
+            "recorded": made.recorded,
             "n_clips": made.n_clips,
             "n_speakers": made.n_speakers,
         },

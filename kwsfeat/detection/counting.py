@@ -13,6 +13,7 @@ from kwsfeat.detection.detector import Event
 from kwsfeat.detection.reference import NEAR_MISS, Interval
 
 OTHER = "other"  # the source of what no section names
+_ROUNDING_H = 1e-3 / 3600  # a section that ends with the recording ends at a rounded time
 
 
 @dataclass(frozen=True)
@@ -152,4 +153,4 @@ class _Timeline:
         """Source -> hours outside the intervals of the words."""
         lengths = np.where(self._said[: len(self._borders) - 1], 0.0, np.diff(self._borders))
         hours = np.bincount(self._painted[: len(lengths)], lengths, minlength=len(self._names)) / 3600
-        return {name: float(hour) for name, hour in zip(self._names, hours, strict=True) if hour > 0}
+        return {name: float(hour) for name, hour in zip(self._names, hours, strict=True) if hour > _ROUNDING_H}

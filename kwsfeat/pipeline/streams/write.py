@@ -20,12 +20,16 @@ from kwsfeat.pipeline.streams.spoken import Deck, find_clips
 
 @dataclass(frozen=True)
 class StreamCorpus:
-    """What :func:`make_streams` wrote. `said` counts the clips of each word, `hours` the audio of each source."""
+    """What :func:`make_streams` wrote.
+
+    `said` counts how often each word is said, `recorded` the clips that there are of it, `hours` the audio of each source.
+    """
 
     folder: Path
     n_streams: int
     hours: dict[str, float]
     said: dict[str, int]
+    recorded: dict[str, int]
     n_clips: int
     n_speakers: int
 
@@ -124,7 +128,8 @@ def make_streams(
     choices = {"split": split, "part": f"{part[0]}/{part[1]}", "others": others, "seed": seed, **asdict(config)}
     _write_index(index, names, audio, words, choices)
     speakers = {clip.speaker for clip in found if clip.speaker}
-    return StreamCorpus(folder, len(names), counted, dict(sorted(said.items())), len(found), len(speakers))
+    recorded = {word: sum(clip.word == word for clip in found) for word in words}
+    return StreamCorpus(folder, len(names), counted, dict(sorted(said.items())), recorded, len(found), len(speakers))
 
 
 def _write_stream(path: Path, y: np.ndarray, sr: int) -> None:

@@ -123,6 +123,12 @@ def test_hours_are_those_of_the_audio() -> None:
     assert len(outcome.false_accepts) == 60
 
 
+def test_a_time_that_was_rounded_is_no_source() -> None:
+    reference = [Interval(0.0, 600.0, source="music")]
+    assert count_events([], reference, 600.00004, WORDS).hours == {"music": pytest.approx(600 / 3600)}
+    assert count_events([], reference, 600.01, WORDS).hours["other"] == pytest.approx(0.01 / 3600)
+
+
 def test_frames_are_not_events_and_a_chunk_has_no_maximum() -> None:
     """Ten seconds of accepted frames are one false accept; two words within a chunk are two hits."""
     scores = np.zeros(400)

@@ -62,6 +62,18 @@ def test_a_corpus_of_streams(tiny_corpus: Path, negatives: Path, tmp_path: Path,
     assert main([*command, "--overwrite", "--part", "1/2", "-q"]) == 0
 
 
+def test_few_clips_that_are_said_often_are_said(
+    tiny_corpus: Path, negatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["stream-corpus", str(tiny_corpus), str(tmp_path / "streams"), "--words", "yes,no", "--negatives", str(negatives)]
+    assert main([*command, "--length", "30", "--gap", "1:2", "--split", "test", "--json"]) == 0
+    printed, remarks = capsys.readouterr()
+    made = json.loads(printed)
+    for word in ("yes", "no"):
+        assert 1 < made["recorded"][word] < 20
+        assert f"{word}: {made['recorded'][word]} clips are said {made['said'][word]} times: little is learned from so few" in remarks
+
+
 def test_equal_arguments_give_equal_samples(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
     choices = {"words": ["yes"], "negatives": [negatives], "split": "train", "config": MixConfig(gap_s=(1, 2), room=0.5)}
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
