@@ -11,6 +11,7 @@ from typing import Any
 from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
+_STAMPS = ("size", "mtime", "created", "LastModified", "Last-Modified", "ETag", "etag", "md5Hash")
 
 
 class Named(io.BytesIO):
@@ -39,18 +40,20 @@ def read_url(url: str, start: int = 0, size: int | None = None) -> Named:
     AudioError
         If nothing is there.
     CorpusError
-        If the place does not answer: then nothing is known of what is there.
+        If the place does not answer: then nothing is known of what is there. If it does not send parts of a file.
     """
     try:
         system, path = _system(url)
-        end = None if size is None else start + size
-        return Named(system.cat_file(path, start=start or None, end=end), url)
-    except FileNotFoundError:
-        raise AudioError(f"{url}: no such file") from None
+        data = system.cat_file(path, start=start or None, end=None if size is None else start + size)
     except (MissingExtraError, CorpusError):
         raise
     except Exception as error:  # every protocol has its own
+        if _is_absent(error):
+            raise AudioError(f"{url}: no such file") from None
         raise _unreachable(url, error) from None
+    if size is not None and len(data) > size:
+        raise CorpusError(f"{url}: its server sends whole files, not parts of one: fetch it first")
+    return Named(data, url)
 
 
 def open_url(url: str) -> Any:
@@ -64,11 +67,11 @@ def open_url(url: str) -> Any:
     try:
         system, path = _system(url)
         return system.open(path, "rb")
-    except FileNotFoundError:
-        raise CorpusError(f"{url}: no such file") from None
     except (MissingExtraError, CorpusError):
         raise
     except Exception as error:
+        if _is_absent(error):
+            raise CorpusError(f"{url}: no such file") from None
         raise _unreachable(url, error) from None
 
 
@@ -77,14 +80,13 @@ def stamp_url(url: str) -> bytes:
     try:
         system, path = _system(url)
         said = system.info(path)
-    except FileNotFoundError:
-        return b"missing\n"
     except (MissingExtraError, CorpusError):
         raise
     except Exception as error:
+        if _is_absent(error):
+            return b"missing\n"
         raise _unreachable(url, error) from None
-    known = [said.get(name) for name in ("size", "mtime", "created", "LastModified", "ETag", "etag", "md5Hash")]
-    return f"{known}\n".encode()
+    return f"{[said.get(name) for name in _STAMPS]}\n".encode()
 
 
 def _system(url: str) -> tuple[Any, str]:
@@ -100,6 +102,13 @@ def _system(url: str) -> tuple[Any, str]:
         raise CorpusError(f"{url}: {error}") from None
 
 
+def _is_absent(error: Exception) -> bool:
+    """Whether the place says that nothing is there; fsspec takes a web server that does not answer, or refuses, for the same."""
+    cause = error.__cause__
+    return isinstance(error, FileNotFoundError) and not isinstance(cause, OSError) and getattr(cause, "status", 404) in (404, 410)
+
+
 def _unreachable(url: str, error: Exception) -> CorpusError:
-    first = (str(error).splitlines() or [type(error).__name__])[0]
+    why = error.__cause__ if isinstance(error, FileNotFoundError) else error
+    first = (str(why).splitlines() or [type(why).__name__])[0]
     return CorpusError(f"{url}: cannot be reached ({first}): repeat the command, it goes on where it stopped")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
-import json
 import tarfile
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +16,11 @@ pytest.importorskip("fsspec")
 
 import fsspec
 from builds import CONFIG, CONFIGS, plan
+from tarred import add
 
-from kwsfeat import CorpusError, KwsError, MissingExtraError, Reader, build_file, build_shards
+from kwsfeat import CorpusError, KwsError, Reader, build_file, build_shards
 from kwsfeat.cli import main
-from kwsfeat.corpus.elsewhere.urls import read_url
 from kwsfeat.pipeline.sources import Recordings
-
-
-def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    one = tarfile.TarInfo(name)
-    one.size = len(data)
-    tar.addfile(one, io.BytesIO(data))
-
-
-@pytest.fixture(scope="module")
-def tars(tiny_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two tar files, whose labels stand in the three places where they may stand."""
-    folder = tmp_path_factory.mktemp("tars")
-    paths = sorted(tiny_corpus.glob("[!_]*/*.wav"))
-    for n in range(2):
-        with tarfile.open(folder / f"speech-{n:03}.tar", "w") as tar:
-            for i, path in enumerate(paths[n::2]):
-                key, label = f"{path.parent.name}_{path.stem}", path.parent.name
-                if i % 3 == 0:
-                    said = {"label": label, "speaker": path.stem[:8], "split": ("training", "validation", "test")[i % 9 // 3]}
-                    add(tar, f"{key}.json", json.dumps(said).encode())
-                elif i % 3 == 1:
-                    add(tar, f"{key}.cls", f"{label}\n".encode())
-                add(tar, f"{key}.wav" if i % 3 < 2 else f"{label}/{key}.wav", path.read_bytes())
-    return folder
 
 
 def in_memory(folder: Path, to: str) -> str:
@@ -165,13 +138,6 @@ def test_a_place_that_does_not_answer_stops_the_build(manifest: Path, tmp_path: 
 def test_what_is_not_there_is_said(source: str, message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         plan(source)  # type: ignore[arg-type]
-
-
-def test_a_protocol_without_its_package_names_it() -> None:
-    if find_spec("s3fs") is not None:
-        pytest.skip("s3fs is installed")
-    with pytest.raises(MissingExtraError, match=r"^s3://x/y\.wav: .*s3fs"):
-        read_url("s3://x/y.wav")
 
 
 def test_samples_that_make_no_sense_are_skipped(tmp_path: Path) -> None:
