@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from noise_folder import CONFIG, make_folder
+from scratch import check_room, folder
 
 from kwsfeat.dataset.columns import Columns
 
@@ -88,12 +89,13 @@ READ = """
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gb", type=float, default=20)
-    parser.add_argument("--folder", type=Path, help="Where the data set goes for a while.")
+    parser.add_argument("--folder", type=folder, help="Where the data set goes for a while.")
     parser.add_argument("--steps", type=int, default=1 << 30, help="Batches of 256 clips; all of an epoch without it.")
     parser.add_argument("--clips-per-s", type=int, nargs="+", default=[0, 10_000], help="Speeds of the training; 0 takes what comes.")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        root = Path(folder) / "set"
+    check_room(parser, given.folder or Path(tempfile.gettempdir()), 1.1 * given.gb)
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+        root = Path(place) / "set"
         make(root, given.gb * 1e9)
         print("| rows | training, clips/s | clips | clips/s | MB/s | waits | resident MB |\n" + 7 * "|---" + "|", flush=True)
         for clips_per_s in given.clips_per_s:

@@ -24,6 +24,7 @@ import numpy as np
 import soundfile
 from distributed import Client, LocalCluster
 from numpy.typing import NDArray
+from scratch import folder
 
 import kwsfeat.pipeline.shards.cluster as cluster_module
 from kwsfeat import FeatureConfig, build_shards, on_cluster, plan_recordings, preset
@@ -134,18 +135,18 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=10_000_000)
     parser.add_argument("--shard-clips", type=int, default=50_000)
     parser.add_argument("--recordings", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="Where the files go for a while.")
+    parser.add_argument("--folder", type=folder, help="Where the files go for a while.")
     given = parser.parse_args()
     n = given.clips // given.shard_clips * given.shard_clips
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
-        folder = Path(name)
+        place = Path(name)
         if given.recordings:
-            table, before = recordings(folder, given.recordings), used()
+            table, before = recordings(place, given.recordings), used()
             plan_recordings(table, preset("logmel"), split="given")
             report("found, labelled and split", given.recordings, before)
-        facts = template(folder / "template.h5", given.shard_clips)
+        facts = template(place / "template.h5", given.shard_clips)
         source = Rows(columns(n))
-        make = linking(folder / "template.h5", facts)
+        make = linking(place / "template.h5", facts)
         with (
             LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None) as cluster,
             Client(cluster, set_as_default=False) as client,
@@ -157,9 +158,7 @@ def main() -> None:
                 if done == total:
                     marks.append(used())
 
-            build_shards(
-                source, folder / "out", {"x": CONFIG}, shard_clips=given.shard_clips, workers=on_cluster(client), progress=progress
-            )
+            build_shards(source, place / "out", {"x": CONFIG}, shard_clips=given.shard_clips, workers=on_cluster(client), progress=progress)
             report("handed out and gathered, with the table", n, marks[0])
             report("of that after the last file", n, marks[1])
             worker = sum(client.run(lambda: sum(os.times()[:2])).values())

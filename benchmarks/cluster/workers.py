@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from distributed import Client, LocalCluster
+from scratch import folder
 
 from kwsfeat import build_shards, on_cluster, plan_recordings, preset
 
@@ -64,11 +65,11 @@ def main() -> None:
     parser.add_argument("--shard-clips", type=int, default=10_000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="Where the corpus and the data sets go for a while.")
+    parser.add_argument("--folder", type=folder, help="Where the corpus and the data sets go for a while.")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
         began = cpu_s()
-        rows = plan_recordings(corpus(Path(folder) / "corpus", given.clips), CONFIG, split="speaker-hash")
+        rows = plan_recordings(corpus(Path(place) / "corpus", given.clips), CONFIG, split="speaker-hash")
         print(f"{given.clips:,} clips, {given.shard_clips:,} in a file; planned in {cpu_s() - began:.1f} s of CPU, with making the corpus")
         clusters = {
             n: LocalCluster(n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None)
@@ -78,7 +79,7 @@ def main() -> None:
         for _ in range(given.turns + 1):  # the first compiles and fills the page cache
             for n, cluster in clusters.items():
                 with Client(cluster, set_as_default=False) as client:
-                    found = build(rows, Path(folder) / "out", client, given.shard_clips)
+                    found = build(rows, Path(place) / "out", client, given.shard_clips)
                 best[n] = min(best.get(n, found), found, key=lambda one: one["wall"])
         head = "| workers | s | clips/s | ratio | CPU of the workers, us/clip | of this process, us/clip | B/clip |"
         print(head + "\n" + 7 * "|---" + "|")

@@ -25,6 +25,9 @@ from kwstrain.processes import together
 
 CODE = """
 import os, signal, sys, time
+if "CLOCKS_APART_S" in os.environ:
+    right, shift_s = time.time, float(os.environ["CLOCKS_APART_S"]) * int(sys.argv[-1])  # the number of the process
+    time.time = lambda: right() + shift_s
 from kwstrain.data.clips import Clips
 read = []
 load = Clips.load
@@ -107,8 +110,9 @@ def alone(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_processes_give_the_losses_of_one_with_two_devices(data: Path, alone: Path, tmp_path: Path) -> None:
-    """27 training and 9 validation clips: each process reads half of each batch, with what fills up the last ones."""
-    said = together_or_alone(fitting(data, tmp_path / "two", "--epochs", "3"), 2)
+    """27 training and 9 validation clips: each process reads half of each batch, with what fills up the last ones. Their clocks are ten
+    years apart."""
+    said = together_or_alone(fitting(data, tmp_path / "two", "--epochs", "3"), 2, CLOCKS_APART_S="3e8")
     assert losses(tmp_path / "two") == losses(alone)
     assert said[0][0].startswith("validation accuracy")  # nothing else is on stdout
     assert "validation accuracy" not in said[1][0]

@@ -51,9 +51,9 @@ def changed(client: Client, module: str, name: str, value: Any) -> Iterator[None
         client.run(restore)
 
 
-def started(part: str, *options: str) -> subprocess.Popen[bytes]:
-    """``dask scheduler`` or ``dask worker`` as a process."""
-    code = f"from distributed.cli.dask_{part} import main; main()"
+def started(part: str, *options: str, before: str = "") -> subprocess.Popen[bytes]:
+    """``dask scheduler`` or ``dask worker`` as a process, which does `before` first."""
+    code = f"{before}\nfrom distributed.cli.dask_{part} import main; main()"
     command = [sys.executable, "-c", code, *options, "--no-dashboard"]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
