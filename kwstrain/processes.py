@@ -165,12 +165,26 @@ class _Watch:
             self._thread.join()
 
     def leave(self) -> None:
-        """This process has failed: the others end, too, without waiting for it."""
+        """This process has failed: the others are told when it ends, and end, too, without waiting for it."""
         self._failed.set()
-        for connection in list(self._peers.values()):
+        atexit.register(self._exit)  # before JAX's own end, which would wait for the others
+
+    def _exit(self) -> None:
+        """End here and now; the first process when the others have ended: it serves JAX's runtime, which aborts those that it leaves."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        others, until = list(self._peers.values()) if self._me == 0 else [], time.monotonic() + _BEAT_S
+        for connection in others:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        atexit.register(_exit_now)  # before JAX's own end, which would wait for the others
+                connection.shutdown(socket.SHUT_WR)
+        for connection in others:
+            with suppress(OSError):  # too late, or it is broken
+                while (left := until - time.monotonic()) > 0:
+                    connection.settimeout(left)
+                    if not connection.recv(4096):
+                        break
+        os._exit(1)
 
     def _run(self) -> None:
         heard = dict.fromkeys(self._peers, time.monotonic())
@@ -211,20 +225,13 @@ class _Watch:
         if self._finished.is_set() or self._failed.is_set():  # it has nothing more to wait for
             self._peers.pop(gone, None)
             return
-        for process, connection in self._peers.items():
-            if self._me == 0 and process != gone:
+        self._peers.pop(gone, None)
+        for connection in self._peers.values():
+            if self._me == 0:
                 with suppress(OSError):
                     connection.sendall(f"{gone} {host}\n".encode())
         sys.stderr.write(f"kwstrain: process {gone} of {self._n}, on {host}, is gone, see what it says: {_AGAIN}\n")
-        sys.stderr.flush()
-        os._exit(1)
-
-
-def _exit_now() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(1)
+        self._exit()
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import random
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,15 @@ SLOW_FOLDERS = ("system", "unit/models", "unit/training", "unit/inference", "uni
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's job in the background, and so every process that tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")  # no test changes the devices of the next; those about devices start processes
+
+# What XLA compiles is kept while the tests run, for the processes that they start too: hundreds of small networks share their programs.
+# Each worker has a folder of its own, because JAX reads what another process has only begun to write.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    COMPILED = os.path.join(os.environ["KWS_TESTS_COMPILED"], os.environ["PYTEST_XDIST_WORKER"])
+else:
+    COMPILED = os.environ["KWS_TESTS_COMPILED"] = tempfile.mkdtemp(prefix="kws-compiled-")
+    atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
+os.environ.update(JAX_COMPILATION_CACHE_DIR=COMPILED, JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0")
 
 # A property is tried on the same examples each time, however long they take: a test that fails, fails again.
 # `pytest --hypothesis-profile search` looks for new ones.
@@ -38,12 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
     required = [name for name in os.environ.get("KWS_REQUIRE", "").split(",") if name]
     if missing := [name for name in required if importlib.util.find_spec(name) is None and shutil.which(name) is None]:
         raise pytest.UsageError(f"KWS_REQUIRE={','.join(required)}, but there is no {', '.join(missing)}: install it")
+    config.option.loadscopereorder = False  # pytest-xdist would start the files with the most tests first, which are the quickest
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with slow tests, and benchmarks, come first: at the end no worker has a long file left while the others have none."""
     for item in items:
         if any(item.path.is_relative_to(HERE / folder) for folder in SLOW_FOLDERS):
             item.add_marker("slow")
+    long = {item.path for item in items if item.get_closest_marker("slow") or not item.path.is_relative_to(HERE)}
+    items.sort(key=lambda item: item.path not in long)
     if (seed := config.getoption("shuffle", None)) is not None:
         order = random.Random(seed)
         rank = {path: order.random() for path in dict.fromkeys(item.path for item in items)}

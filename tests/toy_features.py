@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,17 +35,3 @@ def write_toy(path: Path, *, n_clips: int = 120, config: FeatureConfig = CONFIG,
             writer.write(block)
         writer.finish()
     return path
-
-
-@contextmanager
-def compiled_once(folder: Path) -> Iterator[None]:
-    """Keep what XLA compiles in `folder`: the many small runs of these tests compile the same programs."""
-    import jax
-
-    choices = {"jax_compilation_cache_dir": str(folder), "jax_persistent_cache_min_compile_time_secs": 0.0}
-    before = {name: getattr(jax.config, name) for name in choices}
-    for name, value in choices.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in before.items():
-        jax.config.update(name, value)

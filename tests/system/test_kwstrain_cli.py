@@ -8,14 +8,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from tones import tone_clip
-from toy_features import LABELS, compiled_once, write_toy
+from toy_features import LABELS, write_toy
 
 from kwsfeat import FeatureConfig
 from kwsfeat.pipeline.arrays import write_file
@@ -26,12 +25,6 @@ from kwstrain.cli import main
 
 COMMAND = [sys.executable, "-c", "import sys; from kwstrain.cli import main; sys.exit(main())"]
 QUICK = ["--arch", "lstm", "-s", "options.units=16", "-s", "gradient_histograms=false", "--batch", "16"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compiled_once(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 @pytest.fixture(scope="module")

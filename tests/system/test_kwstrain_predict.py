@@ -6,14 +6,13 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from tones import tone_clip
-from toy_features import LABELS, compiled_once
+from toy_features import LABELS
 
 from kwsfeat import FeatureConfig
 from kwsfeat.pipeline.arrays import write_file
@@ -22,12 +21,6 @@ pytest.importorskip("jax")
 
 from kwstrain import load
 from kwstrain.cli import main
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compiled_once(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 @pytest.fixture(scope="module")

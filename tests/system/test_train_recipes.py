@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_features import compiled_once, write_toy
+from toy_features import write_toy
 
 pytest.importorskip("jax")
 
@@ -31,12 +30,6 @@ from kwstrain.training.fit import fit
 from kwstrain.training.folds import cross_validate
 
 QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 8}, gradient_histograms=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compiled_once(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ FLAGS = [
     "--headless=new", "--no-sandbox", "--no-first-run", "--disable-gpu", "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe",
 ]  # fmt: skip
+PATIENCE_S = 600  # with a machine that has much else to do
 
 
 class Page:
@@ -52,7 +53,7 @@ class Page:
                 self.complaints.append(json.dumps(answer["params"])[:500])
 
     def _read(self) -> dict[str, Any]:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_S
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._receive], [], [], max(0.0, end - time.monotonic()))
             assert ready, "Chromium does not answer"
@@ -68,9 +69,9 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 30.0) -> bool:
+    def wait(self, expression: str) -> bool:
         """Whether an expression has become true in time."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE_S
         while not (true := bool(self.js(expression))) and time.monotonic() < end:
             time.sleep(0.1)
         return true
@@ -98,6 +99,6 @@ def opened(address: str, microphone: Path, folder: Path, *more: str) -> Iterator
         yield Page(address, to_browser[1], from_browser[0])
     finally:
         browser.terminate()
-        browser.wait(20)
+        browser.wait(PATIENCE_S)
         os.close(to_browser[1])
         os.close(from_browser[0])

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -106,6 +107,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Dotted names that a file imports anywhere in it, `from a import b` as a.b."""
     names: set[str] = set()

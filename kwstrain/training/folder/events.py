@@ -5,6 +5,9 @@ Its writer and Matplotlib are loaded when something is first written, after the 
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +46,8 @@ class Events:
 
     @cached_property
     def _writer(self) -> SummaryWriter:
-        from tensorboardX import SummaryWriter
+        with _without_torch():
+            from tensorboardX import SummaryWriter
 
         return SummaryWriter(str(self._folder))
 
@@ -80,3 +84,15 @@ class Events:
         from kwstrain.report import figures as report
 
         self._writer.add_image(title, report.pixels(figure), epoch, dataformats="HWC")
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Inside, there is no PyTorch to import, unless it is already: tensorboardX would load it, for seconds, to annotate its arguments."""
+    hidden = {"torch"} - sys.modules.keys()
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: not there
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]

@@ -90,7 +90,7 @@ def test_no_more_threads_work_at_once_than_were_asked_for(counts, monkeypatch):
             at_work += 1
             most = max(most, at_work)
             changed.notify_all()
-            changed.wait_for(lambda: most >= wanted, timeout=60)  # all of them come, however slow the machine is
+            changed.wait_for(lambda: most >= wanted, timeout=900)  # all of them come, however slow the machine is
         extract(self, *arguments)
         with changed:
             at_work -= 1

@@ -6,14 +6,14 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from toy_features import CONFIG, compiled_once, write_toy
+from toy_features import CONFIG, write_toy
 
 pytest.importorskip("jax")
 
@@ -28,12 +28,6 @@ from kwstrain.training.fit import DivergedError, Tick, fit
 from kwstrain.training.folder import checkpoint
 
 QUICK = replace(defaults("lstm"), epochs=2, batch=16, options={"units": 4, "hidden": 4}, gradient_histograms=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compiled_once(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -99,17 +99,7 @@ def test_other_processors_give_the_same_features(filled, tmp_path, cpu, lanes):
 def test_kernel_tests_pass_with_fewer_lanes(tmp_path):
     """The lane count is compiled into every kernel: the type's and the FFT's own tests, for AVX2."""
     env = {**os.environ, "KWSFEAT_CACHE_DIR": str(tmp_path), "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "-p",
-        "no:cacheprovider",
-        "tests/unit/kernels/test_simd.py",
-        "tests/unit/kernels/test_fft.py",
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *KERNEL_TESTS]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-2000:]
 

@@ -38,7 +38,7 @@ def serving(run: Path, tmp_path: Path, talk) -> list[str]:
         while not (tmp_path / "kws.sock").exists():
             await asyncio.sleep(0.01)
         try:
-            await asyncio.wait_for(talk(uri), timeout=120)
+            await asyncio.wait_for(talk(uri), timeout=900)
         finally:
             task.cancel()
 

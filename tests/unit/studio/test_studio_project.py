@@ -186,10 +186,10 @@ def test_the_command_serves_until_ctrl_c(tmp_path: Path, small_file: Path) -> No
         assert server.stdout is not None
         address = server.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", address)
-        with urllib.request.urlopen(f"{address}state", timeout=60) as answer:
+        with urllib.request.urlopen(f"{address}state", timeout=900) as answer:
             assert json.load(answer)["sr"] == 16000
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(address.replace(address.split("/")[3], "x") + "state", timeout=60)
+            urllib.request.urlopen(address.replace(address.split("/")[3], "x") + "state", timeout=900)
         port = int(address.split(":")[2].split("/")[0])
         with pytest.raises(
             ConfigError, match=rf"cannot listen at 127\.0\.0\.1, port {port} \(Address already in use\): choose another --port"
@@ -198,7 +198,7 @@ def test_the_command_serves_until_ctrl_c(tmp_path: Path, small_file: Path) -> No
         assert not (tmp_path / "other").exists()
     finally:
         server.send_signal(signal.SIGINT)
-        _, err = server.communicate(timeout=60)
+        _, err = server.communicate(timeout=900)
     assert (server.returncode, err) == (0, "")
 
 

@@ -27,7 +27,7 @@ def opened(door: Door) -> TestClient:
     return TestClient(door.guard, base_url=f"http://127.0.0.1:8765/{TOKEN}/")
 
 
-def waited(client: TestClient, until: Callable[[dict[str, Any]], bool], seconds: float = 300) -> dict[str, Any]:
+def waited(client: TestClient, until: Callable[[dict[str, Any]], bool], seconds: float = 900) -> dict[str, Any]:
     """The state of the lesson when `until` is true of it."""
     end = time.monotonic() + seconds
     while True:

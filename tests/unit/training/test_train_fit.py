@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from toy_features import CONFIG, LABELS, compiled_once, write_toy
+from toy_features import CONFIG, LABELS, write_toy
 
 pytest.importorskip("jax")
 
@@ -26,12 +25,6 @@ from kwstrain.training.fit import DivergedError, Tick, fit
 from kwstrain.training.folder.events import Events
 
 QUICK = replace(defaults("lstm"), epochs=3, batch=16, options={"units": 16, "hidden": 8}, gradient_histograms=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with compiled_once(tmp_path_factory.mktemp("compiled")):
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def listen(address: str, said: tuple[tuple[str, float], ...], folder: Path) -> d
         assert page.wait('!document.querySelector("#start").disabled'), page.complaints
         page.js('document.querySelector("#start").click()')
         heard = "Math.max(0, page.listening.recognizer.row * page.listening.recognizer.rowTime)"
-        ended = page.wait(f"{heard} > {SECONDS} || document.querySelectorAll('#events li').length >= 2", 60)
+        ended = page.wait(f"{heard} > {SECONDS} || document.querySelectorAll('#events li').length >= 2")
         return {
             "ended": ended,
             "events": page.js(EVENTS),

@@ -13,6 +13,8 @@ from typing import Any
 
 from distributed import Client, LocalCluster
 
+PATIENCE_S = 600  # with a machine that has much else to do
+
 
 @contextmanager
 def local_cluster(n_workers: int) -> Iterator[Client]:
@@ -42,12 +44,12 @@ def changed(client: Client, module: str, name: str, value: Any) -> Iterator[None
         there = import_module(module)
         setattr(there, name, there.__dict__.pop("kept", getattr(there, name)))
 
-    client.wait_for_workers(1, timeout=60)
+    client.wait_for_workers(1, timeout=PATIENCE_S)
     client.run(change)
     try:
         yield
     finally:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=PATIENCE_S)
         client.run(restore)
 
 
@@ -66,7 +68,7 @@ def scheduler_and_worker(folder: Path, port: int = 0) -> Iterator[tuple[str, sub
     scheduler = started("scheduler", "--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(known))
     worker = started("worker", "--scheduler-file", str(known), "--nthreads", "1")
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while not known.exists() and time.monotonic() < until:
             time.sleep(0.1)
         yield json.loads(known.read_text())["address"], scheduler

@@ -168,7 +168,7 @@ def test_the_command_starts_its_own_workers(tiny_corpus: Path, folder: Path, tmp
     script = tmp_path / "run.py"
     script.write_text("import sys\nfrom kwsfeat.cli import main\nif __name__ == '__main__':\n    sys.exit(main())\n")
     arguments = ["build", str(tiny_corpus), str(tmp_path / "set"), "--shard-clips", "30", "--dask", "local:2", "-q"]
-    done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert main(["build", str(tiny_corpus), str(tmp_path / "here"), "--shard-clips", "30", "-q"]) == 0
     assert contents(tmp_path / "set") == contents(tmp_path / "here")
