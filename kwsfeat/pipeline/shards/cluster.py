@@ -34,6 +34,7 @@ _CONNECT_S = 10.0
 _JOIN_S = 60.0
 _TELL_S = 0.5  # between two words of a worker about its progress
 _LOST_S = 30.0  # without a scheduler
+_AGAIN_S = 600.0  # that a worker of this machine may take to start again, with whatever else the machine does: then Dask gives it up
 _PROBE = "probe"
 
 
@@ -213,6 +214,7 @@ def _check_address(address: str) -> None:
 @contextmanager
 def _connected(cluster: str | Client) -> Iterator[Client]:
     """A client that has workers."""
+    import dask
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
@@ -220,6 +222,7 @@ def _connected(cluster: str | Client) -> Iterator[Client]:
             client = cluster
         elif cluster.startswith(_LOCAL):
             n = int(cluster.removeprefix(_LOCAL))
+            stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": _AGAIN_S}))
             local = LocalCluster(
                 n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.ERROR
             )  # fmt: skip

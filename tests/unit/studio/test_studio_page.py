@@ -36,22 +36,22 @@ RECORD_AT = """async sample => {
   document.querySelector("#status").textContent = "";
   document.querySelector("#record").click();
 }"""
-TAKES, PLAYED = 5, 8  # more words than takes: a busy machine may miss one
+TAKES, PLAYED, SAID = 5, 12, 4  # more words than takes: a busy machine misses some
 
 
 @pytest.fixture(scope="module")
 def words(kws_data: Path) -> list[np.ndarray]:
-    """Recordings of one word, each about a second long."""
+    """Recordings of one word, each about a second long: `PLAYED` to teach it, then `SAID` by other voices."""
     folder = kws_data / "wake_words" / "snowboy"
     if not folder.is_dir():
         pytest.skip("no recordings of a wake word")
     found = []
-    for path in sorted(folder.iterdir())[20 : 20 + PLAYED + 8]:
+    for path in sorted(folder.iterdir())[20 : 20 + PLAYED + SAID]:
         y, sr = soundfile.read(path, dtype="float32")
         assert sr == SR
         middle = int(np.convolve(y**2, np.ones(SR // 20), "same").argmax())
         found.append(y[max(0, middle - 10_000) : middle + 10_000])
-    return found
+    return [*found[:8], *found[12:], *found[8:12]]
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def test_the_takes_are_what_was_said(taught: Path, words: list[np.ndarray]) -> N
 
 def test_the_word_is_heard_and_a_false_alarm_becomes_a_negative(taught: Path, words: list[np.ndarray], tmp_path: Path) -> None:
     """After a restart of the server, by other voices."""
-    said = words[PLAYED : PLAYED + 4]
+    said = words[PLAYED:]
     with served(taught) as address, page_of(address, spoken(said), tmp_path, "said") as page:
         events = heard_by(page, AT_S + EVERY_S * len(said))
         assert len(events) >= len(said) - 1
@@ -151,7 +151,7 @@ def test_the_word_is_heard_and_a_false_alarm_becomes_a_negative(taught: Path, wo
     (clip,) = (taught / "negatives").iterdir()
     y, _ = soundfile.read(clip)
     assert len(y) == 3 * SR
-    assert likeness(y, said[-1]) > 0.9, "the latest event"
+    assert max(likeness(y, word) for word in said) > 0.9
     clip.unlink()
 
 

@@ -6,11 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
 PATIENCE_S = 600  # with a machine that has much else to do
@@ -20,7 +21,11 @@ PATIENCE_S = 600  # with a machine that has much else to do
 def local_cluster(n_workers: int) -> Iterator[Client]:
     """Worker processes, which are started again when they die."""
     choices = {"memory_limit": 0, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
-    with LocalCluster(n_workers=n_workers, threads_per_worker=1, **choices) as cluster, Client(cluster, set_as_default=False) as client:
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": PATIENCE_S}),  # one that takes longer to start again is given up
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, **choices) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
         yield client
 
 
@@ -60,19 +65,30 @@ def started(part: str, *options: str, before: str = "") -> subprocess.Popen[byte
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def address_in(known: Path) -> str:
+    """Where the scheduler is that writes this file, once all of that is written."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        with suppress(FileNotFoundError, ValueError):
+            return str(json.loads(known.read_text())["address"])
+        time.sleep(0.1)
+    raise TimeoutError(f"{known} is not written")
+
+
 @contextmanager
-def scheduler_and_worker(folder: Path, port: int = 0) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler and a worker, started as on a cluster: the address, and the process of the scheduler."""
+def scheduler_and_workers(folder: Path, port: int = 0, workers: Sequence[str] = ("",)) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and `workers`, each of which does something before, as on a cluster: the scheduler's address and its process."""
     known = folder / "scheduler.json"
     known.unlink(missing_ok=True)
     scheduler = started("scheduler", "--host", "127.0.0.1", "--port", str(port), "--scheduler-file", str(known))
-    worker = started("worker", "--scheduler-file", str(known), "--nthreads", "1")
+    running = [scheduler]
     try:
-        until = time.monotonic() + PATIENCE_S
-        while not known.exists() and time.monotonic() < until:
-            time.sleep(0.1)
-        yield json.loads(known.read_text())["address"], scheduler
+        address = address_in(known)
+        running += [started("worker", address, "--nthreads", "1", "--no-nanny", before=before) for before in workers]
+        with Client(address, timeout=PATIENCE_S, set_as_default=False) as client:
+            client.wait_for_workers(len(workers), timeout=PATIENCE_S)
+        yield address, scheduler
     finally:
-        for process in (worker, scheduler):
+        for process in reversed(running):
             process.kill()
             process.wait()

@@ -16,7 +16,7 @@ from builds import CONFIGS, contents, plan
 
 pytest.importorskip("distributed")
 
-from clusters import PATIENCE_S, local_cluster, scheduler_and_worker
+from clusters import PATIENCE_S, local_cluster, scheduler_and_workers
 from distributed import WorkerPlugin
 
 from kwsfeat import StoreError, build_shards, on_cluster
@@ -86,7 +86,7 @@ def test_ten_workers_killed_at_random_moments_lose_nothing(tiny_corpus: Path, fo
 
 def test_a_scheduler_that_comes_back_goes_on(tiny_corpus: Path, folder: Path, tmp_path: Path) -> None:
     """It is killed when one file is there; the same command with another one makes only what is missing."""
-    with scheduler_and_worker(tmp_path) as (address, scheduler):
+    with scheduler_and_workers(tmp_path) as (address, scheduler):
 
         def kill(done: int, total: int) -> None:
             if any((tmp_path / "set.partial").glob("*.h5")):
@@ -95,7 +95,7 @@ def test_a_scheduler_that_comes_back_goes_on(tiny_corpus: Path, folder: Path, tm
         with pytest.raises(StoreError, match="the scheduler is gone: start it again and repeat the command"):
             build(tiny_corpus, tmp_path / "set", address, progress=kill)
     assert not (tmp_path / "set").exists()
-    with scheduler_and_worker(tmp_path, port=int(address.rpartition(":")[2])) as (again, _):
+    with scheduler_and_workers(tmp_path, port=int(address.rpartition(":")[2])) as (again, _):
         assert again == address
         assert build(tiny_corpus, tmp_path / "set", address).n_resumed >= SHARD_CLIPS
     assert contents(tmp_path / "set") == contents(folder)
