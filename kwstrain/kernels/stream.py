@@ -12,7 +12,7 @@ from kwsfeat.kernels.simd import at_least, broadcast, fma, load, splat, store
 f32 = np.float32
 
 WIDTH_STEP = LANES  # channels are filled up to a multiple of this
-DENSE, DEPTHWISE, BAND_MEAN, SUM, MAX_POOL = range(5)
+DENSE, DEPTHWISE, BAND_MEAN, SUM, MAX_POOL, EVENED = range(6)
 PLAIN, RELU, SILU, LEAKY = range(4)
 ROWS = 4  # outputs that share what is loaded of the kernel
 
@@ -34,6 +34,8 @@ def run(table, weights, values, state, begins):
             _sum(layer, values)
         elif layer[KIND] == MAX_POOL:
             _max_pool(layer, values)
+        elif layer[KIND] == EVENED:
+            _even(layer, weights, values)
         elif layer[HELD] < 0:
             _convolve(layer, weights, values, layer[SOURCE], values)
         else:
@@ -197,6 +199,20 @@ def _sum(layer, values):
                 if layer[THIRD] >= 0:
                     y = y + load(values, layer[THIRD] + place + v)
                 store(values, layer[RESULT] + place + v, at_least(y, splat(f32(0))))
+
+
+@stage
+def _even(layer, weights, values):
+    """`GAIN`: the power of the root mean square, and what is added to the mean square."""
+    n = layer[N_BANDS] * layer[WIDTH]  # the channels that fill up hold zeros
+    power, smallest = weights[layer[GAIN]], weights[layer[GAIN] + 1]
+    for t in range(layer[N_FRAMES]):
+        total = f32(0)
+        for i in range(layer[SOURCE] + t * n, layer[SOURCE] + (t + 1) * n):
+            total += values[i] * values[i]
+        share = (total / f32(layer[N_BANDS] * layer[N_IN]) + smallest) ** (f32(-0.5) * power)
+        for i in range(n):
+            values[layer[RESULT] + t * n + i] = values[layer[SOURCE] + t * n + i] * share
 
 
 @stage

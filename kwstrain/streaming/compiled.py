@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kwstrain.streaming.program import BandMean, Convolution, MaxPool, Program, Shape, Sum
+from kwstrain.streaming.program import BandMean, Convolution, Evened, MaxPool, Program, Shape, Sum
 
 
 class CompiledStep:
@@ -119,6 +119,8 @@ class _Layout:
             row[k.KIND] = k.BAND_MEAN
         elif isinstance(layer, MaxPool):
             row |= {k.KIND: k.MAX_POOL, k.STRIDE: layer.stride[0], k.BAND_STRIDE: layer.stride[1]}
+        elif isinstance(layer, Evened):
+            row |= {k.KIND: k.EVENED, k.GAIN: self.weight(np.array([layer.power, layer.smallest], np.float32))}
         elif isinstance(layer, Sum):
             second, *third = layer.sources[1:]
             row |= {k.KIND: k.SUM, k.SECOND: places[second], k.SECOND_BANDS: shapes[second][1], k.THIRD: places[third[0]] if third else -1}

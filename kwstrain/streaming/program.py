@@ -86,7 +86,20 @@ class Sum:
         return given
 
 
-Layer = Convolution | MaxPool | BandMean | Sum
+@dataclass(frozen=True, kw_only=True)
+class Evened:
+    """A frame divided by a `power` of its root mean square, 1 leaves its direction alone; `smallest` is added to the mean square."""
+
+    source: int
+    power: float
+    smallest: float
+
+    def shape(self, given: Shape) -> Shape:
+        """Of its result."""
+        return given
+
+
+Layer = Convolution | MaxPool | BandMean | Sum | Evened
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kwsfeat import ConfigError, CorpusError, list_recordings
+from kwsfeat.corpus.files import is_hidden, is_recording
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
@@ -55,7 +56,7 @@ class TaughtWords:
 
 def word_folders(folder: Path) -> list[Path]:
     """The folders of words in `folder`; none where it holds recordings itself."""
-    if any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
+    if any(is_recording(path.name) and not is_hidden(path.name) for path in folder.iterdir()):
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
 

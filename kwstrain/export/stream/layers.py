@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kwstrain.streaming.program import BandMean, Convolution, MaxPool, Program, Sum
+from kwstrain.models.layers.frames import evened
+from kwstrain.streaming.program import BandMean, Convolution, Evened, MaxPool, Program, Sum
 
 State = Mapping[str, jax.Array]
 _ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
@@ -52,6 +53,8 @@ def step(program: Program, x: jax.Array, state: State, place: jax.Array) -> tupl
             rate *= layer.stride[0]
         elif isinstance(layer, BandMean):
             values.append(given.mean(axis=1, keepdims=True))
+        elif isinstance(layer, Evened):
+            values.append(evened(given, layer.power, layer.smallest))
         else:
             values.append(_sum(layer, values))
         rates.append(rate)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.frames import FrameConv, latest_mean
+from kwstrain.models.layers.frames import FrameConv, evened, latest_mean
 from kwstrain.models.network import Network
 from kwstrain.models.outlines.speech_embedding import (
     CONVOLUTIONS,
@@ -18,6 +18,7 @@ from kwstrain.models.outlines.speech_embedding import (
     N_BANDS,
     OPTIONS,
     SLOPE,
+    SMALLEST,
     SpeechEmbeddingOptions,
     frames_of_window,
     windows_of,
@@ -40,7 +41,9 @@ class SpeechEmbedding(Network):
             FrameConv(n_in, n, size, time="valid", pad_features=size[1] // 2, use_bias=True, dtype=dtype, rngs=rngs)
             for n_in, n, (size, _, _) in zip(channels, channels[1:], CONVOLUTIONS, strict=False)
         )
-        self.last = FrameConv(channels[-1], channels[-1], LAST, time="valid", pad_features=0, dtype=dtype, rngs=rngs)
+        even = options.evened > 0  # of vectors from the mean one, which the bias takes off
+        self.last = FrameConv(channels[-1], channels[-1], LAST, time="valid", pad_features=0, use_bias=even, dtype=dtype, rngs=rngs)
+        self.evened = options.evened
         # Beside zeros, a kernel as wide as there are templates gives each of them a band of its own.
         size, zeros = (options.window, options.templates), options.templates - 1
         self.out = FrameConv(channels[-1], n_classes, size, time="valid", pad_features=zeros, use_bias=True, dtype=dtype, rngs=rngs)
@@ -53,7 +56,7 @@ class SpeechEmbedding(Network):
         for convolve, (_, _, block) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             y = convolve(x)
             x = _largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block)
-        return self.last(x)
+        return evened(self.last(x), self.evened, SMALLEST) if self.evened else self.last(x)
 
     def frames(self, x: jax.Array) -> jax.Array:
         """``(batch, n, n_classes)``: what each window contributes to the logits."""

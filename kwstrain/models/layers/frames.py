@@ -97,6 +97,12 @@ def latest_mean(x: jax.Array, n: int) -> jax.Array:
     return x[:, -n:].mean(axis=1)
 
 
+def evened(x: jax.Array, power: float, smallest: float) -> jax.Array:
+    """Each frame, ``(..., n_bands, channels)``, divided by a power of its root mean square."""
+    share: jax.Array = jnp.power(jnp.square(x).mean(axis=(-2, -1), keepdims=True) + smallest, -power / 2)
+    return x * share
+
+
 def norm(n: int, *, use_scale: bool = True, use_bias: bool = True, dtype: Any, rngs: nnx.Rngs) -> BatchNorm:
     """BatchNorm over all axes but the channels, with PyTorch's constants."""
     return BatchNorm(n, epsilon=1e-5, use_scale=use_scale, use_bias=use_bias, dtype=dtype, rngs=rngs)

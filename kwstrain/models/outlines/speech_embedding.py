@@ -23,6 +23,7 @@ LAST = (3, 1)  # linear, without bias
 RECEPTIVE_FIELD = 76  # frames that one vector sees
 STRIDE = 8  # frames from one vector to the next
 LEAD = 4  # zeros before the first frame of a stream, so that its blocks are those of the clip
+SMALLEST = 1e-6  # added to the mean square of a vector that is evened
 SLOPE, FLOOR = 0.2, -0.4  # the activation is max(x, SLOPE x, FLOOR)
 
 
@@ -32,6 +33,7 @@ class SpeechEmbeddingOptions(Options):
 
     width: int = option(24, "channels of the first layers; the vector has four times as many", at_least=4)
     window: int = option(1, "vectors that the last layer sees at once", at_least=1, at_most=100)
+    evened: float = option(0.0, "the power of a vector's root mean square that it is divided by", at_least=0, at_most=1)
     templates: int = option(1, "weights of each class in the last layer, of which the largest result counts", at_least=1, at_most=100)
 
 

@@ -8,13 +8,14 @@ from kwstrain.models.outlines.speech_embedding import (
     CONVOLUTIONS,
     LEAD,
     OPTIONS,
+    SMALLEST,
     STRIDE,
     SpeechEmbeddingOptions,
     frames_of_window,
     windows_of,
 )
 from kwstrain.streaming.folding import Arrays, convolution
-from kwstrain.streaming.program import Layer, MaxPool, Program
+from kwstrain.streaming.program import Evened, Layer, MaxPool, Program
 
 __all__ = ["OPTIONS", "obstacle", "program"]
 
@@ -33,6 +34,8 @@ def program(arrays: Arrays, options: SpeechEmbeddingOptions, input_shape: tuple[
         if block != (1, 1):
             layers.append(MaxPool(source=len(layers), stride=block))
     layers.append(convolution(arrays, "last", source=len(layers)))
+    if options.evened:
+        layers.append(Evened(source=len(layers), power=options.evened, smallest=SMALLEST))
     zeros = options.templates - 1
     layers.append(convolution(arrays, "out", source=len(layers), pad=(zeros, zeros)))
     if options.templates > 1:

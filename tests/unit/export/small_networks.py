@@ -29,7 +29,7 @@ SMALL: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
     "mixednet": ((194, 10), {"filters": 8}),
     "res8": ((33, 20), {"filters": 6}),
     "res15": ((33, 20), {"filters": 6}),
-    "speech-embedding": ((93, 32), {"width": 4, "window": 2, "templates": 2}),
+    "speech-embedding": ((93, 32), {"width": 4, "window": 2, "templates": 2, "evened": 1.0}),
     "tc-resnet8": ((40, 20), {}),
 }
 

@@ -25,7 +25,7 @@ NETWORKS: dict[str, tuple[int, int, int, dict[str, Any]]] = {
     "ds-cnn-tiny": (29, 10, 70, {"causal": True, "filters": 12, "blocks": 2}),
     "ds-cnn-m": (30, 11, 70, {"causal": True, "filters": 9, "blocks": 2}),
     "mixednet": (170, 13, 200, {"filters": 10}),
-    "speech-embedding": (92, 32, 160, {"width": 6, "window": 2, "templates": 3}),
+    "speech-embedding": (92, 32, 160, {"width": 6, "window": 2, "templates": 3, "evened": 0.7}),
 }
 LEVEL = {"speech-embedding": 30.0}  # of the frames: without BatchNorm, twenty layers of random weights leave little of soft ones
 pytestmark = pytest.mark.slow

@@ -22,6 +22,7 @@ from kwstrain.teaching.words import windows_of_words
 def test_words_are_told_apart(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, word in (("rise", RISING), ("fall", FALLING)):
         write_takes(tmp_path / "words" / name, word, 6)
+        (tmp_path / "words" / "README.txt").write_text("lists, licences and notes are no recordings")
         for take in range(50, 54):
             soundfile.write(tmp_path / f"{name}{take}.wav", say(word, take, before_s=0.3, after_s=0.25), SR)
     call = ["teach", str(tmp_path / "words"), "--out", str(tmp_path / "run"), "--embedding", str(small_file), "--negatives", str(negatives)]
