@@ -22,7 +22,7 @@ from kwstrain.models.outlines.speech_embedding import RECEPTIVE_FIELD
 from kwstrain.streaming.compiled import CompiledStep
 from kwstrain.streaming.find import check_streams, streaming_program
 from kwstrain.streaming.program import Program
-from kwstrain.teaching.embeddings.google import CREDIT, google_file, read_weights
+from kwstrain.teaching.embeddings.google import CREDIT, google_file, mean_vector, read_weights
 
 Vectors = NDArray[np.float32]
 _TOGETHER = 20  # vectors that are computed at once
@@ -138,9 +138,15 @@ class Embedding:
         return streaming_program(self.arch, self.options, arrays, self.features.shape, where=self.name)
 
 
+EVENED = 0.7  # power of a vector's length that it is divided by, so that noise, which shortens vectors, costs a word less
+
+
 def google() -> Embedding:
-    """Google's, of the extra ``teach``."""
-    return replace(_of_file(google_file()), name="google", credit=CREDIT)
+    """Google's, of the extra ``teach``, its vectors evened about their mean."""
+    e = _of_file(google_file())
+    return replace(
+        e, name="google", credit=CREDIT, options={**e.options, "evened": EVENED}, arrays={**e.arrays, "last/bias": -mean_vector()}
+    )
 
 
 EMBEDDINGS: dict[str, Callable[[], Embedding]] = {"google": google}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def google_file() -> Path:
         return Path(str(distribution(_WHEEL).locate_file(_FILE)))
     except PackageNotFoundError:
         raise MissingExtraError(f"{_WHEEL}, which holds Google's embedding, is not installed: pip install 'kwsfeat[teach]'") from None
+
+
+def mean_vector() -> NDArray[np.float32]:
+    """Of the negatives of the bank that comes with the package, float32 (96,): ``Bank.mean`` of :func:`google_file`'s embedding."""
+    with resources.files(__package__).joinpath("google_mean.npy").open("rb") as file:
+        return np.asarray(np.load(file, allow_pickle=False), np.float32)
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ from kwstrain.teaching.bank import Bank
 
 Floats = NDArray[np.float64]
 SHRINKAGE = 0.3
-OF_WORDS = 0.25  # share of the words' covariance
+OF_WORDS = 0.12  # share of the words' covariance
 FEW = 3  # recordings that are few, beside voices
 HARD = 0.6  # share of the negatives' mean that the hardest of them have
 

@@ -34,7 +34,10 @@ NETWORKS: dict[str, tuple[FeatureConfig, dict[str, Any]]] = {
         FeatureConfig(n_samples=6000, n_mels=10, deltas=1, delta_kind="htk", lowpass_hz=3000.0, framing="symmetric", log="pcen"),
         {"causal": True, "tau": 0.5},
     ),
-    "speech-embedding": (replace(preset("speech-embedding"), n_samples=16000, post_divide=0.2), {"width": 6, "window": 2, "templates": 2, "evened": 0.5}),
+    "speech-embedding": (
+        replace(preset("speech-embedding"), n_samples=16000, post_divide=0.2),
+        {"width": 6, "window": 2, "templates": 2, "evened": 0.5},
+    ),
 }
 
 

