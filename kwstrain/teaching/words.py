@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kwsfeat import ConfigError, CorpusError, list_recordings
-from kwsfeat.corpus.files import is_hidden, is_recording
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
@@ -56,7 +55,7 @@ class TaughtWords:
 
 def word_folders(folder: Path) -> list[Path]:
     """The folders of words in `folder`; none where it holds recordings itself."""
-    if any(is_recording(path.name) and not is_hidden(path.name) for path in folder.iterdir()):
+    if any(path.parent == folder for path in list_recordings(folder)):
         return []
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_")))
 
