@@ -76,6 +76,12 @@ class Page:
             time.sleep(0.1)
         return true
 
+    def choose(self, field: str, path: Path) -> None:
+        """Give a field for files a file, as a user who picks it."""
+        document = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=document, selector=field)["nodeId"]
+        self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+
     def screenshot(self, path: Path) -> None:
         """A picture of the page."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))

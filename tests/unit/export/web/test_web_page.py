@@ -134,9 +134,7 @@ def test_a_recording_is_heard_too(run: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "sound.wav", np.stack([tones(SECONDS, *SAID, sr=SR)] * 2, axis=1), SR, subtype="PCM_16")
     with opened((run / "page" / "listen.html").as_uri(), tmp_path / "sound.wav", tmp_path / "profile") as page:
         assert page.wait('!document.querySelector("#file").disabled')
-        document = page.call("DOM.getDocument")["root"]["nodeId"]
-        field = page.call("DOM.querySelector", nodeId=document, selector="#file")["nodeId"]
-        page.call("DOM.setFileInputFiles", files=[str(tmp_path / "sound.wav")], nodeId=field)
+        page.choose("#file", tmp_path / "sound.wav")
         assert page.wait('document.querySelector("#status").textContent.endsWith("heard.")'), page.js(
             'document.querySelector("#status").textContent'
         )
