@@ -148,7 +148,7 @@ def main() -> None:
         source = Rows(columns(n))
         make = linking(place / "template.h5", facts)
         with (
-            LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None) as cluster,
+            LocalCluster(n_workers=1, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
             client.run(lambda: setattr(cluster_module, "_make_beside", make))

@@ -72,7 +72,7 @@ def main() -> None:
         rows = plan_recordings(corpus(Path(place) / "corpus", given.clips), CONFIG, split="speaker-hash")
         print(f"{given.clips:,} clips, {given.shard_clips:,} in a file; planned in {cpu_s() - began:.1f} s of CPU, with making the corpus")
         clusters = {
-            n: LocalCluster(n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None)
+            n: LocalCluster(n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0")
             for n in given.workers
         }
         best: dict[int, dict[str, float]] = {}

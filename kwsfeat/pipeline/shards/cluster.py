@@ -224,7 +224,7 @@ def _connected(cluster: str | Client) -> Iterator[Client]:
             n = int(cluster.removeprefix(_LOCAL))
             stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": _AGAIN_S}))
             local = LocalCluster(
-                n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address=None, silence_logs=logging.ERROR
+                n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR
             )  # fmt: skip
             client = stack.enter_context(Client(stack.enter_context(local), set_as_default=False))
         else:

@@ -20,7 +20,7 @@ PATIENCE_S = 600  # with a machine that has much else to do
 @contextmanager
 def local_cluster(n_workers: int) -> Iterator[Client]:
     """Worker processes, which are started again when they die."""
-    choices = {"memory_limit": 0, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": 50}
+    choices = {"memory_limit": 0, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": 50}
     with (
         dask.config.set({"distributed.deploy.lost-worker-timeout": PATIENCE_S}),  # one that takes longer to start again is given up
         LocalCluster(n_workers=n_workers, threads_per_worker=1, **choices) as cluster,
