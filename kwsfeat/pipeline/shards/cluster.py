@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 _LOCAL = "local:"
+_HERE = "127.0.0.1"
 _CONNECT_S = 10.0
 _JOIN_S = 60.0
 _TELL_S = 0.5  # between two words of a worker about its progress
@@ -224,7 +225,7 @@ def _connected(cluster: str | Client) -> Iterator[Client]:
             n = int(cluster.removeprefix(_LOCAL))
             stack.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": _AGAIN_S}))
             local = LocalCluster(
-                n_workers=n, threads_per_worker=1, memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=logging.ERROR
+                n_workers=n, threads_per_worker=1, memory_limit=0, host=_HERE, dashboard_address=f"{_HERE}:0", silence_logs=logging.ERROR
             )  # fmt: skip
             client = stack.enter_context(Client(stack.enter_context(local), set_as_default=False))
         else:
