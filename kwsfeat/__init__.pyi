@@ -33,7 +33,10 @@ from .config.presets import (
 )
 from .config.splits import SPLITS as SPLITS
 from .config.toml import named_config as named_config
-from .corpus.acquire.synth import speak as speak
+from .corpus.acquire.synth import (
+    speak as speak,
+    speak_lines as speak_lines,
+)
 from .corpus.files import list_recordings as list_recordings
 from .corpus.names.meaning import is_negative as is_negative
 from .dataset.reader import Reader as Reader

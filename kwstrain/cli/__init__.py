@@ -16,7 +16,7 @@ from kwstrain.cli.predict import predict
 from kwstrain.cli.recipes import models, recipes, run, tune
 from kwstrain.cli.results import compare, evaluate
 from kwstrain.cli.studio import studio
-from kwstrain.cli.teaching import bank, teach
+from kwstrain.cli.teaching import bank, distil, teach
 from kwstrain.cli.training import fit
 
 NEEDED = ("jax", "flax", "optax", "tensorboardX", "matplotlib")
@@ -43,8 +43,8 @@ def cli() -> None:
 
 
 for command in (
-    fit, teach, bank, studio, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate, listen,
-    serve,
+    fit, teach, bank, distil, studio, evaluate, predict, export, check, run, recipes, models, compare, tune, detect, score, calibrate,
+    listen, serve,
 ):  # fmt: skip
     cli.add_command(command)
 

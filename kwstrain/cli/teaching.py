@@ -1,4 +1,4 @@
-"""Commands about words of one's own: ``teach`` and ``bank``."""
+"""Commands about words of one's own: ``teach``, ``bank`` and ``distil``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kwstrain.teaching.words import TaughtWords
 
 embedding_option = click.option(
-    "--embedding", default="google", show_default=True, metavar="NAME|RUN|FILE.onnx", help="What hears: google needs the extra teach."
+    "--embedding", default="google", show_default=True, metavar="google|ours|RUN|FILE", help="What hears: google needs the extra teach."
 )
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -155,6 +155,69 @@ def bank(
         f"{out}: {made.hours:.2f} h in {len(streams)} recordings, {size / 1e6:.2f} MB",
         {"path": str(out), "hours": made.hours, "recordings": len(streams), "bytes": size},
     )
+
+
+@click.command()
+@click.argument("folders", nargs=-1, type=_FOLDER, metavar="FOLDER...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE.npz")
+@click.option(
+    "--words",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="A word to a line, which synthetic voices say, some at a time.",
+)
+@click.option("--without", multiple=True, metavar="PATTERN", help="Recordings to leave out, as FOLDER/happy/*; repeatable.")
+@click.option("--noise", type=_FOLDER, multiple=True, metavar="DIR", help="Noise that is mixed in; repeatable.")
+@click.option("--teacher", default="google", show_default=True, metavar="google|RUN|FILE", help="The embedding that is learnt from.")
+@click.option("--hours", type=float, default=8.0, show_default=True, metavar="H", help="Of sound.")
+@click.option("--spoken", type=click.FloatRange(0, 1), default=0.6, show_default=True, metavar="X", help="Share that voices speak.")
+@click.option("--epochs", type=int, default=2, show_default=True, metavar="N")
+@click.option("--width", type=click.IntRange(min=4), default=22, show_default=True, metavar="N", help="Of the network; Google's has 24.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@overwrite_option
+@console_options
+def distil(
+    folders: tuple[Path, ...], out: Path, words: Path | None, without: tuple[str, ...], noise: tuple[Path, ...], teacher: str,
+    hours: float, spoken: float, epochs: int, width: int, seed: int, overwrite: bool, console: Console,
+) -> None:  # fmt: skip
+    """Make a smaller embedding that hears as a larger one does, from any recordings and from words that voices say.
+
+    FILE.npz is for --embedding, after kwstrain bank has made its bank of negatives. Speakers and words that Speech Commands' rule puts
+    into validation choose the epoch; those of its test part are not heard.
+
+    \b
+    kwstrain distil speech_commands/ talk/ --words words.txt --out small.npz
+    """
+    from kwsfeat.corpus.acquire.synth import read_words
+    from kwstrain.teaching.distil.distil import Choices
+    from kwstrain.teaching.distil.distil import distil as make
+    from kwstrain.teaching.distil.sounds import Sounds
+    from kwstrain.teaching.distil.train import Progress
+
+    check_new(out, overwrite=overwrite)
+    with wrong_usage():
+        said = () if words is None else tuple(read_words(str(words)))
+        sounds = Sounds(folders, without, said, spoken)
+        choices = Choices(teacher=teacher, hours=hours, epochs=epochs, width=width, noise=noise, seed=seed)
+
+    def tell(now: Progress) -> None:
+        console.note(
+            f"epoch {now.epoch}: loss {now.train_loss:.4f}, on validation {now.loss:.4f}, cosine {now.cosine:.4f}, {now.seconds:.0f} s"
+        )
+
+    with console.progress("parts") as advance:
+
+        def note(text: str) -> None:
+            advance.clear()
+            console.note(text)
+
+        made = make(sounds, out, choices, note=note, progress=advance, tell=tell)
+    console.data(
+        f"{made.path}: {made.n_weights:,} weights, {made.hours:.1f} h of sound\n"
+        f"cosine    {made.cosine:.4f} on other speakers and words, after epoch {made.epoch}",
+        made.to_dict(),
+    )
+    console.next(f"kwstrain bank NEGATIVES/ --embedding {made.path} --out bank.npz")
 
 
 def _word(text: str) -> str:

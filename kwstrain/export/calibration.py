@@ -1,6 +1,7 @@
 """Clips on which the ranges of an integer network are measured: training clips, digital silence, and clips that are too loud.
 
-A run that was trained in the form that listens hears them as it did in training: a word at any phase, among other sounds.
+A run that was trained in the form that listens hears them as it did in training: a word at any phase, among other sounds. A taught
+run hears its recordings, and what voices say.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader, StoreError, as_float32
 from kwstrain.data.clips import select
 from kwstrain.data.streams import Streams
+from kwstrain.export.taught import is_taught, taught_clips
 from kwstrain.inference.bundle import Bundle
 
 N_CLIPS = 300
@@ -38,6 +40,9 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
     ConfigError
         If it has too few training clips.
     """
+    if is_taught(bundle):
+        y, _ = taught_clips(bundle)
+        return _with_extremes(y, np.full(len(y), y.shape[1], np.int32))
     rng = np.random.default_rng(bundle.config.seed)
     with Reader(bundle.data) as reader:
         bundle.check(reader)
@@ -52,6 +57,11 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
         per_class = -(-N_CLIPS // len(bundle.labels))
         chosen = [rng.permutation(rows[reader.label[rows] == label])[:per_class] for label in range(len(bundle.labels))]
         y, length = _heard(bundle, reader, rows, np.sort(np.concatenate(chosen)))
+    return _with_extremes(y, length)
+
+
+def _with_extremes(y: NDArray[np.float32], length: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Clips, digital silence, and clips that are too loud."""
     n_loud = max(1, len(y) // 20)
     silence = np.zeros((4, y.shape[1]), np.float32)
     loud = np.clip(np.float32(20) * y[:n_loud], -1, 1)
@@ -82,6 +92,9 @@ def judged_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.int32]
     ConfigError
         If it has no labelled clip.
     """
+    if is_taught(bundle):
+        y, label = taught_clips(bundle)
+        return y, np.full(len(y), y.shape[1], np.int32), label, "taught"
     with Reader(bundle.data) as reader:
         for split in ("test", "validation", "train"):
             rows = reader.rows(split)

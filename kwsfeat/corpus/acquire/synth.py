@@ -6,7 +6,7 @@ import ctypes
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +153,39 @@ def speak(text: str, n_voices: int = 60, *, seed: int = 0) -> list[tuple[str, ND
     voice_of = _Espeak()
     voices = [draw_voice(i, seed) for i in range(n_voices)]
     return [(voice.name, voice_of(text, voice, np.random.default_rng((seed, 0x5EA, i)))) for i, voice in enumerate(voices)]
+
+
+def speak_lines(lines: Iterable[str], *, seed: int = 0) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Texts spoken by espeak-ng, each by a voice of its own.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        As :func:`speak` takes them.
+    seed : int
+
+    Yields
+    ------
+    tuple of str and ndarray
+        The voice's name, and float32 samples at 16 kHz with a peak of 1, without silence around them.
+
+    Raises
+    ------
+    MissingExtraError
+        Without espeak-ng's library.
+    AudioError
+        If nothing is heard.
+
+    Examples
+    --------
+    >>> [len(y) > 4000 for _, y in speak_lines(["hey marvin", "good morning"])]
+    [True, True]
+    """
+    voice_of = _Espeak()
+    for i, line in enumerate(lines):
+        rng = np.random.default_rng((seed, 0x11E5, i))
+        voice = draw_voice(int(rng.integers(1 << 20)), seed)
+        yield voice.name, voice_of(line, voice, rng)
 
 
 def read_words(text: str) -> list[str]:

@@ -55,18 +55,18 @@ class SpeechEmbedding(Network):
         x = x[..., None]
         for convolve, (_, _, block) in zip(self.convolutions, CONVOLUTIONS, strict=True):
             y = convolve(x)
-            x = _largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block)
+            x = largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block)
         return evened(self.last(x), self.evened, SMALLEST) if self.evened else self.last(x)
 
     def frames(self, x: jax.Array) -> jax.Array:
         """``(batch, n, n_classes)``: what each window contributes to the logits."""
-        return _largest(self.out(self.vectors(x)), (1, self.templates)).squeeze(2)
+        return largest(self.out(self.vectors(x)), (1, self.templates)).squeeze(2)
 
     def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
         return latest_mean(self.frames(x), self.n_mean).astype(jnp.float32)
 
 
-def _largest(x: jax.Array, block: tuple[int, int]) -> jax.Array:
+def largest(x: jax.Array, block: tuple[int, int]) -> jax.Array:
     """The largest value of each block of frames and bands; an odd last frame is left out."""
     if block == (1, 1):
         return x

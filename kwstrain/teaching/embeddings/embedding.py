@@ -23,6 +23,7 @@ from kwstrain.streaming.compiled import CompiledStep
 from kwstrain.streaming.find import check_streams, streaming_program
 from kwstrain.streaming.program import Program
 from kwstrain.teaching.embeddings.google import CREDIT, google_file, mean_vector, read_weights
+from kwstrain.teaching.embeddings.stored import ours_file, read_stored
 
 Vectors = NDArray[np.float32]
 _TOGETHER = 20  # vectors that are computed at once
@@ -149,7 +150,12 @@ def google() -> Embedding:
     )
 
 
-EMBEDDINGS: dict[str, Callable[[], Embedding]] = {"google": google}
+def ours() -> Embedding:
+    """The one that comes with the package."""
+    return replace(_stored(ours_file()), name="ours")
+
+
+EMBEDDINGS: dict[str, Callable[[], Embedding]] = {"google": google, "ours": ours}
 
 
 def embedding(name: str | os.PathLike[str]) -> Embedding:
@@ -158,7 +164,7 @@ def embedding(name: str | os.PathLike[str]) -> Embedding:
     Parameters
     ----------
     name : str or path
-        A key of :data:`EMBEDDINGS`, a run folder, or an ONNX file with the layers of Google's embedding.
+        A key of :data:`EMBEDDINGS`, a run folder, a file of ``kwstrain distil``, or an ONNX file with the layers of Google's embedding.
 
     Raises
     ------
@@ -176,9 +182,17 @@ def embedding(name: str | os.PathLike[str]) -> Embedding:
         return EMBEDDINGS[str(name)]()
     if path.is_dir():
         return _of_run(path)
+    if path.suffix == ".npz":
+        return _stored(path)
     if path.suffix == ".onnx":
         return _of_file(path)
-    raise unknown_name("embedding, run folder or .onnx file", str(name), EMBEDDINGS)
+    raise unknown_name("embedding, run folder, .npz or .onnx file", str(name), EMBEDDINGS)
+
+
+def _stored(path: Path) -> Embedding:
+    fields = read_stored(path)
+    check_streams(fields["arch"], fields["options"])
+    return Embedding(name=str(path), **fields)
 
 
 def _of_run(path: Path) -> Embedding:

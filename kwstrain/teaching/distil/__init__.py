@@ -1,0 +1,1 @@
+"""Distillation: a small embedding that learns what a large one hears."""
