@@ -132,6 +132,22 @@ def which_set(name: str, *, validation_percent: float = 10.0, test_percent: floa
     """Speech Commands' rule: the part of a file, from the SHA-1 of its base name without ``_nohash_`` and what follows.
 
     Source: ``which_set`` in the data set's README and in TensorFlow's ``examples/speech_commands/input_data.py``.
+
+    Parameters
+    ----------
+    name : str
+        Of a file, with or without its folders.
+    validation_percent, test_percent : float, 0 to 100
+
+    Returns
+    -------
+    str
+        ``train``, ``validation`` or ``test``: the same for all files of a speaker.
+
+    Examples
+    --------
+    >>> which_set("yes/0a7c2a8d_nohash_0.wav") == which_set("no/0a7c2a8d_nohash_1.wav")
+    True
     """
     base = re.sub(r"_nohash_.*$", "", name.rsplit("/", 1)[-1])
     most = 2**27 - 1  # MAX_NUM_WAVS_PER_CLASS

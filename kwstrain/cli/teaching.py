@@ -188,7 +188,6 @@ def distil(
     \b
     kwstrain distil speech_commands/ talk/ --words words.txt --out small.npz
     """
-    from kwsfeat.corpus.acquire.synth import read_words
     from kwstrain.teaching.distil.distil import Choices
     from kwstrain.teaching.distil.distil import distil as make
     from kwstrain.teaching.distil.sounds import Sounds
@@ -196,7 +195,8 @@ def distil(
 
     check_new(out, overwrite=overwrite)
     with wrong_usage():
-        said = () if words is None else tuple(read_words(str(words)))
+        lines = [] if words is None else words.read_text(encoding="utf-8").splitlines()
+        said = tuple(dict.fromkeys(filter(None, map(str.strip, lines))))
         sounds = Sounds(folders, without, said, spoken)
         choices = Choices(teacher=teacher, hours=hours, epochs=epochs, width=width, noise=noise, seed=seed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from kwstrain.teaching.bank import fingerprint
 from kwstrain.teaching.distil.pairs import POLICY, TRACKS, Pairs, make_part
 from kwstrain.teaching.distil.sounds import SR, TRACK_S, Sounds
 from kwstrain.teaching.distil.train import ARCH, Distillation, Progress
-from kwstrain.teaching.embeddings.embedding import Embedding, embedding
+from kwstrain.teaching.embeddings.embedding import EVENED, Embedding, embedding
 from kwstrain.teaching.embeddings.stored import write_stored
 
 
@@ -98,7 +98,7 @@ def distil(
     """
     choices, out = choices or Choices(), Path(out)
     sounds.check()
-    teacher = embedding(choices.teacher)
+    teacher = _as_it_comes(embedding(choices.teacher))
     _check_wider(teacher, choices.width)
     n_train = max(1, round(choices.hours * 3600 / (TRACKS * TRACK_S)))
     todo = [("validation", i) for i in range(max(1, min(2, n_train // 10)))] + [("train", i) for i in range(n_train)]
@@ -130,10 +130,18 @@ def _trained(
         if best is None or now.cosine > best.cosine:
             best, arrays = now, student.arrays()
             credit = f"a narrower network that was learnt from {teacher.credit}"
-            write_stored(out, arch=ARCH, options={"width": choices.width}, features=teacher.features, arrays=arrays, credit=credit)
+            write_stored(
+                out, arch=ARCH, options={"width": choices.width, "evened": EVENED}, features=teacher.features, arrays=arrays, credit=credit
+            )
     assert best is not None, "there is an epoch"
     n_weights = sum(value.size for name, value in arrays.items() if not name.startswith(("out/", "input_norm/")))
     return Distilled(path=out, n_weights=n_weights, hours=hours, epoch=best.epoch, cosine=best.cosine, loss=best.loss)
+
+
+def _as_it_comes(teacher: Embedding) -> Embedding:
+    """The teacher before its vectors are evened: a student learns those that follow from the sound by layers alone."""
+    options = {name: value for name, value in teacher.options.items() if name != "evened"}
+    return replace(teacher, options=options, arrays={name: value for name, value in teacher.arrays.items() if name != "last/bias"})
 
 
 def _check_wider(teacher: Embedding, width: int) -> None:

@@ -15,8 +15,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import AudioError, ConfigError, as_float32, list_recordings, pitch_shift, read_blocks, resample, speak_lines, time_stretch
-from kwsfeat.corpus.splits import which_set
+from kwsfeat import (
+    AudioError,
+    ConfigError,
+    as_float32,
+    list_recordings,
+    pitch_shift,
+    read_blocks,
+    resample,
+    speak_lines,
+    time_stretch,
+    which_set,
+)
 
 Samples = NDArray[np.float32]
 

@@ -64,7 +64,6 @@ class Distillation:
         self, teacher: Embedding, train: Pairs, validation: Pairs, *, width: int, n_epochs: int, lr: float = 1e-3, seed: int = 0
     ) -> None:
         self.pairs, self.validation, self._seed = train, validation, seed
-        self.options = {"width": width}
         vectors = train.vectors.reshape(-1, train.vectors.shape[-1]).astype(np.float64)
         variance, directions = np.linalg.eigh(np.cov(vectors.T))
         rotation = directions[:, ::-1][:, : 4 * width]
@@ -148,11 +147,14 @@ class Distillation:
         return float(squares), float(cosine)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The averaged weights, by name, the last layer of which gives vectors in the teacher's units."""
+        """The averaged weights, by name, the last layer of which gives vectors about their mean in the teacher's units."""
         arrays = weights_of([self.average, self._fixed])
-        last = (arrays["last/kernel"] * self._scale).astype(np.float32)
         kept = {name: value for name, value in arrays.items() if not name.startswith("out/")}
-        return {**kept, "last/kernel": last, "out/kernel": np.zeros((1, 1, len(self._scale), 1), np.float32)}
+        return {
+            **kept, "last/kernel": (arrays["last/kernel"] * self._scale).astype(np.float32),
+            "last/bias": (-self._middle * self._scale).astype(np.float32),
+            "out/kernel": np.zeros((1, 1, len(self._scale), 1), np.float32),
+        }  # fmt: skip
 
 
 def _weights(level_db: NDArray[np.float16]) -> NDArray[np.float32]:
