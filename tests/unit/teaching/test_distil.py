@@ -65,8 +65,8 @@ def test_a_student_comes_near_its_teacher(tones: Path, small_file: Path, tmp_pat
     choices = Choices(teacher=str(small_file), hours=16 * 8 / 3600, epochs=12, width=4)
     made = distil(Sounds((tones,)), out, choices, tell=told.append)
     assert [one.epoch for one in told] == list(range(1, 13))
-    assert told[-1].train_loss < 0.9 * told[0].train_loss
-    assert made.cosine == max(one.cosine for one in told) > 0.2, "on speakers that it has not heard"
+    assert told[-1].loss < 0.8 * told[0].loss, "on speakers that it has not heard, in all copies"
+    assert made.cosine == max(one.cosine for one in told) > 0.2
     teacher, student = embedding(small_file), embedding(out)
     assert (student.dim, student.hop_s, student.has_window) == (16, 0.08, True)
     assert student.credit == "a narrower network that was learnt from the file small.onnx"
