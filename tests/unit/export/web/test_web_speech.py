@@ -56,9 +56,9 @@ def heard(page: Path, sound: np.ndarray, folder: Path) -> list[list[Any]]:
     """The events of the page, which has heard all of `sound`."""
     soundfile.write(folder / "sound.wav", sound, SR, subtype="PCM_16")
     with opened(page.as_uri(), folder / "sound.wav", folder / "profile") as browser:
-        assert browser.wait('!document.querySelector("#file").disabled', 120), browser.complaints
+        assert browser.wait('!document.querySelector("#file").disabled'), browser.complaints
         browser.choose("#file", folder / "sound.wav")
-        assert browser.wait('document.querySelector("#status").textContent.endsWith("heard.")', 600), browser.complaints
+        assert browser.wait('document.querySelector("#status").textContent.endsWith("heard.")'), browser.complaints
         assert browser.complaints == []
         assert browser.js("page.listening.recognizer.row * page.listening.recognizer.rowTime") > len(sound) / SR - 2
         return list(browser.js(EVENTS))
