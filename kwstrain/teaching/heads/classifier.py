@@ -55,15 +55,16 @@ def make_classifier(bank: Bank, words: Sequence[tuple[str, NDArray[np.float32]]]
     best: tuple[float, float, Floats] | None = None
     for penalty in PENALTIES:
         given = data.cross_validated(penalty)
-        loss = float(-np.log(np.maximum(given[np.arange(len(given)), data.word], 1e-9)).mean())
+        loss = float(-np.log(np.maximum(given[np.arange(len(given)), :, data.word], 1e-9)).mean())
         if best is None or loss < best[0]:
             best = loss, penalty, given
     assert best is not None
     _, penalty, given = best
-    right = given.argmax(axis=1) == data.word
-    wrong = tuple(Misses(name, int((~right[data.word == i]).sum()), int((data.word == i).sum())) for i, (name, _) in enumerate(words))
+    right = given.argmax(axis=2) == data.word[:, None]
+    wrong = tuple(Misses(name, int((~right[data.word == i, 0]).sum()), int((data.word == i).sum())) for i, (name, _) in enumerate(words))
     kernel, bias = data.fit(penalty, np.ones(len(data.word), bool))
-    threshold = rejection_threshold(given[right, data.word[right]])
+    # Of all copies: a clip that is classified lies around its word in any way, and has noise.
+    threshold = rejection_threshold(given[np.arange(len(given)), :, data.word][right])
     # The standardisation becomes part of the layer.
     kernel = kernel / deviation[:, None]
     return WordClassifier(kernel[None, None], bias - mean @ kernel, penalty, wrong, threshold)
@@ -92,14 +93,15 @@ class _Data:
         return fit_logistic(x, labels, (1 / (self.n_classes * counts[labels])), self.n_classes, penalty)
 
     def cross_validated(self, penalty: float) -> Floats:
-        """Probabilities of each recording from the others, (n_takes, n_classes)."""
-        first = np.concatenate([one[:, 0] for one in self.copies])
-        given = np.zeros((len(first), self.n_classes))
+        """Probabilities of the copies of each recording from the other recordings, (n_takes, n_copies, n_classes)."""
+        copies = np.concatenate(self.copies)
+        given = np.zeros((*copies.shape[:2], self.n_classes))
         for fold in range(FOLDS):
             out = self.fold == fold
             if out.any() and not out.all():
                 kernel, bias = self.fit(penalty, ~out)
-                given[out] = probabilities(np.asarray(first[out] @ kernel + bias, np.float32))
+                logits = np.asarray(copies[out] @ kernel + bias, np.float32)
+                given[out] = probabilities(logits.reshape(-1, self.n_classes)).reshape(logits.shape)
         return given
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kwstrain.inference.probabilities import probabilities
 from kwstrain.teaching.bank import WINDOW as WIDEST
 from kwstrain.teaching.bank import Bank, score_stream
 from kwstrain.teaching.heads.classifier import make_classifier
@@ -119,3 +120,21 @@ def test_a_classifier_tells_words_apart_and_refuses_the_rest() -> None:
         assert (z.argmax(axis=1) == i).mean() > 0.85
     assert made.threshold is not None
     assert 0 < made.threshold < 1
+
+
+def test_what_is_refused_is_chosen_on_all_copies() -> None:
+    """The first copy of each recording is clear; one in fifty of the others, and of new ones like them, may be refused."""
+    rng = np.random.default_rng(4)
+
+    def said(word: int, n: int, clear: float) -> np.ndarray:
+        return (clear * np.eye(4)[word] + 0.25 * rng.standard_normal((n, 4))).astype(np.float32)
+
+    words = [(name, np.stack([said(i, 40, 3.0), *(said(i, 40, 1.0) for _ in range(3))], axis=1)) for i, name in enumerate(("up", "down"))]
+    others = Bank.of_streams("x", [rng.standard_normal((4000, 4)).astype(np.float32) * 0.3], HOP_S)
+    made = make_classifier(others, words, 1)
+    assert made.threshold is not None
+    logits = np.concatenate([said(i, 2000, 1.0) for i in range(2)]).astype(np.float64) @ made.kernel[0, 0] + made.bias
+    given = probabilities(logits.astype(np.float32))
+    right = given.argmax(axis=1) == np.repeat([0, 1], 2000)
+    assert right.mean() > 0.9
+    assert 0.002 < (given.max(axis=1)[right] < made.threshold).mean() < 0.05
