@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from kwsfeat import list_recordings, speak
+from kwsfeat import list_recordings
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW, Bank, hear, score_stream, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.heads.thresholds import passed, peaks
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
-from kwstrain.teaching.takes.recordings import Take, cut, read_takes
+from kwstrain.teaching.takes.recordings import Take, read_takes
+from kwstrain.teaching.takes.voices import spoken_takes
 from kwstrain.teaching.teach import COPIES, COPIES_OF_VOICE
 
 PER_HOUR = (0.5, 2.0)
@@ -51,8 +52,8 @@ class Word:
 def read_word(e: Embedding, bank: Bank, folder: Path, snr_db: float | None) -> Word:
     takes, faults = read_takes(list_recordings(folder), e.sr)
     print(f"{folder.name}: {len(takes)} recordings, {len(faults)} left out", flush=True)
-    name, quiet = folder.name.replace("_", " "), np.zeros(e.sr // 5, np.float32)
-    spoken = [cut(Path(voice), np.concatenate([quiet, 0.3 * y, quiet]), e.sr) for voice, y in speak(name, 60, seed=0)]
+    name = folder.name.replace("_", " ")
+    spoken = spoken_takes(name, 60, e.sr)
     heard = [e.embed(take.y) for take in takes]
     noisy = [] if snr_db is None else [e.embed(in_noise(take, snr_db, seed)) for seed, take in enumerate(takes)]
     synthetic = windows_of_copies(e, spoken, WINDOW, COPIES_OF_VOICE, seed=1).reshape(-1, WINDOW, e.dim)

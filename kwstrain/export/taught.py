@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import AudioError, KwsError, StoreError, is_negative, list_recordings, speak
+from kwsfeat import KwsError, StoreError, is_negative, list_recordings
 from kwstrain.inference.bundle import Bundle
 from kwstrain.teaching.run import REPORT
 from kwstrain.teaching.takes.copies import BEHIND_S
-from kwstrain.teaching.takes.recordings import Take, cut, read_takes
+from kwstrain.teaching.takes.recordings import Take, read_takes
+from kwstrain.teaching.takes.voices import spoken_takes
 
 N_VOICES = 20
 MOST = 60  # recordings of a word
@@ -55,14 +57,6 @@ def _takes(bundle: Bundle, word: str) -> list[Take]:
     if bundle.data and folder.is_dir():
         where = folder / word if (folder / word).is_dir() else folder
         takes = read_takes(list_recordings(where)[:MOST], sr)[0]
-    quiet = np.zeros(sr // 5, np.float32)
-    try:
-        spoken = speak(word, N_VOICES)
-    except KwsError:  # no library, or a name that nobody can say
-        return takes
-    for name, y in spoken:
-        try:
-            takes.append(cut(Path(name), np.concatenate([quiet, 0.3 * y, quiet]), sr))
-        except AudioError:
-            continue
+    with suppress(KwsError):  # no library, or a name that nobody can say
+        takes += spoken_takes(word, N_VOICES, sr)
     return takes

@@ -182,9 +182,7 @@ def run(
         What building, training and evaluating raise.
     """
     out = Path(out)
-    file = out.with_name(out.name + ".h5")
-    if not (resume and file.is_file()):
-        file = build(recipe, data, file, overwrite=overwrite, progress=on_build)
+    file = build(recipe, data, out.with_name(out.name + ".h5"), overwrite=overwrite, keep=resume, progress=on_build)
     result = fit(
         file, recipe.training, out, negatives=[Path(one) for one in negatives], part=part, overwrite=overwrite, resume=resume,
         progress=on_tick,
@@ -203,12 +201,15 @@ def build(
     file: Path,
     *,
     overwrite: bool = False,
+    keep: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Make the recipe's feature file; gives `data` itself when that is one already."""
+    """Make the recipe's feature file, or `keep` what is there; gives `data` itself when that is one already."""
     data = Path(data)
     if data.suffix == ".h5":
         return data
+    if keep and file.is_file():
+        return file
     options = {name: value for name, value in recipe.build.items() if name not in {"features", "augment", *_CLIP}}
     seed = options.get("seed", 0)
     name, config = named_config(recipe.build.get("features", "logmel"))

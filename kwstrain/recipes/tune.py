@@ -119,8 +119,7 @@ def _run(
     chosen = recipe.changed({name: _suggest(trial, name, space) for name, space in recipe.search.items()})
     # Named by all that its content depends on: trials share it where they may, and never take another's.
     file = out / f"features-{_digest(chosen.build, _content_of(data, out))}.h5"
-    if not file.exists():
-        file = build(chosen, data, file, progress=on_build)
+    file = build(chosen, data, file, keep=True, progress=on_build)
     with Reader(file) as reader:
         if not len(reader.rows("validation")):
             raise ConfigError(f"{file} has no validation clips to choose by: -s build.split=stratified:80/10/10")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat import AudioError, CorpusError, MissingExtraError, list_recordings, speak
+from kwsfeat import AudioError, CorpusError, MissingExtraError, list_recordings
 from kwstrain.detection.point import OperatingPoint
 from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.teaching.alarms import FalseAlarm, false_alarms
@@ -24,7 +24,8 @@ from kwstrain.teaching.report import save_report
 from kwstrain.teaching.run import check_free, write_run
 from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, unlike_faults
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies, windows_of_take
-from kwstrain.teaching.takes.recordings import Fault, Take, cut, read_takes
+from kwstrain.teaching.takes.recordings import Fault, Take, read_takes
+from kwstrain.teaching.takes.voices import spoken_takes
 
 COPIES_OF_VOICE, COPIES = 4, 8
 FEWEST = 3  # recordings without a voice beside them
@@ -159,22 +160,16 @@ def _voices(text: str, sr: int, choices: Choices, remarks: list[str], *, needed:
     if not choices.voices:
         return []
     try:
-        spoken = speak(text, choices.voices, seed=choices.seed)
+        return spoken_takes(text, choices.voices, sr, seed=choices.seed)
     except MissingExtraError:
         if needed:
             raise
         remarks.append("espeak-ng is not installed: its voices would halve the misses (pip install 'kwsfeat[demo]')")
         return []
-    quiet = np.zeros(sr // 5, np.float32)
-    takes = []
-    for name, y in spoken:
-        try:
-            takes.append(cut(Path(name), np.concatenate([quiet, 0.3 * y, quiet]), sr))
-        except AudioError as error:
-            raise CorpusError(
-                f"espeak-ng says {text!r} in a way that cannot be used: {error}; spell it otherwise, or in [[phonemes]]"
-            ) from None
-    return takes
+    except AudioError as error:
+        raise CorpusError(
+            f"espeak-ng says {text!r} in a way that cannot be used: {error}; spell it otherwise, or in [[phonemes]]"
+        ) from None
 
 
 def _checked(

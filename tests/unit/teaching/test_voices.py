@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 
 from kwsfeat import AudioError, CorpusError, MissingExtraError, speak
 from kwstrain.cli import main
-from kwstrain.teaching import teach
+from kwstrain.teaching.takes import voices
 
 
 def test_voices_differ_and_say_the_same_each_time() -> None:
@@ -52,6 +52,6 @@ def test_a_run_from_voices_alone(
     def none(*args: object, **options: object) -> None:
         raise MissingExtraError("kwsfeat synth needs espeak-ng's library")
 
-    monkeypatch.setattr(teach, "speak", none)
+    monkeypatch.setattr(voices, "speak", none)
     assert main([*call, "--overwrite"]) == 1
     assert "needs espeak-ng's library" in capsys.readouterr().err
