@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import AudioError, ConfigError, StoreError, as_float32, read_blocks, resample
+from kwsfeat import AudioError, ConfigError, StoreError
 from kwstrain.teaching.embeddings.embedding import Embedding, Vectors
+from kwstrain.teaching.waveform import read_waveform
 
 WINDOW = 8  # vectors that are described together
 STEP = 0.7  # of the rounding, in deviations of what is rounded
@@ -199,10 +200,7 @@ def hear(embedding: Embedding, paths: Iterable[Path]) -> tuple[dict[Path, Vector
     streams, failed = {}, []
     for path in paths:
         try:
-            blocks = list(read_blocks(path))
+            streams[path] = embedding.embed(read_waveform(path, embedding.sr))
         except AudioError as error:
             failed.append((path, str(error).removeprefix(f"{path}: ")))
-            continue
-        sr, y = blocks[0][1], np.concatenate([as_float32(block) for block, _ in blocks])
-        streams[path] = embedding.embed(resample(y, sr, embedding.sr))
     return streams, failed

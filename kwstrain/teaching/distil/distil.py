@@ -9,15 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from kwsfeat import ConfigError, Noise, as_float32, list_recordings, load_policy, read_blocks, resample, synthetic_noise
+from kwsfeat import ConfigError, Noise, list_recordings, load_policy, synthetic_noise
 from kwstrain.teaching.bank import fingerprint
 from kwstrain.teaching.distil.pairs import POLICY, TRACKS, Pairs, make_part
 from kwstrain.teaching.distil.sounds import SR, TRACK_S, Sounds
 from kwstrain.teaching.distil.train import ARCH, Distillation, Progress
 from kwstrain.teaching.embeddings.embedding import EVENED, Embedding, embedding
 from kwstrain.teaching.embeddings.stored import write_stored
+from kwstrain.teaching.waveform import read_waveform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +97,8 @@ def distil(
     """
     choices, out = choices or Choices(), Path(out)
     sounds.check()
+    for reason in sounds.unreadable:
+        note(f"unreadable: {reason}")
     teacher = _as_it_comes(embedding(choices.teacher))
     _check_wider(teacher, choices.width)
     n_train = max(1, round(choices.hours * 3600 / (TRACKS * TRACK_S)))
@@ -160,7 +161,5 @@ def _parts_folder(out: Path, sounds: Sounds, teacher: Embedding, choices: Choice
 def _noise(choices: Choices) -> Noise:
     made = synthetic_noise(SR, choices.seed)
     pieces: list[Any] = [made.samples[first : first + n] for first, n in zip(made.first, made.length, strict=True)]
-    for path in [path for folder in choices.noise for path in list_recordings(folder)]:
-        blocks = list(read_blocks(path))
-        pieces.append(resample(np.concatenate([as_float32(block) for block, _ in blocks]), blocks[0][1], SR))
+    pieces += [read_waveform(path, SR) for folder in choices.noise for path in list_recordings(folder)]
     return Noise(pieces)

@@ -17,22 +17,22 @@ from numpy.typing import NDArray
 
 from kwsfeat import (
     AudioError,
+    ClipConfig,
     ConfigError,
-    as_float32,
+    clip_parts,
     list_recordings,
     pitch_shift,
-    read_blocks,
-    resample,
     speak_lines,
     time_stretch,
     which_set,
 )
+from kwstrain.teaching.waveform import read_waveform
 
 Samples = NDArray[np.float32]
 
 SR = 16000
 TRACK_S = 8.0
-_LONG_S = 6.0  # a recording that is longer is heard in pieces
+_PIECE = ClipConfig(sr=SR, n_samples=round(TRACK_S * SR))  # a recording as long as two of them is heard in pieces
 _GAP_S = (0.05, 0.6)  # between recordings
 _PEAK = (0.08, 0.9)
 _SPEED, _SEMITONES = (0.85, 1.15), (-2.0, 2.0)
@@ -83,8 +83,9 @@ class Sounds:
         if not self.folders and not self.words:
             raise ConfigError("there is nothing to hear: give folders of recordings, or --words")
         for part in ("train", "validation"):
-            if self.folders and not self._names_of[part]:
-                raise ConfigError(f"no recording is left for {part}, out of {len(self.recordings)}: give more folders")
+            if self.folders and not self._pieces_of[part]:
+                bad = f", {len(self.unreadable)} of them unreadable" if self.unreadable else ""
+                raise ConfigError(f"no recording is left for {part}, out of {len(self.recordings)}{bad}: give more folders")
             if self.words and not self._words_of[part]:
                 raise ConfigError(f"no word is left for {part}, out of {len(self.words)}: give more words")
 
@@ -111,11 +112,11 @@ class Sounds:
 
     def _heard(self, part: str, rng: np.random.Generator) -> Iterator[Samples]:
         """Recordings, each at another speed and pitch; of a long one a piece."""
-        names = self._names_of[part]
+        pieces = self._pieces_of[part]
         while True:
-            _, path, first, n = names[int(rng.integers(len(names)))]
+            path, start_s, stop_s = pieces[int(rng.integers(len(pieces)))]
             try:
-                y = _read(path, first, n)
+                y = read_waveform(path, SR, start_s=start_s, stop_s=stop_s)
             except AudioError:
                 continue
             if rng.random() < 0.6:
@@ -128,21 +129,32 @@ class Sounds:
     def _words_of(self) -> dict[str, Sequence[str]]:
         return {part: [word for word in self.words if which_set(word) == part] for part in ("train", "validation")}
 
-    @cached_property
-    def _names_of(self) -> dict[str, list[tuple[str, Path, float, float]]]:
-        """Name, path, and the second at which it begins and its length, of each recording, or of each piece of a long one."""
-        import soundfile
+    @property
+    def unreadable(self) -> list[str]:
+        """Recordings that cannot be opened, and why."""
+        return self._found[1]
 
-        parts: dict[str, list[tuple[str, Path, float, float]]] = {"train": [], "validation": [], "test": []}
+    @property
+    def _pieces_of(self) -> dict[str, list[tuple[Path, float, float | None]]]:
+        """Path, and the seconds at which it begins and ends, of each recording, or of each piece of a long one."""
+        return self._found[0]
+
+    @cached_property
+    def _found(self) -> tuple[dict[str, list[tuple[Path, float, float | None]]], list[str]]:
+        parts: dict[str, list[tuple[Path, float, float | None]]] = {"train": [], "validation": [], "test": []}
+        unreadable = []
         for name, path in self.recordings:
-            info = soundfile.info(path)
-            seconds = info.frames / info.samplerate
-            if seconds <= _LONG_S:
-                parts[which_set(name)].append((name, path, 0.0, seconds))
+            try:
+                n = len(clip_parts(path, _PIECE))
+            except AudioError as error:
+                unreadable.append(str(error))
                 continue
-            for i in range(int(seconds // TRACK_S)):
-                parts[which_set(f"{name.replace('/', '-')}-{i}")].append((name, path, i * TRACK_S, TRACK_S))
-        return parts
+            if n == 1:
+                parts[which_set(name)].append((path, 0.0, None))
+                continue
+            for i in range(n):
+                parts[which_set(f"{name.replace('/', '-')}-{i}")].append((path, i * TRACK_S, (i + 1) * TRACK_S))
+        return parts, unreadable
 
 
 class VoiceQueue:
@@ -156,19 +168,6 @@ class VoiceQueue:
         """The line, by the next voice."""
         self._line = line
         return next(self._spoken)[1]
-
-
-def _read(path: Path, first_s: float, n_s: float) -> Samples:
-    """Some seconds of a recording, at 16 kHz."""
-    import soundfile
-
-    if first_s == 0.0 and n_s <= _LONG_S:
-        blocks = list(read_blocks(path))
-        return resample(np.concatenate([as_float32(block) for block, _ in blocks]), blocks[0][1], SR)
-    with soundfile.SoundFile(path) as file:
-        file.seek(round(first_s * file.samplerate))
-        y = file.read(round(n_s * file.samplerate), dtype="float32", always_2d=True).mean(axis=1)
-        return resample(y, file.samplerate, SR)
 
 
 def _levelled(y: Samples, rng: np.random.Generator) -> Samples:
