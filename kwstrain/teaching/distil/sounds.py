@@ -38,6 +38,7 @@ _PEAK = (0.08, 0.9)
 _SPEED, _SEMITONES = (0.85, 1.15), (-2.0, 2.0)
 _QUIET_DB = (-80.0, -55.0)  # of the noise under a track
 _LINE = (2, 7)  # words
+_MOST_IN_A_ROW = 20  # recordings that are drawn and cannot be read to the end
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,17 @@ class Sounds:
 
     def _heard(self, part: str, rng: np.random.Generator) -> Iterator[Samples]:
         """Recordings, each at another speed and pitch; of a long one a piece."""
-        pieces = self._pieces_of[part]
+        pieces, in_a_row = self._pieces_of[part], 0
         while True:
             path, start_s, stop_s = pieces[int(rng.integers(len(pieces)))]
             try:
                 y = read_waveform(path, SR, start_s=start_s, stop_s=stop_s)
             except AudioError:
+                in_a_row += 1
+                if in_a_row == _MOST_IN_A_ROW:
+                    raise
                 continue
+            in_a_row = 0
             if rng.random() < 0.6:
                 y = time_stretch(y, float(rng.uniform(*_SPEED)), sr=SR)
             if rng.random() < 0.4:

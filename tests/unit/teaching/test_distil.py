@@ -12,7 +12,7 @@ from flax import nnx
 from random_runs import write_run
 from tone_words import FALLING, RISING, SR, STEADY, say
 
-from kwsfeat import ConfigError, FeatureConfig, StoreError
+from kwsfeat import AudioError, ConfigError, FeatureConfig, StoreError
 from kwsfeat.corpus.splits import which_set
 from kwstrain.cli import main
 from kwstrain.models import create
@@ -40,18 +40,35 @@ def tones(tmp_path: Path) -> Path:
 def test_speakers_and_folders_that_are_left_out_are_not_heard(tones: Path) -> None:
     sounds = Sounds((tones,), without=("tones/word1/*",))
     assert {name.split("/")[1] for name, _ in sounds.recordings} == {"word0", "word2"}
-    parts = sounds._names_of
+    parts = sounds._pieces_of
     assert sum(map(len, parts.values())) == 120
-    for part, names in parts.items():
-        assert {which_set(name) for name, *_ in names} == {part}, "as Speech Commands' rule has it"
+    for part, pieces in parts.items():
+        assert {which_set(path.name) for path, *_ in pieces} == {part}, "as Speech Commands' rule has it"
 
 
 def test_a_long_recording_is_heard_in_pieces(tmp_path: Path) -> None:
     (tmp_path / "talk").mkdir()
     y = 0.1 * np.sin(np.arange(100 * SR) / 7).astype(np.float32)
     soundfile.write(tmp_path / "talk" / "long.wav", y, SR)
-    parts = Sounds((tmp_path / "talk",))._names_of
-    assert sorted(first for names in parts.values() for _, _, first, _ in names) == [8.0 * i for i in range(12)]
+    parts = Sounds((tmp_path / "talk",))._pieces_of
+    assert sorted(start_s for pieces in parts.values() for _, start_s, _ in pieces) == [8.0 * i for i in range(12)]
+
+
+def test_recordings_that_cannot_be_read_are_said_and_do_not_go_on_for_ever(tones: Path, tmp_path: Path) -> None:
+    (tones / "word0" / "text.wav").write_text("hello")
+    sounds = Sounds((tones,))
+    sounds.check()
+    (reason,) = sounds.unreadable
+    assert reason.startswith(f"{tones / 'word0' / 'text.wav'}: ")
+    assert sum(map(len, sounds._pieces_of.values())) == 180
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "text.wav").write_text("hello")
+    with pytest.raises(ConfigError, match="no recording is left for train, out of 1, 1 of them unreadable"):
+        Sounds((tmp_path / "bad",)).check()
+    for path, *_ in sounds._pieces_of["train"]:  # they are there when the work begins, and not when they are heard
+        path.unlink()
+    with pytest.raises(AudioError, match="no such file"):
+        sounds.track("train", np.random.default_rng(0), VoiceQueue(0))
 
 
 @pytest.mark.slow
