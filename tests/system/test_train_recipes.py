@@ -147,6 +147,14 @@ def test_run_goes_from_recordings_to_an_evaluated_run(tiny_corpus: Path, tmp_pat
     assert len((out / "metrics.csv").read_text().splitlines()) == 1 + 3
 
 
+def test_what_goes_on_is_the_file_that_was_given(toy: Path, tmp_path: Path) -> None:
+    """Beside the run may lie the file of another recipe."""
+    (beside := tmp_path / "run.h5").touch()
+    recipe = recipes.load("mel-lstm")
+    assert recipes.build(recipe, toy, beside, keep=True) == toy
+    assert recipes.build(recipe, tmp_path / "corpus", beside, keep=True) == beside
+
+
 def test_fresh_augmentation_changes_the_training_and_repeats_with_its_seed(tmp_path: Path, tiny_corpus: Path) -> None:
     recipe = recipes.load("mel-lstm").changed({"build.split": "stratified:70/15/15", "features": "logmel", "labels": "yes,no"})
     path = recipes.build(recipe, tiny_corpus, tmp_path / "words.h5")
