@@ -129,6 +129,10 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
     "--negatives", type=click.Path(path_type=Path), multiple=True, required=True, metavar="DIR",
     help="Recordings in which none of the words is said; repeatable.",
 )  # fmt: skip
+@click.option(
+    "--noise", type=click.Path(path_type=Path), multiple=True, metavar="DIR",
+    help="Noise in which the words are said instead, for as long as the negatives, which then have none; repeatable.",
+)  # fmt: skip
 @part_option
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Of CLIPS, whose clips are placed.")
 @range_option("--gap", default="4:12", help="Seconds between words.")
@@ -156,6 +160,12 @@ def stream_corpus(
     \b
     kwsfeat stream-corpus words.h5 tune --words yes,no --negatives negatives/ --split validation --part 1/2
     kwsfeat stream-corpus words.h5 heard --words yes,no --negatives negatives/ --split test --part 2/2
+
+    There words are said over what the negatives are, over other people's speech too. In noise, and false accepts counted in the
+    negatives:
+
+    \b
+    kwsfeat stream-corpus words.h5 heard --words yes,no --negatives negatives/ --noise noise/ --split test --part 2/2
     """
     from kwsfeat.pipeline.streams.mix import MixConfig
     from kwsfeat.pipeline.streams.write import make_streams

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 _WINDOWED_BYTES = 4 << 30  # a split up to this size stays in memory after its first epoch
 _PIECE_BYTES = 1 << 20
-_WINDOW_BYTES = 256 << 20
+_WINDOW_BYTES = 128 << 20
 
 
 @dataclass(frozen=True)

@@ -81,22 +81,35 @@ def read_negatives(
             yield source, section
 
 
-def sections(paths: Sequence[Path], sr: int, length_s: float, most_s: float) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The recordings joined, in sections of `length_s`, at most `most_s` in all: (recordings read so far, samples at `sr`)."""
+def sections(
+    paths: Sequence[Path], sr: int, length_s: float, most_s: float, *, again: bool = False
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The recordings joined, in sections of `length_s`, at most `most_s` in all: (recordings read so far, samples at `sr`).
+
+    With `again` they are joined again and again, until there are `most_s`.
+    """
     length, left = round(length_s * sr), round(min(most_s, 1e9) * sr)
     shortest = round(min(_SHORTEST_S, length_s) * sr)
     waiting = np.zeros(0, np.float32)
-    for i, path in enumerate(paths):
-        for block in _recording(path, sr, length):
-            waiting = np.concatenate([waiting, block])
-            while len(waiting) >= length and left >= shortest:
-                yield i, waiting[: min(length, left)]
-                left -= length
-                waiting = waiting[length:]
+    for i, block in _blocks(paths, sr, length, again):
+        waiting = np.concatenate([waiting, block])
+        while len(waiting) >= length and left >= shortest:
+            yield i, waiting[: min(length, left)]
+            left -= length
+            waiting = waiting[length:]
         if left < shortest:
             return
     if len(waiting) >= shortest and left >= shortest:
         yield len(paths), waiting[:left]
+
+
+def _blocks(paths: Sequence[Path], sr: int, most: int, again: bool) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Number of the recording, and up to about `most` samples of it."""
+    while True:
+        for i, path in enumerate(paths):
+            yield from ((i, block) for block in _recording(path, sr, most))
+        if not again:
+            return
 
 
 def _recording(path: Path, sr: int, most: int) -> Iterator[NDArray[np.float32]]:

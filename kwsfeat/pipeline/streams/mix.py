@@ -40,9 +40,9 @@ class MixConfig:
 
 
 def mix(
-    background: NDArray[np.float32], source: str, deck: Deck, config: MixConfig, *, sr: int, rng: np.random.Generator
+    background: NDArray[np.float32], source: str, deck: Deck | None, config: MixConfig, *, sr: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], list[Interval]]:
-    """The section with words in it, and its reference: the section itself and each word.
+    """The section with words in it, none without `deck`, and its reference: the section itself and each word.
 
     The SNR in the reference is the one that a word has: one that would be louder than full scale is made softer.
     """
@@ -50,7 +50,7 @@ def mix(
     mean_rms = _rms(y)
     intervals = [Interval(0.0, len(y) / sr, source=source)]
     at = round(rng.uniform(*config.gap_s) * sr)
-    while True:
+    while deck:
         clip = deck.draw(rng)
         word = clip.load()
         snr_db, gap_s = rng.uniform(*config.snr_db), rng.uniform(*config.gap_s)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kwsfeat.audio.waveform import as_int16
 from kwsfeat.detection.reference import write_reference
@@ -40,6 +41,7 @@ def make_streams(
     *,
     words: Sequence[str],
     negatives: Sequence[str | os.PathLike[str]],
+    noise: Sequence[str | os.PathLike[str]] = (),
     split: str = "test",
     part: tuple[int, int] = (1, 1),
     config: MixConfig | None = None,
@@ -65,9 +67,12 @@ def make_streams(
     words : sequence of str
     negatives : sequence of path
         Folders of recordings in which none of `words` is said.
+    noise : sequence of path
+        Folders of noise, in which clips are placed instead: it is repeated until it is as long as the negatives, which stay as they
+        are. Without it clips are placed into the negatives.
     split : {"train", "validation", "test"}
     part : tuple of int
-        (k, n): every n-th recording of the negatives, from the k-th on.
+        (k, n): every n-th recording of the negatives and of the noise, from the k-th on.
     config : MixConfig, optional
     others : float, 0 to 1
         Share of clips that are of other words, as near misses.
@@ -81,12 +86,12 @@ def make_streams(
     overwrite : bool
         Replace what an earlier call wrote.
     progress : callable
-        Called with (recordings done, recordings in all) of the negatives.
+        Called with (done, in all): recordings of the negatives, and folders of noise.
 
     Raises
     ------
     ConfigError, CorpusError, StoreError, AudioError
-        If a choice is out of bounds, the clips or negatives are not there, or the folder exists.
+        If a choice is out of bounds, the clips, negatives or noise are not there, two folders have one name, or `folder` exists.
     """
     folder, config = Path(folder), config or MixConfig()
     if not 10 <= length_s <= 3600:
@@ -102,27 +107,28 @@ def make_streams(
         raise StoreError(f"{folder} exists: choose another name" + (" or use --overwrite" if index.exists() else ", it holds other files"))
     found = find_clips(clips, split, sr=sr, words=words, others=others > 0)
     sources = find_negatives([Path(one) for one in negatives], part)
+    noises = find_negatives([Path(one) for one in noise], part) if noise else {}
+    if both := sorted(sources.keys() & noises.keys()):
+        raise ConfigError(f"{both[0]} is a folder of the negatives and of the noise: give it once, or another name")
     folder.mkdir(parents=True, exist_ok=True)
     index.unlink(missing_ok=True)
     deck, rng = Deck(found, words, others), np.random.default_rng(seed)
     names: list[str] = []
     counted: dict[str, float] = {}
     said: dict[str, int] = {}
-    done, total = 0, sum(map(len, sources.values()))
-    for source, paths in sources.items():
-        most_s = np.inf if hours is None else 3600 * hours / len(sources)
-        for k, (n_read, background) in enumerate(sections(paths, sr, length_s, most_s)):
-            y, intervals = mix(background, source, deck, config, sr=sr, rng=rng)
-            names.append(f"{source}-{k:03d}")
-            _write_stream(folder / f"{names[-1]}.{audio}", y, sr)
-            write_reference(folder / f"{names[-1]}.csv", intervals)
-            counted[source] = counted.get(source, 0.0) + len(y) / sr / 3600
-            for one in intervals:
-                if one.word:
-                    said[one.word] = said.get(one.word, 0) + 1
-            progress(done + n_read, total)
-        done += len(paths)
-        progress(done, total)
+    total = sum(map(len, sources.values())) + len(noises)
+    for source, k, n_read, background in _backgrounds(sources, noises, sr, length_s, hours):
+        here = deck if source in noises or not noises else None
+        y, intervals = mix(background, source, here, config, sr=sr, rng=rng)
+        names.append(f"{source}-{k:03d}")
+        _write_stream(folder / f"{names[-1]}.{audio}", y, sr)
+        write_reference(folder / f"{names[-1]}.csv", intervals)
+        counted[source] = counted.get(source, 0.0) + len(y) / sr / 3600
+        for one in intervals:
+            if one.word:
+                said[one.word] = said.get(one.word, 0) + 1
+        progress(n_read, total)
+    progress(total, total)
     if not names:
         raise ConfigError("the negatives are shorter than a stream: give recordings of 5 s or more in all")
     choices = {"split": split, "part": f"{part[0]}/{part[1]}", "others": others, "seed": seed, **asdict(config)}
@@ -130,6 +136,22 @@ def make_streams(
     speakers = {clip.speaker for clip in found if clip.speaker}
     recorded = {word: sum(clip.word == word for clip in found) for word in words}
     return StreamCorpus(folder, len(names), counted, dict(sorted(said.items())), recorded, len(found), len(speakers))
+
+
+def _backgrounds(
+    negatives: dict[str, list[Path]], noise: dict[str, list[Path]], sr: int, length_s: float, hours: float | None
+) -> Iterator[tuple[str, int, int, NDArray[np.float32]]]:
+    """Source, number in it, how many recordings were read, samples; of the noise as much as of the negatives."""
+    most_s = np.inf if hours is None else 3600 * hours / len(negatives)
+    done, n = 0, 0
+    for source, paths in negatives.items():
+        for k, (n_read, y) in enumerate(sections(paths, sr, length_s, most_s)):
+            n += len(y)
+            yield source, k, done + n_read, y
+        done += len(paths)
+    for i, (source, paths) in enumerate(noise.items()):
+        for k, (_, y) in enumerate(sections(paths, sr, length_s, n / sr / len(noise), again=True)):
+            yield source, k, done + i, y
 
 
 def _write_stream(path: Path, y: np.ndarray, sr: int) -> None:

@@ -98,6 +98,25 @@ def test_parts_of_the_negatives_have_no_recording_in_common(tiny_corpus: Path, n
     assert np.abs(shared).max() < 10 * shared.std()  # of equal pieces it would be hundreds
 
 
+def test_words_in_noise_leave_the_negatives_as_they_are(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
+    """The noise, 80 s in all, is repeated for as long as the two sources of negatives are, and it alone has words."""
+    choices = {"words": ["yes"], "split": "train", "config": MixConfig(gap_s=(1, 2), level_db=(-20, -20)), "length_s": 15}
+    music, noise = negatives / "music", negatives / "noise"
+    made = make_streams(tiny_corpus, tmp_path / "in_noise", negatives=[music], noise=[noise], **choices)
+    assert made.hours == pytest.approx({"music": 21 / 3600, "noise": 21 / 3600})
+    make_streams(tiny_corpus, tmp_path / "over_all", negatives=[music], **choices)
+    streams = {stream.audio.stem: stream for stream in list_streams(tmp_path / "in_noise")}
+    assert list(streams) == ["music-000", "music-001", "noise-000", "noise-001"]
+    for name, stream in streams.items():
+        assert bool([one for one in stream.reference if one.word]) == name.startswith("noise")
+    raw = np.concatenate([soundfile.read(music / f"{i}.wav")[0] for i in range(3)])[: 15 * SR]
+    left, _ = soundfile.read(streams["music-000"].audio)
+    assert np.corrcoef(left, raw)[0, 1] > 0.999
+    with pytest.raises(ConfigError, match="music is a folder of the negatives and of the noise"):
+        make_streams(tiny_corpus, tmp_path / "twice", negatives=[music], noise=[music], **choices)
+    assert not (tmp_path / "twice").exists()
+
+
 def test_hours_are_shared_by_the_sources(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
     made = make_streams(tiny_corpus, tmp_path / "a", words=["yes"], negatives=[negatives], split="train", hours=0.015, length_s=10)
     assert made.hours == pytest.approx({"music": 0.005, "noise": 0.005}, rel=1e-3)
