@@ -57,7 +57,7 @@ def test_batches_mix_classes_that_lie_apart() -> None:
 
 def test_only_what_fits_no_memory_is_windowed() -> None:
     assert Windows.of(250_000, 16_000, 64) is None
-    assert Windows.of(300_000, 16_000, 64) == Windows(65, 262)
+    assert Windows.of(300_000, 16_000, 64) == Windows(65, 131)
     assert Windows.of(1000, 1 << 30, 8) == Windows(1, 1)
 
 
