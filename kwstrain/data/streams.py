@@ -21,6 +21,7 @@ from kwstrain.streaming.find import check_streams
 NO_WORDS = ("silence", "unknown")
 _NEGATIVE = 0.5  # share of negatives, where there are some: of the examples without a word, around a word, and behind it
 _LEVEL_DBFS = (-45.0, -15.0)  # of an example that is a negative
+_MORE = 1.3  # times as much of the negatives is augmented: some of it is played faster
 _PLACE = 2  # set apart from the augmentation's draws of the same (seed, epoch, row)
 
 
@@ -59,7 +60,7 @@ class Streams:
     config : TrainConfig
         `context_s` of audio stand before the window that is scored, which is as long as a clip.
     augment : str
-        A policy for the clip in the middle, or off.
+        A policy for the clip in the middle, and for an example that is a negative; or off.
     negatives : Negatives, optional
         Running speech, music and noise: instead of half of the clips of ``unknown`` (of ``silence``, in a file without), and
         around and behind words.
@@ -110,7 +111,7 @@ class Streams:
     def _example(self, clip: Samples, row: int, epoch: int) -> Samples:
         rng = np.random.default_rng((self._seed, epoch, row, _PLACE))
         if self._negatives is not None and self._may_be_negative[row] and rng.random() < _NEGATIVE:
-            y = self._negatives.piece(rng, self._n_samples)
+            y = self._varied(self._negatives.piece(rng, round(_MORE * self._n_samples)), rng)[: self._n_samples]
             level = 10 ** (rng.uniform(*_LEVEL_DBFS) / 20) / max(1e-6, float(np.sqrt(np.square(y, dtype=np.float64).mean())))
             y *= np.float32(level)
             return np.clip(y, -1, 1, out=y)
@@ -118,6 +119,10 @@ class Streams:
             clip, is_word=not self._is_noise[row], n_samples=self._n_samples, window=self._features.n_samples, sr=self._features.sr,
             pieces=self._pieces, rng=rng,
         )  # fmt: skip
+
+    def _varied(self, y: Samples, rng: np.random.Generator) -> Samples:
+        """The piece as other people, faster or slower, in other rooms would say it."""
+        return y if self._fresh is None else self._fresh.transform.apply(y, self._fresh.transform.draw(rng))
 
     def _real(self, y: Samples, length: int) -> Samples:
         """A clip without what filled it up."""

@@ -104,3 +104,30 @@ def test_examples_without_a_word_are_half_negatives_and_the_run_names_them(folde
     with pytest.raises(ConfigError, match="has no class for that"):
         fit(GOLDEN, config, other, negatives=[folder])
     assert not other.exists()
+
+
+@pytest.mark.slow
+def test_negatives_are_augmented_as_clips_are(tiny_corpus: Path, tmp_path: Path) -> None:
+    """A tone an octave higher and a quarter faster is one of twice its frequency, whole to the last sample."""
+    pytest.importorskip("jax")
+    from kwstrain.data.clips import select
+    from kwstrain.data.streams import Streams
+
+    path, policy, tone = tmp_path / "words.h5", tmp_path / "higher.toml", tmp_path / "tone"
+    assert main(["build", str(tiny_corpus), str(path), "--features", "logmel", "-q"]) == 0
+    stretch, shift = "kind = 'time_stretch'\np = 1.0\nrate = [1.25, 1.25]", "kind = 'pitch_shift'\np = 1.0\nn_steps = [12, 12]"
+    policy.write_text(f"copies = 1\n[chain]\n[[chain.parts]]\n{stretch}\n[[chain.parts]]\n{shift}\n")
+    tone.mkdir()
+    config = TrainConfig(arch="ds-cnn-s", stream=True, context_s=0.5, augment=str(policy))
+    with Reader(path) as reader:
+        sr = reader.config().sr
+        soundfile.write(tone / "0.wav", 0.3 * np.sin(2 * np.pi * 500 * np.arange(20 * sr) / sr), sr)
+        clips = select(reader, reader.feature_names[0], reader.rows("train"))
+        streams = Streams(clips, config, str(policy), Negatives([tone], sr))
+        row = clips.rows[reader.label[clips.rows] == reader.labels.index("silence")][:1]
+        examples = np.concatenate([streams.waveforms(row, epoch) for epoch in range(20)])
+    spectra = np.abs(np.fft.rfft(examples * np.hanning(examples.shape[1])))
+    peaks_hz = spectra.argmax(axis=1) * sr / examples.shape[1]
+    tones = np.abs(peaks_hz - 1000) < 5
+    assert 5 <= tones.sum() <= 15
+    assert (np.abs(examples[tones][:, -200:]).max(axis=1) > 0.5 * np.abs(examples[tones]).max(axis=1)).all()
