@@ -6,9 +6,13 @@ import atexit
 import importlib.util
 import os
 import random
+import resource
 import shutil
 import signal
+import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +22,10 @@ from hypothesis import HealthCheck, settings
 from tones import WORDS, tone_clip
 
 HERE = Path(__file__).resolve().parent
+LONG_S = 20  # a file that takes longer is named at the end
 SLOW_FOLDERS = ("system", "unit/models", "unit/training", "unit/inference", "unit/evaluation")  # the last four compile with JAX
+
+_most_kb = 2_000_000
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's job in the background, and so every process that tests interrupt
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -32,6 +39,10 @@ else:
     COMPILED = os.environ["KWS_TESTS_COMPILED"] = tempfile.mkdtemp(prefix="kws-compiled-")
     atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 os.environ.update(JAX_COMPILATION_CACHE_DIR=COMPILED, JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0")
+
+# XLA compiles with most optimisations off, in half the time: the tests spend far more of it on compiling than on what is compiled.
+# JAX_DISABLE_MOST_OPTIMIZATIONS=0 before the command turns them on.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 # A property is tried on the same examples each time, however long they take: a test that fails, fails again.
 # `pytest --hypothesis-profile search` looks for new ones.
@@ -64,6 +75,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         rank = {path: order.random() for path in dict.fromkeys(item.path for item in items)}
         order.shuffle(items)
         items.sort(key=lambda item: rank[item.path])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the files that take longest, so that one that has become slow is seen."""
+    seconds: Counter[str] = Counter()
+    for report in (one for reports in terminalreporter.stats.values() for one in reports if isinstance(one, pytest.TestReport)):
+        seconds[report.nodeid.partition("::")[0]] += report.duration
+    if slow := [(file, s) for file, s in seconds.most_common() if s >= LONG_S]:
+        terminalreporter.section(f"files of {LONG_S} s and more, of {seconds.total():.0f} s together")
+        for file, s in slow:
+            terminalreporter.write_line(f"{s:5.0f} s  {file}")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _let_programs_go() -> Iterator[None]:
+    """What XLA has compiled stays in memory, a megabyte a program: after a file in which a process has grown beyond its most, it goes."""
+    global _most_kb
+    yield
+    if "jax" in sys.modules and (now_kb := resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) > _most_kb:
+        sys.modules["jax"].clear_caches()
+        _most_kb = now_kb
+
+
+@pytest.fixture
+def optimised(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """XLA compiles as it does for users, also in processes that the test starts: for tests of the very bits."""
+    import jax
+
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
+    chosen = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", chosen)
 
 
 @pytest.fixture(scope="session")

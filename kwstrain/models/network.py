@@ -25,8 +25,8 @@ class InputNorm(nnx.Module):
 
     def set(self, mean: ArrayLike, std: ArrayLike) -> None:
         """Take the statistics of the training clips."""
-        self.mean[...] = jnp.asarray(mean, jnp.float32)
-        self.std[...] = jnp.asarray(std, jnp.float32)
+        self.mean.set_value(jnp.asarray(mean, jnp.float32))
+        self.std.set_value(jnp.asarray(std, jnp.float32))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return (x.astype(jnp.float32) - self.mean[...]) * (1 / self.std[...])

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import soundfile
 from flax import nnx
@@ -80,7 +81,7 @@ def seeded_weights(model: nnx.Module) -> None:
         name = ".".join(map(str, path))
         rng = np.random.default_rng(list(name.encode()))
         value = rng.standard_normal(variable[...].shape).astype(np.float32)
-        variable[...] = np.abs(value) + 0.5 if path[-1] == "var" else value * (0.1 if value.ndim > 1 else 0.3)
+        variable.set_value(jnp.asarray(np.abs(value) + 0.5 if path[-1] == "var" else value * (0.1 if value.ndim > 1 else 0.3)))
 
 
 def seeded_logits(create: Callable[..., nnx.Module], name: str, shape: tuple[int, int]) -> np.ndarray:
@@ -90,7 +91,7 @@ def seeded_logits(create: Callable[..., nnx.Module], name: str, shape: tuple[int
     model.eval()
     x = np.random.default_rng(5).standard_normal((2, *shape)).astype(np.float32)
     mask = np.arange(shape[0])[None] < np.array([[shape[0]], [shape[0] * 2 // 3]])
-    return np.asarray(model(x, mask))
+    return np.asarray(nnx.jit(lambda model, x, mask: model(x, mask))(model, x, mask))
 
 
 SHAPES = dict.fromkeys(names(), (99, 80)) | {"lstm-raw": (300, 1), "lstm": (35, 26), "vgg-160": (40, 40), "cnn-mnist": (40, 40)}

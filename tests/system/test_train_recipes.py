@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from kwstrain.cli import main
 from kwstrain.config import defaults
 from kwstrain.evaluation import compare
 from kwstrain.models import names as networks
-from kwstrain.models import table
 from kwstrain.recipes import run as recipes
 from kwstrain.recipes.tune import TuneResult, tune
 from kwstrain.training.fit import fit
@@ -280,24 +277,3 @@ def test_tune_without_a_search_space_says_how_to_add_one(toy: Path, tmp_path: Pa
     pytest.importorskip("optuna")
     assert main(["tune", "vgg-160", str(toy), "--out", str(tmp_path / "tune"), "-q"]) == 1
     assert "[search]" in capsys.readouterr().err
-
-
-def test_recipes_and_models_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kwstrain.models.table", cache(table))  # shapes of the large networks take seconds
-    assert main(["recipes"]) == 0
-    of_recipes, of_networks = capsys.readouterr().out.split("\n\n")
-    assert [line.split()[0] for line in of_recipes.splitlines()] == recipes.names()
-    assert [line.split()[0] for line in of_networks.splitlines()[1:]] == networks()
-    assert "augment=bcresnet" in of_networks
-    assert main(["recipes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["vgg-160"]["train"]["steps"] == 9000
-    assert main(["models"]) == 0
-    listed = capsys.readouterr().out
-    assert re.search(r"^cnn +99 x 161 +723,968 +723,454 +514 +20.28 +- +- +no ", listed, re.MULTILINE)
-    assert re.search(r"^cnn \(8 kHz\) +99 x 81 +314,368 +313,854 +514 ", listed, re.MULTILINE)
-    assert re.search(r"^bcresnet-1 +101 x 40 .* 1,170 +580 +causal=true ", listed, re.MULTILINE)
-    assert re.search(r"^mixednet +194 x 40 .* 1,550 +0 +yes ", listed, re.MULTILINE)
-    assert main(["models", "--json"]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert rows["resnet50"]["total"] == 75_182_988
-    assert rows["resnet50"]["input_shape"] == [99, 161]

@@ -119,7 +119,7 @@ def load_file(backbone: Backbone, path: Path) -> None:
         if shapes != wanted:
             raise StoreError(f"{path}: layer {source!r} has weights of shape {shapes}, this network has {wanted}")
         for variable, array in zip(variables, read[source], strict=True):
-            variable[...] = jnp.asarray(array, jnp.float32)
+            variable.set_value(jnp.asarray(array, jnp.float32))
 
 
 def _kind_and_number(name: str) -> tuple[str, int]:

@@ -207,6 +207,7 @@ def test_a_file_in_the_run_that_is_replaced_stays(run: Path, toy: Path) -> None:
     assert content(run) == before
 
 
+@pytest.mark.usefixtures("optimised")
 def test_one_path_from_features_to_logits(good: Path, toy: Path) -> None:
     """The same logits from a split and from arrays of any number of clips; a run without its statistics in the weights is read too."""
     classifier = load(good)

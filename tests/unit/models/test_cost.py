@@ -40,15 +40,14 @@ def seen_by_trying(model: Stack, n_frames: int) -> tuple[int, int]:
     """Frames that an output in the middle depends on; how many frames behind the input's end the last output would see."""
     padded = 64  # frames before and after, so that nothing is hidden by the zeros at the ends
     x = np.random.default_rng(0).standard_normal((1, n_frames + 2 * padded, 1)).astype(np.float32)
-    outputs = np.asarray(model.frames(jnp.asarray(x)))[0, :, 0, 0]
-    reached = {}
-    for frame in range(x.shape[1]):
-        changed = x.copy()
-        changed[0, frame] += 1
-        for j in np.flatnonzero(np.abs(np.asarray(model.frames(jnp.asarray(changed)))[0, :, 0, 0] - outputs) > 1e-6):
+    changed = np.concatenate([x, x + np.eye(x.shape[1], dtype=np.float32)[..., None]])  # first as it is, then each frame in turn
+    outputs, *others = np.asarray(nnx.jit(lambda model, x: model.frames(x))(model, changed))[:, :, 0, 0]
+    reached: dict[int, list[int]] = {}
+    for frame, other in enumerate(others):
+        for j in np.flatnonzero(np.abs(other - outputs) > 1e-6):
             reached.setdefault(int(j), []).append(frame)
     middle = reached[len(outputs) // 2]
-    n_outputs = model.frames(jnp.zeros((1, n_frames, 1))).shape[1]
+    n_outputs = nnx.eval_shape(lambda: model.frames(jnp.zeros((1, n_frames, 1)))).shape[1]
     step = (reached[len(outputs) // 2 + 1][0] - middle[0]) or 1
     after = middle[-1] - step * (len(outputs) // 2)
     return middle[-1] - middle[0] + 1, max(0, step * (n_outputs - 1) + after - (n_frames - 1))

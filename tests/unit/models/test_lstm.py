@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from kwsfeat import ConfigError
 from kwstrain import models, operations
@@ -15,6 +16,9 @@ from kwstrain.models.layers.lstm import lstm
 from kwstrain.models.layers.operations import PLAIN, Operations, Weights
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+
+compiled = jax.jit(lstm, static_argnames=("return_sequences", "operations"))
+run = nnx.jit(lambda model, x, mask=None: model(x, mask))
 
 
 def draw(n_frames: int, n_in: int = 2, units: int = 5, batch: int = 3) -> tuple[Weights, np.ndarray, np.ndarray]:
@@ -46,8 +50,8 @@ def naive(weights: Weights, x: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def test_forward_equals_a_plain_loop(n_frames: int) -> None:
     weights, x, mask = draw(n_frames)
     expected = naive(weights, x, mask)
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True)[0], expected, atol=2e-6)
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=False)[0], expected[:, -1], atol=2e-6)
+    np.testing.assert_allclose(compiled(weights, x, mask, return_sequences=True)[0], expected, atol=2e-6)
+    np.testing.assert_allclose(compiled(weights, x, mask, return_sequences=False)[0], expected[:, -1], atol=2e-6)
 
 
 def test_forward_equals_keras() -> None:
@@ -56,7 +60,9 @@ def test_forward_equals_keras() -> None:
     layer = keras.layers.LSTM(6, return_sequences=True)
     layer.build(x.shape)
     layer.set_weights(list(weights))
-    np.testing.assert_allclose(lstm(weights, x, mask, return_sequences=True)[0], np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6)
+    np.testing.assert_allclose(
+        compiled(weights, x, mask, return_sequences=True)[0], np.asarray(layer(x, mask=jnp.asarray(mask))), atol=2e-6
+    )
 
 
 def traced(weights: Weights, x: jax.Array, mask: jax.Array) -> jax.Array:
@@ -101,8 +107,8 @@ def test_what_padding_holds_does_not_matter(name: str, input_shape: tuple[int, i
     x = rng.standard_normal((2, *input_shape)).astype(np.float32)
     mask = np.arange(input_shape[0]) < np.array([[20], [33]])
     other = np.where(mask[..., None], x, 9.0).astype(np.float32)
-    np.testing.assert_array_equal(model(x, mask), model(other, mask))
-    assert np.abs(np.asarray(model(x, mask)) - np.asarray(model(x))).max() > 1e-4
+    np.testing.assert_array_equal(run(model, x, mask), run(model, other, mask))
+    assert np.abs(np.asarray(run(model, x, mask)) - np.asarray(run(model, x))).max() > 1e-4
 
 
 def test_raw_state_is_that_of_the_last_real_sample() -> None:
@@ -110,7 +116,7 @@ def test_raw_state_is_that_of_the_last_real_sample() -> None:
     model.eval()
     x = np.random.default_rng(0).standard_normal((1, 300, 1)).astype(np.float32)
     mask = np.arange(300)[None] < 150
-    np.testing.assert_allclose(model(x, mask), model(x[:, :150]), atol=1e-6)
+    np.testing.assert_allclose(run(model, x, mask), run(model, x[:, :150]), atol=1e-6)
 
 
 def test_poolings() -> None:
@@ -120,12 +126,12 @@ def test_poolings() -> None:
         model = models.create("lstm", input_shape=(35, 64), n_classes=4, pooling=pooling)
         model.eval()
         assert model.dense.kernel.shape[0] == n_pooled
-        outputs = np.asarray(model.lstm(x, mask, return_sequences=True)[0])
+        outputs = np.asarray(nnx.jit(lambda model, x, mask: model.lstm(x, mask, return_sequences=True)[0])(model, x, mask))
         if pooling == "time":
             pooled = np.stack([outputs[0, :10].mean(axis=0), outputs[1].mean(axis=0)])
         else:
             pooled = np.where(mask, outputs.mean(axis=2), 0)
-        np.testing.assert_allclose(model(x, mask), model.out(jax.nn.relu(model.dense(jnp.asarray(pooled)))), atol=1e-5)
+        np.testing.assert_allclose(run(model, x, mask), model.out(jax.nn.relu(model.dense(jnp.asarray(pooled)))), atol=1e-5)
 
 
 def test_memory_of_a_long_gradient_is_that_of_a_chunk() -> None:
@@ -153,11 +159,11 @@ def test_units_remember_for_as_long_as_chrono_steps_says() -> None:
 def test_a_cut_does_not_show_when_the_state_is_carried() -> None:
     """What a stream does: the layer goes on from the state that it returned, wherever the cut is."""
     weights, x, mask = draw(200)
-    whole, state = lstm(weights, x, mask, return_sequences=True)
+    whole, state = compiled(weights, x, mask, return_sequences=True)
     for cut in (1, 77, 128, 199):
-        first, carried = lstm(weights, x[:, :cut], mask[:, :cut], return_sequences=True)
-        second, after = lstm(weights, x[:, cut:], mask[:, cut:], carried, return_sequences=True)
+        first, carried = compiled(weights, x[:, :cut], mask[:, :cut], return_sequences=True)
+        second, after = compiled(weights, x[:, cut:], mask[:, cut:], carried, return_sequences=True)
         np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
         np.testing.assert_allclose(np.stack(after), np.stack(state), atol=1e-6)
-    last, _ = lstm(weights, x, mask, return_sequences=False)
+    last, _ = compiled(weights, x, mask, return_sequences=False)
     np.testing.assert_array_equal(last, state[0])

@@ -199,4 +199,4 @@ def streamed(arrays: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     for path, variable in nnx.to_flat_state(nnx.state(model)):
         if path[0] != "out":
             variable.set_value(jnp.asarray(arrays["/".join(map(str, path))]))
-    return np.asarray(model.vectors(x[None]))[0, :, 0]
+    return np.asarray(nnx.jit(lambda model, x: model.vectors(x))(model, x[None]))[0, :, 0]

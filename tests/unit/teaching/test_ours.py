@@ -62,7 +62,7 @@ def test_vectors_of_a_stream_are_those_of_the_network_in_jax() -> None:
             variable.set_value(jnp.asarray(e.arrays["/".join(map(str, path))]))
     nnx.update(model, state)
     model.eval()
-    wanted = np.asarray(model.vectors(model.input_norm(frames[None])))[0, :, 0]
+    wanted = np.asarray(nnx.jit(lambda model, x: model.vectors(model.input_norm(x)))(model, frames[None]))[0, :, 0]
     given = e.embed(y)
     assert given.shape == wanted.shape
     np.testing.assert_allclose(given, wanted, atol=1e-4 * np.abs(wanted).max())
