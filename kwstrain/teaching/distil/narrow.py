@@ -6,6 +6,7 @@ that what is kept comes out as it does in the teacher, from what the narrow laye
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -83,4 +84,9 @@ def _convolve(x: Array, kernel: jax.Array, beside: int) -> Array:
 
 
 def _after(y: Array, block: tuple[int, int]) -> Array:
-    return np.asarray(largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block), np.float32)
+    return np.asarray(_activated(y, block), np.float32)
+
+
+@partial(jax.jit, static_argnames="block")
+def _activated(y: Array, block: tuple[int, int]) -> jax.Array:
+    return largest(jnp.maximum(jnp.maximum(y, SLOPE * y), FLOOR), block)

@@ -33,7 +33,7 @@ def statistics_without_dropout(run: Path, data: Path) -> list[tuple[np.ndarray, 
         x, length = np.array(reader.features()[rows]), np.array(reader.length[rows])
         first, last = frame_range(reader.config(), length)
     frame = np.arange(x.shape[1])
-    model(x, (frame >= first[:, None]) & (frame < last[:, None]))
+    nnx.jit(lambda model, x, mask: model(x, mask))(model, x, (frame >= first[:, None]) & (frame < last[:, None]))
     return [(np.asarray(layer.mean[...]), np.asarray(layer.var[...])) for layer in norms(model)]
 
 
