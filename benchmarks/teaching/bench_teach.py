@@ -1,36 +1,38 @@
 """Words of one's own: how many recordings of other people are missed, at so many false accepts an hour of sound that nothing was chosen on.
 
     python benchmarks/teaching/bench_teach.py WORD_FOLDER... --negatives NEGATIVES [--recordings 0,5,20] [--draws 5] [--snr 10]
-        [--plot FILE.png]
+        [--bad OTHER_WORD_FOLDER] [--plot FILE.png]
 
 Half of the voices are for teaching, the others are missed or found, whole recordings with silence around them. The voice of a recording
 is what stands before ``_nohash_`` in its name, as in Speech Commands; without that, recordings are of one voice that are alike. The
 threshold is that of the negatives, at which so many events an hour are let through; beside it stands what the run itself has chosen.
+With ``--bad`` a second row has a recording of another word and a silent one among as many, and tells in how many draws both were named.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from kwsfeat import list_recordings
+from kwsfeat import AudioError, list_recordings
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW, Bank, hear, score_stream, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.heads.thresholds import passed, peaks
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
-from kwstrain.teaching.takes.recordings import Take, read_takes
+from kwstrain.teaching.takes.recordings import Take, cut, read_takes
 from kwstrain.teaching.takes.voices import spoken_takes
-from kwstrain.teaching.teach import COPIES, COPIES_OF_VOICE
+from kwstrain.teaching.teach import COPIES, COPIES_OF_VOICE, checked
 
 PER_HOUR = (0.5, 2.0)
+BAD = -1  # in place of a voice: another word
 APART = 0.25  # cosine distance of recordings by different voices
 Vectors = NDArray[np.float32]
 
@@ -78,16 +80,40 @@ def in_noise(take: Take, snr_db: float, seed: int) -> NDArray[np.float32]:
     return np.clip(take.y + noise, -1, 1).astype(np.float32)
 
 
-def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> WordDetector:
+def with_bad(e: Embedding, word: Word, folder: Path) -> Word:
+    """The word with recordings of another one behind its own."""
+    takes, _ = read_takes(list_recordings(folder)[:50], e.sr)
+    heard = [e.embed(take.y) for take in takes]
+    voice = np.append(word.voice, np.full(len(takes), BAD))
+    return replace(
+        word, takes=word.takes + takes, voice=voice, heard=word.heard + heard, noisy=word.noisy and word.noisy + heard, copied={}
+    )
+
+
+def silence_is_named(e: Embedding, seed: int) -> bool:
+    try:
+        cut(Path("silence"), np.random.default_rng(seed).normal(0, 3e-4, 2 * e.sr).astype(np.float32), e.sr)
+    except AudioError:
+        return True
+    return False
+
+
+def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> tuple[WordDetector, set[int]]:
+    """A detector, and which recordings were left out as unlike the others."""
     for i in chosen:
         if i not in word.copied:
             one = [word.takes[i]]
             word.copied[i] = windows_of_copies(e, one, WINDOW, COPIES, seed=int(i)), halves_of(e, one, WINDOW)
     none = np.zeros((0, COPIES, WINDOW, e.dim), np.float32)
-    return make_detector(bank, Spoken(
-        copies=np.concatenate([none, *(word.copied[i][0] for i in chosen)]), heard=[windows_of(word.heard[i]) for i in chosen],
-        voices=word.synthetic, halves=np.concatenate([word.halves, *(word.copied[i][1] for i in chosen)]),
+    copies, kept = np.concatenate([none, *(word.copied[i][0] for i in chosen)]), chosen
+    if (word.voice[chosen] == BAD).any():
+        takes, copies, _ = checked([word.takes[i] for i in chosen], copies, bank, keep_all=False)
+        kept = np.array([i for i in chosen if word.takes[i] in takes])
+    made = make_detector(bank, Spoken(
+        copies=copies, heard=[windows_of(word.heard[i]) for i in kept],
+        voices=word.synthetic, halves=np.concatenate([word.halves, *(word.copied[i][1] for i in kept)]),
     ), PER_HOUR[0])  # fmt: skip
+    return made, set(chosen.tolist()) - set(kept.tolist())
 
 
 def windows_of(vectors: Vectors) -> Vectors:
@@ -98,15 +124,21 @@ def missed(made: WordDetector, heard: Sequence[Vectors], threshold: float) -> in
     return sum(bool(score_stream(one, made.kernel).max() < threshold) for one in heard)
 
 
-def measure(e: Embedding, bank: Bank, word: Word, streams: Sequence[Vectors], hours: float, n: int, draws: int) -> list[float]:
+def measure(
+    e: Embedding, bank: Bank, word: Word, streams: Sequence[Vectors], hours: float, n: int, draws: int, n_bad: int = 0
+) -> list[float]:
     """Prints a row of the table; returns the means of what was missed, in %."""
-    counts, accepted, tested = [], [], 0
+    counts, accepted, tested, named = [], [], 0, 0
     for draw in range(draws):
         rng = np.random.default_rng(draw)
-        of = rng.permutation(np.unique(word.voice))
+        of = rng.permutation(np.unique(word.voice[word.voice != BAD]))
         mine = np.isin(word.voice, of[: len(of) // 2])
-        chosen, others = rng.permutation(np.flatnonzero(mine))[:n], np.flatnonzero(~mine)
-        made = teach(e, bank, word, chosen)
+        chosen, others = rng.permutation(np.flatnonzero(mine))[:n], np.flatnonzero(~mine & (word.voice != BAD))
+        if n_bad:  # the silent one teaches nothing
+            bad = rng.permutation(np.flatnonzero(word.voice == BAD))[: n_bad - 1]
+            chosen = np.append(chosen[: n - n_bad], bad)
+        made, left_out = teach(e, bank, word, chosen)
+        named += n_bad > 0 and set(bad.tolist()) <= left_out and silence_is_named(e, draw)
         heights = peaks((score_stream(one, made.kernel) for one in streams), e.hop_s)
         at = [(heights[k - 1] + heights[k]) / 2 for k in (max(1, round(rate * hours)) for rate in PER_HOUR)]
         kinds = [(word.heard, t) for t in (*at, made.threshold)] + ([(word.noisy, at[0])] if word.noisy else [])
@@ -116,7 +148,8 @@ def measure(e: Embedding, bank: Bank, word: Word, streams: Sequence[Vectors], ho
     means = [float(one) for one in np.mean(counts, axis=0)]
     cells = [_cell(one, tested) for one in means]
     cells.insert(3, f"{np.mean(accepted):.1f}")
-    print(f"| {word.name} | {n} | {' | '.join(cells)} |", flush=True)
+    told = f", {n_bad} of them bad, named in {named} of {draws} draws" if n_bad else ""
+    print(f"| {word.name} | {n}{told} | {' | '.join(cells)} |", flush=True)
     return [100 * one for one in means]
 
 
@@ -134,6 +167,7 @@ def main() -> None:
     parser.add_argument("--recordings", default="0,1,3,5,10,20,50")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--snr", type=float, help="a further column: missed in noise, so many dB below the word")
+    parser.add_argument("--bad", type=Path, help="recordings of another word: a further row for each number of them, two of which are bad")
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     e = embedding(given.embedding)
@@ -149,6 +183,10 @@ def main() -> None:
     for folder in given.words:
         word = read_word(e, bank, folder, given.snr)
         found[word.name] = [measure(e, bank, word, streams, hours, n, given.draws) for n in ns]
+        if given.bad:
+            spoilt = with_bad(e, word, given.bad)
+            for n in ns:
+                measure(e, bank, spoilt, streams, hours, n, given.draws, n_bad=2)
     if given.plot:
         plot(given.plot, ns, found)
 

@@ -121,7 +121,7 @@ def teach_word(
         progress(next(done), n_windows)
 
     copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed, advance=advance)
-    takes, copies, unlike = _checked(takes, copies, bank, keep_all=choices.keep_all)
+    takes, copies, unlike = checked(takes, copies, bank, keep_all=choices.keep_all)
     faults += unlike
     spoken = Spoken(
         copies=copies, heard=[windows_of_take(e, take, window) for take in takes],
@@ -172,7 +172,7 @@ def _voices(text: str, sr: int, choices: Choices, remarks: list[str], *, needed:
         ) from None
 
 
-def _checked(
+def checked(
     takes: list[Take], copies: np.ndarray[Any, np.dtype[np.float32]], bank: Bank, *, keep_all: bool
 ) -> tuple[list[Take], np.ndarray[Any, np.dtype[np.float32]], list[Fault]]:
     """The recordings that are of one word, their copies, and the others."""

@@ -9,19 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat import ConfigError, CorpusError, list_recordings
+from kwsfeat import AudioError, ConfigError, CorpusError, MissingExtraError, list_recordings
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
 from kwstrain.teaching.embeddings.embedding import Embedding, Vectors, embedding
-from kwstrain.teaching.heads.classifier import make_classifier
+from kwstrain.teaching.heads.classifier import KnownWord, make_classifier
 from kwstrain.teaching.run import check_free, write_run
-from kwstrain.teaching.takes.copies import clips_of_copies, windows_of_copies
-from kwstrain.teaching.takes.recordings import Fault, read_takes
+from kwstrain.teaching.takes.copies import clips_as_they_are, clips_of_copies, windows_of_copies
+from kwstrain.teaching.takes.recordings import Fault, Take, read_takes
+from kwstrain.teaching.takes.voices import spoken_takes
 
 FEWEST = 3  # recordings of a word
-N_VECTORS = 8  # that are averaged: 1.3 s
-N_COPIES = 4
+N_VECTORS = 11  # that are averaged: 1.6 s
+N_COPIES = 4  # of a recording, beside itself
+MOST_VOICES = 30  # that say a word
 FEWEST_OF_WORD, MOST_OF_WORD = 15, 80  # recordings that say how a word varies
 
 
@@ -94,7 +96,7 @@ def teach_words(
     out : path
         The run folder.
     choices : Choices, optional
-        Of these the embedding, the negatives and the seed count.
+        Of these the embedding, the negatives, the seed and the voices count, of which at most MOST_VOICES speak.
     overwrite : bool
         Replace a taught run.
     note : callable
@@ -115,7 +117,7 @@ def teach_words(
     words = [_word(e, folder, faults, choices, note) for folder in folders]
     made = make_classifier(bank, words, N_VECTORS, seed=choices.seed)
     taught = TaughtWords(
-        run=out, words=tuple(name for name, _ in words), embedding=e.name, credit=e.credit, used=sum(len(one) for _, one in words),
+        run=out, words=tuple(one.name for one in words), embedding=e.name, credit=e.credit, used=sum(len(one.copies) for one in words),
         faults=tuple(faults), wrong=made.wrong, threshold=made.threshold, sources=bank.sources,
     )  # fmt: skip
     write_run(
@@ -126,10 +128,10 @@ def teach_words(
 
 
 def _clip(e: Embedding) -> Any:
-    return replace(e.clip(1, N_VECTORS), crop="loudest") if e.has_window else e.features
+    return replace(e.clip(1, N_VECTORS), pad="center", crop="loudest") if e.has_window else e.features
 
 
-def _word(e: Embedding, folder: Path, faults: list[Fault], choices: Choices, note: Note) -> tuple[str, Any]:
+def _word(e: Embedding, folder: Path, faults: list[Fault], choices: Choices, note: Note) -> KnownWord:
     takes, bad = read_takes(list_recordings(folder), e.sr)
     faults += bad
     if len(takes) < FEWEST:
@@ -137,5 +139,19 @@ def _word(e: Embedding, folder: Path, faults: list[Fault], choices: Choices, not
         raise CorpusError(
             f"{folder}: {len(takes)} usable recordings are too few, {FEWEST} are the least" + (f" ({listed})" if listed else "")
         )
-    note(f"{folder.name}: {len(takes)} recordings")
-    return folder.name, clips_of_copies(e, takes, _clip(e), N_COPIES, seed=choices.seed)
+    voices = _voices(folder.name.replace("_", " "), e, choices, note)
+    note(f"{folder.name}: {len(takes)} recordings, {len(voices)} voices")
+    clip = _clip(e)
+    copies = [clips_as_they_are(e, takes, clip)[:, None], clips_of_copies(e, takes, clip, N_COPIES, seed=choices.seed)]
+    return KnownWord(folder.name, np.concatenate(copies, axis=1), clips_of_copies(e, voices, clip, 1)[:, 0])
+
+
+def _voices(text: str, e: Embedding, choices: Choices, note: Note) -> list[Take]:
+    """What espeak-ng's voices say, as recordings; none without espeak-ng, or of what it cannot say."""
+    if not choices.voices:
+        return []
+    try:
+        return spoken_takes(text, min(choices.voices, MOST_VOICES), e.sr, seed=choices.seed)
+    except (MissingExtraError, AudioError) as error:
+        note(f"no voices say {text!r}: {error}")
+        return []

@@ -11,13 +11,29 @@ from numpy.typing import NDArray
 from kwstrain.detection.rates import Misses
 from kwstrain.inference.probabilities import probabilities
 from kwstrain.inference.rejection import rejection_threshold
-from kwstrain.teaching.bank import Bank
+from kwstrain.teaching.bank import WINDOW, Bank
 from kwstrain.teaching.heads.logistic import fit_logistic
 
 Floats = NDArray[np.float64]
+Means = NDArray[np.float32]
 
-PENALTIES = (1e-4, 1e-3, 1e-2)
+PENALTY = 0.1
+OF_VOICES = 0.2  # how much synthetic voices count beside recordings
+SHRINKAGE = 0.3  # share of a sphere in how one word varies
 FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class KnownWord:
+    """A word as it is known: mean vectors of clips.
+
+    `copies` float32 (n_takes, n_copies, dim) of recordings, the first copy being the recording itself; `voices` float32 (n, dim) of what
+    synthetic voices say, which may be none.
+    """
+
+    name: str
+    copies: Means
+    voices: Means
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,82 +46,81 @@ class WordClassifier:
 
     kernel: Floats
     bias: Floats
-    penalty: float
     wrong: tuple[Misses, ...]
     threshold: float | None
 
 
-def make_classifier(bank: Bank, words: Sequence[tuple[str, NDArray[np.float32]]], n_vectors: int, *, seed: int = 0) -> WordClassifier:
-    """Choose the penalty and make the last layer.
+def make_classifier(bank: Bank, words: Sequence[KnownWord], n_vectors: int, *, seed: int = 0) -> WordClassifier:
+    """Make the last layer.
 
     Parameters
     ----------
     bank : Bank
-        Examples of everything else.
-    words : sequence of (str, ndarray float32 (n_takes, n_copies, dim))
-        Mean vectors of clips of each word; the first copy is the recording itself.
+        Examples of everything else, and how one word varies from speaker to speaker.
+    words : sequence of KnownWord
     n_vectors : int
         How many vectors are averaged.
     seed : int
         Of the folds.
     """
-    mean, deviation = bank.mean, np.sqrt(np.diag(bank.lags[0]))
-    others = np.concatenate([_means(one, n_vectors) for one in bank.streams])
-    data = _Data(words, others, mean, deviation, np.random.default_rng(seed))
-    best: tuple[float, float, Floats] | None = None
-    for penalty in PENALTIES:
-        given = data.cross_validated(penalty)
-        loss = float(-np.log(np.maximum(given[np.arange(len(given)), :, data.word], 1e-9)).mean())
-        if best is None or loss < best[0]:
-            best = loss, penalty, given
-    assert best is not None
-    _, penalty, given = best
+    data = _Data(bank, words, n_vectors, np.random.default_rng(seed))
+    given = data.cross_validated()
     right = given.argmax(axis=2) == data.word[:, None]
-    wrong = tuple(Misses(name, int((~right[data.word == i, 0]).sum()), int((data.word == i).sum())) for i, (name, _) in enumerate(words))
-    kernel, bias = data.fit(penalty, np.ones(len(data.word), bool))
+    wrong = tuple(Misses(one.name, int((~right[data.word == i, 0]).sum()), len(one.copies)) for i, one in enumerate(words))
     # Of all copies: a clip that is classified lies around its word in any way, and has noise.
     threshold = rejection_threshold(given[np.arange(len(given)), :, data.word][right])
-    # The standardisation becomes part of the layer.
-    kernel = kernel / deviation[:, None]
-    return WordClassifier(kernel[None, None], bias - mean @ kernel, penalty, wrong, threshold)
+    kernel, bias = data.fit(np.ones(len(data.word), bool))
+    kernel = data.whitening @ kernel  # which becomes part of the layer
+    return WordClassifier(kernel[None, None], bias - bank.mean @ kernel, wrong, threshold)
 
 
 class _Data:
-    """Standardised examples: of each recording its copies, and all of the negatives."""
+    """Examples in which a word varies about as much in every direction: of each recording its copies, the voices, all of the negatives."""
 
-    def __init__(
-        self, words: Sequence[tuple[str, NDArray[np.float32]]], others: Floats, mean: Floats, deviation: Floats, rng: np.random.Generator
-    ):
-        self.n_classes = len(words) + 1
-        self.copies = [(copies - mean) / deviation for _, copies in words]
-        self.word = np.concatenate([np.full(len(copies), i) for i, copies in enumerate(self.copies)])
-        self.fold = np.concatenate([rng.permutation(len(copies)) % FOLDS for copies in self.copies])
-        self.others = (others - mean) / deviation
+    def __init__(self, bank: Bank, words: Sequence[KnownWord], n_vectors: int, rng: np.random.Generator):
+        others = np.concatenate([_means(one, n_vectors) for one in bank.streams]) - bank.mean
+        self.whitening = whitening_of_words(bank)
+        self.whitening /= (others @ self.whitening).std()
+        self.others = others @ self.whitening
+        self.copies = np.concatenate([(one.copies - bank.mean) @ self.whitening for one in words])
+        self.voices = [(one.voices - bank.mean) @ self.whitening for one in words]
+        self.word = np.repeat(np.arange(len(words)), [len(one.copies) for one in words])
+        self.fold = np.concatenate([rng.permutation(len(one.copies)) % FOLDS for one in words])
 
-    def fit(self, penalty: float, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """From the chosen recordings: every class counts alike."""
-        takes = np.concatenate([one.reshape(len(one), -1) for one in self.copies])[chosen]
-        label = self.word[chosen]
-        n_copies = self.copies[0].shape[1]
-        x = np.concatenate([takes.reshape(len(takes) * n_copies, -1), self.others])
-        labels = np.concatenate([np.repeat(label, n_copies), np.full(len(self.others), self.n_classes - 1)])
-        counts = np.bincount(labels, minlength=self.n_classes)
-        return fit_logistic(x, labels, (1 / (self.n_classes * counts[labels])), self.n_classes, penalty)
+    def fit(self, chosen: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """From the chosen recordings, the voices and the negatives: every class counts alike."""
+        n_classes = len(self.voices) + 1
+        parts = [(self.others, n_classes - 1, 1.0)]
+        for i, voices in enumerate(self.voices):
+            share = OF_VOICES if len(voices) else 0.0
+            parts += [(self.copies[chosen & (self.word == i)].reshape(-1, voices.shape[1]), i, 1 - share), (voices, i, share)]
+        weight = np.concatenate([np.full(len(x), share / (n_classes * max(1, len(x)))) for x, _, share in parts])
+        label = np.repeat([i for _, i, _ in parts], [len(x) for x, _, _ in parts])
+        return fit_logistic(np.concatenate([x for x, _, _ in parts]), label, weight, n_classes, PENALTY)
 
-    def cross_validated(self, penalty: float) -> Floats:
+    def cross_validated(self) -> Floats:
         """Probabilities of the copies of each recording from the other recordings, (n_takes, n_copies, n_classes)."""
-        copies = np.concatenate(self.copies)
-        given = np.zeros((*copies.shape[:2], self.n_classes))
+        given = np.zeros((*self.copies.shape[:2], len(self.voices) + 1))
         for fold in range(FOLDS):
             out = self.fold == fold
-            if out.any() and not out.all():
-                kernel, bias = self.fit(penalty, ~out)
-                logits = np.asarray(copies[out] @ kernel + bias, np.float32)
-                given[out] = probabilities(logits.reshape(-1, self.n_classes)).reshape(logits.shape)
+            if out.any():
+                kernel, bias = self.fit(~out)
+                logits = np.asarray(self.copies[out] @ kernel + bias, np.float32)
+                given[out] = probabilities(logits.reshape(-1, len(bias))).reshape(logits.shape)
         return given
 
 
-def _means(vectors: NDArray[np.float32], n: int) -> NDArray[np.float64]:
+def whitening_of_words(bank: Bank) -> Floats:
+    """Directions (dim, dim) in which clips of one word vary alike, or, in a bank without words, clips of negatives."""
+    varies, dim = bank.covariance_of_words(WINDOW), len(bank.mean)
+    if varies is None:
+        varies = bank.covariance(WINDOW)
+    of_means = varies.reshape(WINDOW, dim, WINDOW, dim).mean(axis=(0, 2))
+    variance, directions = np.linalg.eigh(of_means + SHRINKAGE * np.eye(dim) * np.trace(of_means) / dim)
+    return np.asarray(directions / np.sqrt(variance))
+
+
+def _means(vectors: Means, n: int) -> Floats:
     """Means of every `n` vectors, one after another."""
     whole = len(vectors) // n
     return np.asarray(vectors[: whole * n].reshape(whole, n, -1).mean(axis=1, dtype=np.float64))

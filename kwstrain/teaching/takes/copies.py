@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import FeatureConfig, as_clip, as_float32, load_policy, synthetic_noise, time_stretch
+from kwsfeat import FeatureConfig, as_clip, as_float32, load_clip, load_policy, synthetic_noise, time_stretch
 from kwstrain.teaching.embeddings.embedding import Embedding
 from kwstrain.teaching.takes.recordings import Samples, Take
 
@@ -15,6 +15,7 @@ POLICY = "own-word"
 BEHIND_S = 0.12  # from the word's end to the window's, in the middle
 SHIFT_S = 0.1
 SPEED = 0.08
+BEFORE_WORD = (0.35, 0.65)  # share of a clip's time without the word that is before it
 
 
 def windows_of_copies(
@@ -51,19 +52,27 @@ def windows_of_copies(
 def clips_of_copies(
     embedding: Embedding, takes: Sequence[Take], clip: FeatureConfig, n_copies: int, *, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Mean vectors of clips in which the word may end anywhere in the last half second, float32 (n_takes, n_copies, dim).
+    """Mean vectors of clips that hold the word, float32 (n_takes, n_copies, dim).
 
-    The first copy is the recording as it would be classified: the word with a little around it, and zeros up to a clip's length.
+    The first copy is the recording with little around the word, and zeros up to a clip's length. In the others the word is somewhere near
+    the middle of the clip.
     """
     sr = embedding.sr
     given = np.zeros((len(takes), n_copies, embedding.dim), np.float32)
     for i, k, y, end, rng in _copies(takes, n_copies, sr, seed):
         if k:
-            part = _ending(y, end + round(float(rng.uniform(0.0, 0.5)) * sr), clip.n_samples)
+            spare = clip.n_samples - round((takes[i].end - takes[i].start) * end / takes[i].end)
+            part = _ending(y, end + spare - round(float(rng.uniform(*BEFORE_WORD)) * spare), clip.n_samples)
         else:
             part = as_float32(as_clip(y[max(0, takes[i].start - round(0.3 * sr)) : end + round(0.25 * sr)], clip)[0])
         given[i, k] = embedding.embed(part).mean(axis=0)
     return given
+
+
+def clips_as_they_are(embedding: Embedding, takes: Sequence[Take], clip: FeatureConfig) -> NDArray[np.float32]:
+    """Mean vectors of whole recordings, float32 (n_takes, dim), padded or cropped as they are when they are classified."""
+    clips = (as_float32(load_clip(take.path, clip)[0]) for take in takes)
+    return np.array([embedding.embed(y).mean(axis=0) for y in clips], np.float32)
 
 
 def _copies(takes: Sequence[Take], n_copies: int, sr: int, seed: int) -> Iterator[tuple[int, int, Samples, int, np.random.Generator]]:

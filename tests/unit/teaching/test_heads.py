@@ -8,7 +8,7 @@ import pytest
 from kwstrain.inference.probabilities import probabilities
 from kwstrain.teaching.bank import WINDOW as WIDEST
 from kwstrain.teaching.bank import Bank, score_stream
-from kwstrain.teaching.heads.classifier import make_classifier
+from kwstrain.teaching.heads.classifier import KnownWord, make_classifier, whitening_of_words
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.heads.discriminant import Discriminant, word_mean
 from kwstrain.teaching.heads.logistic import fit_logistic
@@ -111,7 +111,10 @@ def test_logistic_regression_finds_the_minimum() -> None:
 
 
 def test_a_classifier_tells_words_apart_and_refuses_the_rest() -> None:
-    words = [(name, windows(3 * 40, i, turned=i == 1).mean(axis=1).reshape(40, 3, DIM)) for i, name in enumerate(("yes", "no"))]
+    words = [
+        KnownWord(name, windows(3 * 40, i, turned=i == 1).mean(axis=1).reshape(40, 3, DIM), np.zeros((0, DIM), np.float32))
+        for i, name in enumerate(("yes", "no"))
+    ]
     made = make_classifier(bank(), words, WINDOW)
     assert sum(one.n for one in made.wrong) <= 4
     assert made.kernel.shape == (1, 1, DIM, 3)
@@ -129,7 +132,10 @@ def test_what_is_refused_is_chosen_on_all_copies() -> None:
     def said(word: int, n: int, clear: float) -> np.ndarray:
         return (clear * np.eye(4)[word] + 0.25 * rng.standard_normal((n, 4))).astype(np.float32)
 
-    words = [(name, np.stack([said(i, 40, 3.0), *(said(i, 40, 1.0) for _ in range(3))], axis=1)) for i, name in enumerate(("up", "down"))]
+    words = [
+        KnownWord(name, np.stack([said(i, 40, 3.0), *(said(i, 40, 1.0) for _ in range(3))], axis=1), said(i, 30, 2.0))
+        for i, name in enumerate(("up", "down"))
+    ]
     others = Bank.of_streams("x", [rng.standard_normal((4000, 4)).astype(np.float32) * 0.3], HOP_S)
     made = make_classifier(others, words, 1)
     assert made.threshold is not None
@@ -138,3 +144,36 @@ def test_what_is_refused_is_chosen_on_all_copies() -> None:
     right = given.argmax(axis=1) == np.repeat([0, 1], 2000)
     assert right.mean() > 0.9
     assert 0.002 < (given.max(axis=1)[right] < made.threshold).mean() < 0.05
+
+
+def test_words_are_told_apart_by_what_their_speakers_say_alike() -> None:
+    """Speakers say a word alike in the first direction only, in which the negatives vary as much as in the second."""
+    rng = np.random.default_rng(5)
+    streams = [rng.standard_normal((20_000, 2)).astype(np.float32)]
+    spread = (0.1, 1.0)
+    said = [
+        (rng.standard_normal(2) + np.repeat(rng.standard_normal((50, 1, 2)) * spread, WIDEST, axis=1)).astype(np.float32) for _ in range(6)
+    ]
+    plain, told = (whitening_of_words(Bank.of_streams("x", streams, HOP_S, words=given)) for given in ([], said))
+    scale = [np.linalg.norm(one, axis=1) for one in (plain, told)]  # of what each direction becomes
+    assert scale[0][0] == pytest.approx(scale[0][1], rel=0.05)
+    # Variances 0.01 and 1, and 0.3 of their mean beside them.
+    assert scale[1][0] / scale[1][1] == pytest.approx(np.sqrt((1.0 + 0.3 * 0.505) / (0.01 + 0.3 * 0.505)), rel=0.1)
+
+
+def test_voices_count_a_fifth_beside_recordings() -> None:
+    """Few recordings of two words lie together; the voices, which are elsewhere, move the border a fifth of the way at most."""
+    rng = np.random.default_rng(6)
+
+    def near(x: float, y: float, *shape: int) -> np.ndarray:
+        return (np.array([x, y]) + 0.05 * rng.standard_normal((*shape, 2))).astype(np.float32)
+
+    others = Bank.of_streams("x", [rng.standard_normal((4000, 2)).astype(np.float32) * 0.3], HOP_S)
+    border = []
+    for voices in (near(1.0, 3.0, 0), near(1.0, 3.0, 30)):
+        made = make_classifier(others, [KnownWord("up", near(1, 1, 5, 2), voices), KnownWord("down", near(1, -1, 5, 2), near(1, -1, 0))], 1)
+        kernel = made.kernel[0, 0]
+        along, across = kernel[:, 0] - kernel[:, 1], made.bias[0] - made.bias[1]
+        border.append(-(across + along[0]) / along[1])
+    assert abs(border[0]) < 0.1
+    assert 0 < border[1] - border[0] < 0.3

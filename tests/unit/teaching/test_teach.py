@@ -81,15 +81,17 @@ def test_exported_it_says_whose_embedding_it_is(taught: Path, tmp_path: Path, ca
     capsys.readouterr()
 
 
-def test_bad_recordings_are_named_and_left_out(
-    tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
+def test_bad_recordings_are_named_and_teach_nothing(
+    taught: Path, tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = write_takes(tmp_path / "rise", RISING, 10)
+    folder = write_takes(tmp_path / "rise", RISING, 12)
     soundfile.write(folder / "silent.wav", np.zeros(2 * SR), SR)
     shutil.copy(folder / "take00.wav", folder / "twice.wav")
     assert main(["teach", str(folder), "--out", str(tmp_path / "run"), *options(small_file, negatives), "--json"]) == 0
     left_out = {Path(one["path"]).name: one["reason"] for one in json.loads(capsys.readouterr().out)["left_out"]}
     assert set(left_out) == {"silent.wav", "twice.wav"}
+    given, wanted = (Bundle.load(run).weights["out/kernel"] for run in (tmp_path / "run", taught))
+    np.testing.assert_array_equal(given, wanted)
 
 
 @pytest.mark.parametrize(
