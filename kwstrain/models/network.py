@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from numpy.typing import ArrayLike
 
@@ -25,8 +26,8 @@ class InputNorm(nnx.Module):
 
     def set(self, mean: ArrayLike, std: ArrayLike) -> None:
         """Take the statistics of the training clips."""
-        self.mean.set_value(jnp.asarray(mean, jnp.float32))
-        self.std.set_value(jnp.asarray(std, jnp.float32))
+        self.mean.set_value(jax.device_put(np.asarray(mean, np.float32)))
+        self.std.set_value(jax.device_put(np.asarray(std, np.float32)))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return (x.astype(jnp.float32) - self.mean[...]) * (1 / self.std[...])

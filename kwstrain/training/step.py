@@ -234,8 +234,8 @@ def _collecting_graph(model: Network, backend: str) -> nnx.GraphDef[Network]:
 def _copied(leaf: Any) -> Any:
     """An array of its own, copied here: no program to compile for each of a hundred shapes."""
     if _is_key(leaf):
-        return jax.random.wrap_key_data(jnp.asarray(np.array(jax.random.key_data(leaf))), impl=jax.random.key_impl(leaf))
-    return jnp.asarray(np.array(leaf))
+        return jax.random.wrap_key_data(_copied(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+    return jax.device_put(np.asarray(leaf), may_alias=False)
 
 
 def _is_key(leaf: Any) -> bool:

@@ -19,6 +19,7 @@ _TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tar.xz")
 SUFFIXES = (*_TAR_SUFFIXES, ".zip", ".7z")
 _COMPRESSIONS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open))
 _BLOCK = 1 << 20
+_DEEPEST = 100  # parts of a name: libraries make and remove folders by recursion
 
 
 def is_archive(path: Path) -> bool:
@@ -29,8 +30,9 @@ def is_archive(path: Path) -> bool:
 def unpack(archive: Path, target: Path) -> None:
     """Write the files of a tar, zip or 7z archive below `target`, which is made.
 
-    Every name is checked before the first byte is written: absolute names, names with "..", links that point outside,
-    devices, and archives larger than the free space are refused. Archives inside, as Kaggle packs them, are unpacked too.
+    Every name is checked before the first byte is written: absolute names, names with "..", names of more than a hundred
+    parts, links that point outside, devices, and archives larger than the free space are refused. Archives inside, as Kaggle
+    packs them, are unpacked too.
 
     Raises
     ------
@@ -139,8 +141,11 @@ def _encrypted(archive: Path) -> CorpusError:
 
 
 def _check_name(archive: Path, name: str, prefix: str = "") -> None:
-    if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts or name[1:2] == ":":
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or name[1:2] == ":":
         raise CorpusError(f"{archive}: refused: {prefix}{name} would lie outside the folder it is unpacked into")
+    if len(parts) > _DEEPEST:
+        raise CorpusError(f"{archive}: refused: {prefix}{name[:40]}... lies in {len(parts) - 1:,} folders, {_DEEPEST - 1} are the most")
 
 
 def _check_space(archive: Path, target: Path, n_bytes: int) -> None:

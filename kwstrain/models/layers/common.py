@@ -28,7 +28,8 @@ def glorot_uniform(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.floa
 def uniform(key: jax.Array, shape: tuple[int, ...], limit: float, dtype: Any) -> jax.Array:
     """Uniform in +-limit, drawn by NumPy."""
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    return jnp.asarray(2 * limit * rng.random(shape, np.float32) - limit, dtype)
+    drawn: jax.Array = jax.device_put((2 * limit * rng.random(shape, np.float32) - limit).astype(dtype))
+    return drawn
 
 
 class Conv(nnx.Module):

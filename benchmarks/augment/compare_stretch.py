@@ -1,6 +1,6 @@
 """A page that compares time-stretching and pitch-shifting by ear and by eye.
 
-    python benchmarks/compare_stretch.py RECORDING... --out compare/
+    python benchmarks/augment/compare_stretch.py RECORDING... --out compare/
 
 For each recording, every method and peer (librosa, Signalsmith by python-stretch, rubberband by pedalboard) is played at several rates and
 pitches, with its spectrogram and its time. The page holds everything: it needs no network and can be sent as one file.

@@ -1,6 +1,6 @@
 """Augmentation against its peers: one thread, the same clips, the peers in the same run; a table of ratios at the end.
 
-pytest benchmarks/bench_augment.py --benchmark-enable -s
+pytest benchmarks/augment/bench_augment.py --benchmark-enable -s
 """
 
 from __future__ import annotations

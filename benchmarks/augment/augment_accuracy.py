@@ -1,6 +1,6 @@
 """What augmentation does to accuracy, on real recordings: two tables.
 
-    python benchmarks/augment_accuracy.py ../shared/data/speech_commands --out runs/augment
+    python benchmarks/augment/augment_accuracy.py ../shared/data/speech_commands --out runs/augment
 
 1. The effect of each recipe: the same network, trained with fresh augmentation by each recipe, several seeds; mean and spread.
 2. Whether stretched speech keeps its words: the networks trained without augmentation, on test clips stretched by 1.1 and 0.9.
