@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 START = """
-    import sys
     from pathlib import Path
     from kwstrain.cli.compiled import kept_compiled
     with kept_compiled():

@@ -98,6 +98,14 @@ def silence_is_named(e: Embedding, seed: int) -> bool:
     return False
 
 
+def hear_negatives(e: Embedding, folder: Path, without: str) -> tuple[list[Vectors], float]:
+    """Vectors of the recordings in a folder but those that are named, with commas between, and their hours."""
+    known = set(filter(None, without.split(",")))
+    heard, _ = hear(e, [path for path in list_recordings(folder) if f"{path.parent.name}/{path.name}" not in known])
+    streams = list(heard.values())
+    return streams, sum(map(len, streams)) * e.hop_s / 3600
+
+
 def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> tuple[WordDetector, set[int]]:
     """A detector, and which recordings were left out as unlike the others."""
     for i in chosen:
@@ -146,14 +154,14 @@ def measure(
         accepted.append(passed(heights, made.threshold) / hours)
         tested += len(others) // draws
     means = [float(one) for one in np.mean(counts, axis=0)]
-    cells = [_cell(one, tested) for one in means]
+    cells = [cell(one, tested) for one in means]
     cells.insert(3, f"{np.mean(accepted):.1f}")
     told = f", {n_bad} of them bad, named in {named} of {draws} draws" if n_bad else ""
     print(f"| {word.name} | {n}{told} | {' | '.join(cells)} |", flush=True)
     return [100 * one for one in means]
 
 
-def _cell(share: float, n: int) -> str:
+def cell(share: float, n: int) -> str:
     low, high = Misses("", round(share * n), n).interval
     return f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
@@ -173,10 +181,7 @@ def main() -> None:
     e = embedding(given.embedding)
     bank = shipped(e)
     assert bank is not None, f"no bank of {given.embedding} is known"
-    known = set(filter(None, given.without.split(",")))
-    heard, _ = hear(e, [path for path in list_recordings(given.negatives) if f"{path.parent.name}/{path.name}" not in known])
-    streams = list(heard.values())
-    hours = sum(map(len, streams)) * e.hop_s / 3600
+    streams, hours = hear_negatives(e, given.negatives, given.without)
     print(f"{hours:.2f} h of negatives", flush=True)
     ns = [int(n) for n in given.recordings.split(",")]
     found = {}

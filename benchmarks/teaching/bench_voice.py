@@ -12,10 +12,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from bench_teach import PER_HOUR, Word, _cell, missed, teach
+from bench_teach import PER_HOUR, Word, cell, hear_negatives, missed, teach
 
 from kwsfeat import list_recordings
-from kwstrain.teaching.bank import WINDOW, hear, score_stream, shipped
+from kwstrain.teaching.bank import WINDOW, score_stream, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.thresholds import peaks
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
@@ -47,9 +47,7 @@ def main() -> None:
     e = embedding(given.embedding)
     bank = shipped(e)
     assert bank is not None, f"no bank of {given.embedding} is known"
-    known = set(filter(None, given.without.split(",")))
-    heard, _ = hear(e, [path for path in list_recordings(given.negatives) if f"{path.parent.name}/{path.name}" not in known])
-    hours = sum(map(len, heard.values())) * e.hop_s / 3600
+    streams, hours = hear_negatives(e, given.negatives, given.without)
     for name in given.words.split(","):
         word = read_word(e, given.folder, name)
         counts = np.zeros((2, 2), int)  # of the same voice and of others: missed, said
@@ -57,11 +55,11 @@ def main() -> None:
             for draw in range(given.draws):
                 order = np.random.default_rng(draw).permutation(np.flatnonzero(word.voice == speaker))
                 made, _ = teach(e, bank, word, order[: given.recordings])
-                heights = peaks((score_stream(one, made.kernel) for one in heard.values()), e.hop_s)
+                heights = peaks((score_stream(one, made.kernel) for one in streams), e.hop_s)
                 k = max(1, round(PER_HOUR[0] * hours))
                 for i, which in enumerate((order[given.recordings :], np.flatnonzero(word.voice != speaker))):
                     counts[i] += missed(made, [word.heard[j] for j in which], (heights[k - 1] + heights[k]) / 2), len(which)
-        print(f"| {name} | {' | '.join(_cell(n / said, said // given.draws) for n, said in counts)} |", flush=True)
+        print(f"| {name} | {' | '.join(cell(n / said, said // given.draws) for n, said in counts)} |", flush=True)
 
 
 if __name__ == "__main__":
