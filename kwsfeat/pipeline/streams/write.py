@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,29 +111,33 @@ def make_streams(
     noises = find_negatives([Path(one) for one in noise], part) if noise else {}
     if both := sorted(sources.keys() & noises.keys()):
         raise ConfigError(f"{both[0]} is a folder of the negatives and of the noise: give it once, or another name")
-    folder.mkdir(parents=True, exist_ok=True)
-    index.unlink(missing_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     deck, rng = Deck(found, words, others), np.random.default_rng(seed)
     names: list[str] = []
     counted: dict[str, float] = {}
     said: dict[str, int] = {}
     total = sum(map(len, sources.values())) + len(noises)
-    for source, k, n_read, background in _backgrounds(sources, noises, sr, length_s, hours):
-        here = deck if source in noises or not noises else None
-        y, intervals = mix(background, source, here, config, sr=sr, rng=rng)
-        names.append(f"{source}-{k:03d}")
-        _write_stream(folder / f"{names[-1]}.{audio}", y, sr)
-        write_reference(folder / f"{names[-1]}.csv", intervals)
-        counted[source] = counted.get(source, 0.0) + len(y) / sr / 3600
-        for one in intervals:
-            if one.word:
-                said[one.word] = said.get(one.word, 0) + 1
-        progress(n_read, total)
-    progress(total, total)
-    if not names:
-        raise ConfigError("the negatives are shorter than a stream: give recordings of 5 s or more in all")
-    choices = {"split": split, "part": f"{part[0]}/{part[1]}", "others": others, "seed": seed, **asdict(config)}
-    _write_index(index, names, audio, words, choices)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as begun:  # what fails leaves nothing, and what was there
+        for source, k, n_read, background in _backgrounds(sources, noises, sr, length_s, hours):
+            here = deck if source in noises or not noises else None
+            y, intervals = mix(background, source, here, config, sr=sr, rng=rng)
+            names.append(f"{source}-{k:03d}")
+            _write_stream(Path(begun, f"{names[-1]}.{audio}"), y, sr)
+            write_reference(Path(begun, f"{names[-1]}.csv"), intervals)
+            counted[source] = counted.get(source, 0.0) + len(y) / sr / 3600
+            for one in intervals:
+                if one.word:
+                    said[one.word] = said.get(one.word, 0) + 1
+            progress(n_read, total)
+        progress(total, total)
+        if not names:
+            raise ConfigError("the negatives are shorter than a stream: give recordings of 5 s or more in all")
+        folder.mkdir(exist_ok=True)
+        index.unlink(missing_ok=True)
+        for path in Path(begun).iterdir():
+            path.replace(folder / path.name)
+    choices = {"split": split, "part": f"{part[0]}/{part[1]}", "noise": "+".join(noises) or "none", "others": others, "seed": seed}
+    _write_index(index, names, audio, words, choices | asdict(config))
     speakers = {clip.speaker for clip in found if clip.speaker}
     recorded = {word: sum(clip.word == word for clip in found) for word in words}
     return StreamCorpus(folder, len(names), counted, dict(sorted(said.items())), recorded, len(found), len(speakers))

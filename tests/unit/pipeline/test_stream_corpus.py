@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from builds import run
 
-from kwsfeat import ConfigError, CorpusError, StoreError, list_streams
+from kwsfeat import AudioError, ConfigError, CorpusError, StoreError, list_streams
 from kwsfeat.cli import main
 from kwsfeat.pipeline.streams.mix import MixConfig, mix
 from kwsfeat.pipeline.streams.spoken import Deck, SpokenClip, find_clips
@@ -115,6 +115,22 @@ def test_words_in_noise_leave_the_negatives_as_they_are(tiny_corpus: Path, negat
     with pytest.raises(ConfigError, match="music is a folder of the negatives and of the noise"):
         make_streams(tiny_corpus, tmp_path / "twice", negatives=[music], noise=[music], **choices)
     assert not (tmp_path / "twice").exists()
+
+
+def test_what_fails_on_the_way_leaves_nothing_and_what_was_there(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    soundfile.write(bad / "a.wav", np.zeros(20 * SR), SR)
+    (bad / "b.wav").write_bytes((bad / "a.wav").read_bytes()[:1000])
+    choices = {"words": ["yes"], "split": "train", "length_s": 10}
+    with pytest.raises(AudioError, match=r"b\.wav: truncated"):
+        make_streams(tiny_corpus, tmp_path / "new", negatives=[negatives], noise=[bad], **choices)
+    make_streams(tiny_corpus, tmp_path / "old", negatives=[negatives / "music"], **choices)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()}
+    with pytest.raises(AudioError):
+        make_streams(tiny_corpus, tmp_path / "old", negatives=[bad], overwrite=True, **choices)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "old").iterdir()} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "old"]
 
 
 def test_hours_are_shared_by_the_sources(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
