@@ -146,6 +146,18 @@ def test_fresh_features(benchmark, table, fresh):
         assert 1 / seconds >= 15_000
 
 
+def test_fresh_features_of_a_strong_policy(benchmark, table, fresh):
+    """Everything that `strong` does, with its chances, on one core and on two."""
+    rows = np.arange(256)
+    engines = {}
+    for threads in (1, 2):
+        strong = FreshFeatures(fresh._reader, "strong", FeatureConfig(), seed=0, batch_size=16, threads=threads)
+        engines[f"kwsfeat, {threads} threads"] = lambda strong=strong: [None for _ in strong.epoch(0)]
+    benchmark(engines["kwsfeat, 1 threads"])
+    if benchmark.enabled:
+        table.add("fresh strong + log-mel", {name: t / rows.size for name, t in race(engines).items()}, {})
+
+
 def test_the_same_chain_with_audiomentations(benchmark, table, fresh, tmp_path_factory):
     """Shift by up to 100 ms and noise, in four of five clips; waveforms only, float32 in memory on both sides."""
     audiomentations = pytest.importorskip("audiomentations", reason="the bench extra brings audiomentations")

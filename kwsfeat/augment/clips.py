@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.waveform import as_float32
+from kwsfeat.audio.waveform import as_float32, check_peak
 from kwsfeat.errors import ConfigError
+from kwsfeat.kernels.waveform.level import peak
 
 
 def as_clips(y: ArrayLike) -> NDArray[np.float32]:
@@ -21,7 +22,11 @@ def as_clips(y: ArrayLike) -> NDArray[np.float32]:
     AudioError
         For another type, values of another scale, NaN or infinity.
     """
-    clips = as_float32(y)
+    if type(y) is np.ndarray and y.dtype == np.float32 and y.flags.c_contiguous:  # between transforms: asked of each clip many times
+        clips = y
+        check_peak(peak(y.reshape(-1)), "y")
+    else:
+        clips = as_float32(y)
     if clips.ndim not in (1, 2):
         raise ConfigError(f"y has {clips.ndim} axes: one clip has 1, a batch of clips has 2")
     return clips

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,7 +28,7 @@ class Compose(Transform):
         if not 0.0 <= self.p <= 1.0:
             raise ConfigError(f"p={self.p} must be a probability, from 0 to 1")
 
-    @property
+    @cached_property
     def n_uniform(self) -> int:
         """One that decides, then those of the parts."""
         return 1 + sum(part.n_uniform for part in self.parts)
@@ -44,10 +45,12 @@ class Compose(Transform):
 
     def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:
         """The parts in order."""
-        clips = as_clips(y)
-        for part, drawn in zip(self.parts, parameters["parts"], strict=True) if parameters["parts"] is not None else ():
+        if not parameters["parts"]:
+            return as_clips(y)
+        clips = y
+        for part, drawn in zip(self.parts, parameters["parts"], strict=True):
             clips = part.apply(clips, drawn)
-        return clips
+        return np.asarray(clips)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class OneOf(Transform):
         if self.weights and (len(self.weights) != len(self.parts) or min(self.weights) < 0 or not sum(self.weights) > 0):
             raise ConfigError(f"weights={list(self.weights)} must be {len(self.parts)} numbers >= 0, not all of them 0")
 
-    @property
+    @cached_property
     def n_uniform(self) -> int:
         """One for the choice, then as many as the hungriest part takes."""
         return 1 + max(part.n_uniform for part in self.parts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
@@ -247,30 +246,46 @@ def resample(y: NDArray[np.float32], ratio: float, n_out: int) -> NDArray[np.flo
 
     `ratio` is rounded to a fraction: for most to within 0.1 cents, for those beside a simple fraction to within 1.7 cents.
     """
-    step = _fraction(ratio)
-    bank = _bank(step)
+    numerator, denominator = _fraction(ratio)
+    bank = _bank(numerator, denominator)
     before = bank.shape[1] // 2 - 1
-    padded = np.zeros(max(math.ceil(n_out * step), y.size) + bank.shape[1] + 1, np.float32)
+    padded = np.zeros(max(-(-n_out * numerator // denominator), y.size) + bank.shape[1] + 1, np.float32)
     padded[before : before + y.size] = y
     out = np.empty(n_out, np.float32)
-    _resample.resample(padded, bank, step.numerator, out)
+    _resample.resample(padded, bank, numerator, out)
     return out
 
 
-def _fraction(ratio: float) -> Fraction:
-    """A fraction near enough to `ratio`, with few filters if possible: they are made anew for every ratio."""
+def _fraction(ratio: float) -> tuple[int, int]:
+    """Numerator and denominator near enough to `ratio`, with few filters if possible: they are made anew for every ratio."""
     for limit in _FRACTIONS:
-        step = Fraction(ratio).limit_denominator(limit)
-        if abs(step - ratio) < 6e-5 * ratio:
+        numerator, denominator = _nearest_fraction(ratio, limit)
+        if abs(numerator / denominator - ratio) < 6e-5 * ratio:
             break
-    return step
+    return numerator, denominator
+
+
+def _nearest_fraction(value: float, limit: int) -> tuple[int, int]:
+    """``Fraction(value).limit_denominator(limit)``, in a tenth of the time: continued fractions, in integers alone."""
+    n, whole = value.as_integer_ratio()
+    if whole <= limit:
+        return n, whole
+    p0, q0, p1, q1, d = 0, 1, 1, 0, whole
+    while True:
+        a, rest = divmod(n, d)
+        if (q2 := q0 + a * q1) > limit:
+            break
+        p0, q0, p1, q1, n, d = p1, q1, p0 + a * p1, q2, d, rest
+    k = (limit - q0) // q1
+    between = p0 + k * p1, q0 + k * q1  # on the other side of `value` than p1 / q1
+    return (p1, q1) if 2 * d * between[1] <= whole else between
 
 
 @lru_cache(maxsize=64)
-def _bank(step: Fraction) -> NDArray[np.float32]:
-    cutoff = min(1.0, 1.0 / float(step))
+def _bank(numerator: int, denominator: int) -> NDArray[np.float32]:
+    cutoff = min(1.0, 1.0 / (numerator / denominator))
     taps = _round_up(math.ceil(_TAPS / cutoff), LANES)
-    bank = aligned(step.denominator * taps).reshape(step.denominator, taps)
+    bank = aligned(denominator * taps).reshape(denominator, taps)
     _resample.filter_bank(_prototype(), _RESOLUTION, cutoff, bank)
     return bank
 

@@ -238,6 +238,7 @@ def _tables(sos: bytes, scale: float) -> tuple[NDArray[np.float32], NDArray[np.f
     return padded[: n_sections + n_sections % 2].ravel(), lanes
 
 
+@lru_cache(maxsize=16)
 def _quiet_order(n_sections: int) -> NDArray[np.intp]:
     """The order in which float32 sections leave the least noise: the middle two, then from the two ends in turn.
 

@@ -28,7 +28,7 @@ _VEC, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
 def aligned(n: int) -> NDArray[np.float32]:
     """`n` float32 zeros that start on a cache line: a full-width load that straddles two lines costs two."""
     buffer = np.zeros(n + 16, np.float32)
-    start = -buffer.ctypes.data // 4 % 16
+    start = -buffer.__array_interface__["data"][0] // 4 % 16
     return buffer[start : start + n]
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
-from kwsfeat.design.butterworth import butter_sos
+from kwsfeat.design.butterworth import butter_sos, even_sos
 from kwsfeat.errors import ConfigError
 from kwsfeat.features.filtering import sosfilt
 
@@ -51,12 +51,19 @@ class Filter(Transform, kind="filter"):
         clips, top_hz = as_clips(y), 0.49 * self.sr
         if not clips.size:
             return clips
+        edges: tuple[float, ...]
         if parameters["kind"] == "low-pass":
-            sos = butter_sos(self.order, min(parameters["hz"], top_hz), sr=self.sr)
+            edges = (min(parameters["hz"], top_hz),)
         else:
             half = 2.0 ** (parameters["octaves"] / 2.0)
             edges = min(parameters["hz"] / half, 0.9 * top_hz), min(parameters["hz"] * half, top_hz)
-            sos = butter_sos(self.order, edges, sr=self.sr, btype="bandstop")
-        filtered = sosfilt(sos, clips)
+        filtered = sosfilt(self._sections(edges), clips)
         assert isinstance(filtered, np.ndarray)
         return filtered
+
+    def _sections(self, edges: tuple[float, ...]) -> NDArray[np.float64]:
+        if self.order % 2 == 0:
+            return even_sos(self.order, edges, sr=self.sr)
+        if len(edges) == 1:
+            return butter_sos(self.order, edges[0], sr=self.sr)
+        return butter_sos(self.order, (edges[0], edges[1]), sr=self.sr, btype="bandstop")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
 from kwsfeat.errors import ConfigError
+from kwsfeat.kernels.waveform.level import mean_square
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,39 @@ class Room(Transform, kind="room"):
 
     def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:
         """The shape of `y`; the strongest sample of the response, its direct sound, stays in place."""
-        from scipy.signal import fftconvolve
-
         clips = as_clips(y)
-        response = self.responses[parameters["response"]] if "response" in parameters else self._synthetic(parameters)
-        response = response.reshape((1,) * (clips.ndim - 1) + (-1,))
-        direct = int(np.abs(response).argmax())
-        heard = fftconvolve(clips, response, axes=-1)[..., direct : direct + clips.shape[-1]] if clips.size else clips
-        power, heard_power = (np.sum(np.square(x, dtype=np.float64), axis=-1, keepdims=True) for x in (clips, heard))
-        level = np.sqrt(power / np.maximum(heard_power, 1e-30))
-        return np.asarray(heard * level, np.float32)
+        if not clips.size:
+            return clips
+        given = "response" in parameters
+        response = np.asarray(self.responses[parameters["response"]] if given else self._synthetic(parameters), np.float32)
+        direct, n = int(np.abs(response).argmax()), clips.shape[-1]
+        heard = _convolved(clips, response)[..., direct : direct + n]
+        if clips.ndim == 1:
+            heard *= _level(clips, heard)
+        else:
+            for clip, one in zip(clips, heard, strict=True):
+                one *= _level(clip, one)
+        return np.ascontiguousarray(heard)
 
     def _synthetic(self, parameters: Parameters) -> NDArray[np.float64]:
         n = max(2, round(parameters["rt60_ms"] * 1e-3 * self.sr))
-        decay: NDArray[np.float64] = 10.0 ** (-3.0 * np.arange(n) / n)
-        tail: NDArray[np.float64] = np.random.default_rng(parameters["seed"]).standard_normal(n) * decay
+        tail: NDArray[np.float64] = np.random.default_rng(parameters["seed"]).standard_normal(n)
+        tail *= np.exp(np.arange(n) * (-3.0 * np.log(10.0) / n))
         tail[0] = 0.0
-        tail *= np.sqrt(10.0 ** (-parameters["direct_db"] / 10.0) / np.sum(tail**2))
+        tail *= np.sqrt(10.0 ** (-parameters["direct_db"] / 10.0) / np.sum(tail * tail))
         tail[0] = max(1.0, 1.001 * np.abs(tail).max())
         return tail
+
+
+def _convolved(clips: NDArray[np.float32], response: NDArray[np.float32]) -> NDArray[np.float32]:
+    """All of the convolution along the last axis, in float32."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    n_fft = next_fast_len(clips.shape[-1] + response.size - 1, real=True)
+    convolved: NDArray[np.float32] = irfft(rfft(clips, n_fft) * rfft(response, n_fft), n_fft, overwrite_x=True)
+    return convolved
+
+
+def _level(clip: NDArray[np.float32], heard: NDArray[np.float32]) -> np.float32:
+    """What brings `heard` to the mean square of the clip."""
+    return np.float32(np.sqrt(mean_square(clip) / max(mean_square(heard), 1e-30)))

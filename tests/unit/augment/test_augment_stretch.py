@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kwsfeat.augment import pitch_shift, time_stretch
+from kwsfeat.augment.stretch import _nearest_fraction
 from kwsfeat.errors import AudioError, ConfigError
 
 METHODS = ("wsola", "vocoder", "vocoder-locked")
@@ -207,3 +212,10 @@ def test_bad_arguments_are_refused():
         time_stretch(tone(100.0), 1.1, method="vocodr")
     with pytest.raises(AudioError, match="NaN"):
         time_stretch(np.array([0.0, np.nan]), 1.1)
+
+
+@settings(max_examples=300)
+@given(st.floats(0.1, 10.0) | st.builds(lambda a, b: a / b, st.integers(1, 300), st.integers(1, 300)), st.sampled_from([128, 256, 512]))
+def test_a_ratio_becomes_the_fraction_that_is_nearest(value, limit):
+    nearest = Fraction(value).limit_denominator(limit)
+    assert _nearest_fraction(value, limit) == (nearest.numerator, nearest.denominator)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kwsfeat import ConfigError, butter_sos
+from kwsfeat.design.butterworth import even_sos
 
 
 def test_design_is_scipys():
@@ -27,3 +30,17 @@ def test_design_is_scipys():
 def test_impossible_designs_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         butter_sos(*arguments, sr=16000)
+
+
+@settings(max_examples=200)
+@given(st.integers(1, 6), st.floats(20.0, 7000.0), st.floats(1.02, 3.0))
+def test_the_quick_design_of_an_even_order_is_the_same(half, hz, ratio):
+    order, top = 2 * half, min(hz * ratio, 7900.0)
+    np.testing.assert_allclose(even_sos(order, (hz,), sr=16000), butter_sos(order, hz, sr=16000), rtol=1e-9, atol=1e-12)
+    stop = butter_sos(order, (hz, top), sr=16000, btype="bandstop")
+    quick = even_sos(order, (hz, top), sr=16000)
+    np.testing.assert_allclose(quick[:, :3], stop[:, :3], rtol=1e-7, atol=1e-12)
+    for frequency in (0.0, hz, (hz * top) ** 0.5, top, 7999.0):  # sections whose poles are as far from the circle stand in either order
+        z = np.exp(2j * np.pi * frequency / 16000)
+        expected, response = (np.prod([np.polyval(s[:3], z) / np.polyval(s[3:], z) for s in sos]) for sos in (stop, quick))
+        assert abs(expected - response) < 1e-6
