@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 SR = 16000
-EVERY_S, AT_S = 7.0, 5.0  # a word begins at 5, 12, ... s of the microphone's recording
+EVERY_S, AT_S = 5.0, 5.0  # a word begins at 5, 10, ... s of the microphone's recording
 EARLY_S = 1.7  # before it Record is pressed: the take begins 0.2 s later
 COMMAND = [sys.executable, "-c", "import sys; from kwstrain.cli import main; sys.exit(main())"]
 EVENTS = '[...document.querySelectorAll("#events li")].map(e => [e.dataset.word, Number(e.dataset.time)]).reverse()'
@@ -143,8 +143,8 @@ def test_the_word_is_heard_and_a_false_alarm_becomes_a_negative(taught: Path, wo
         events = heard_by(page, AT_S + EVERY_S * len(said))
         assert len(events) >= len(said) - 1
         assert {word for word, _ in events} == {"snowboy"}
-        gaps = np.diff([time for _, time in events]) / EVERY_S
-        np.testing.assert_allclose(gaps, np.round(gaps), atol=0.15)
+        gaps_s = np.diff([time for _, time in events])
+        np.testing.assert_allclose(gaps_s, EVERY_S * np.round(gaps_s / EVERY_S), atol=1)
         page.js('[...document.querySelectorAll("#events button")].find(one => one.textContent === "False alarm").click()')
         assert page.wait("studio.state.negatives.length === 1")
         assert page.js("studio.state.stale")
@@ -157,8 +157,8 @@ def test_the_word_is_heard_and_a_false_alarm_becomes_a_negative(taught: Path, wo
 
 def test_a_control_stays_silent(taught: Path, kws_data: Path, tmp_path: Path) -> None:
     speech = [
-        soundfile.read(kws_data / "negatives" / name, frames=20 * SR, dtype="float32")[0] for name in ("speech_en/00.ogg", "music/00.ogg")
+        soundfile.read(kws_data / "negatives" / name, frames=15 * SR, dtype="float32")[0] for name in ("speech_en/00.ogg", "music/00.ogg")
     ]
     with served(taught) as address, page_of(address, np.concatenate(speech), tmp_path, "control") as page:
-        assert heard_by(page, 39.0) == []
+        assert heard_by(page, 29.0) == []
         assert page.js("studio.ring.samples.some(value => value > 0.05)"), "the microphone did play"

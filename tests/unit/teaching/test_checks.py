@@ -45,6 +45,25 @@ def test_another_word_among_many_is_found() -> None:
     assert outliers(likeness(3, 1)) == [], "too few to say"
 
 
+def test_a_recording_is_compared_with_the_sum_of_the_others() -> None:
+    """One that is a little like each of them is named, too: what two recordings share by chance is not in the sum."""
+    rng = np.random.default_rng(1)
+    word, other = np.linalg.qr(rng.standard_normal((DIM, 2)))[0].T * np.sqrt(DIM)
+    x = np.array([0.8 * word] * 19 + [0.8 * other + 0.25 * word]) + rng.standard_normal((20, DIM))
+    near = alike(x, np.zeros(DIM), np.eye(DIM))
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    sums = [unit.sum(axis=0) - one for one in unit]
+    to_others = np.array([one @ rest / np.linalg.norm(rest) for one, rest in zip(unit, sums, strict=True)])
+    assert 0.1 < to_others[19] < 0.45 * np.median(to_others)
+    assert outliers(near) == [19]
+    assert outliers(near[:19, :19]) == []
+
+
+def test_recordings_that_have_nothing_in_common_are_all_named() -> None:
+    x = np.random.default_rng(0).standard_normal((8, 4000))
+    assert outliers(alike(x, np.zeros(4000), np.eye(4000))) == list(range(8))
+
+
 def test_two_words_are_refused_with_some_of_each() -> None:
     assert {tuple(one) for one in two_words(likeness(12, 8)) or ()} == {tuple(range(12)), tuple(range(12, 20))}
     check_one_word(takes(20, 100.0), likeness(20))
