@@ -74,7 +74,7 @@ SPECS = tuple(
         network=DSCNN,
         options=options,
         published=(Published(input_shape=(49, 10), n_classes=12, hop_ms=20.0, source=_MLPERF if options.full else _PAPER),),
-        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "bcresnet"},
+        training={"lr": 3e-3, "schedule": "cosine", "batch": 100, "epochs": 60, "augment": "strong", "ema": 0.999},
     )
     for name, options in OPTIONS.items()
 )

@@ -85,7 +85,7 @@ SPECS = tuple(
         network=MatchboxNet,
         options=MatchboxNetOptions(repeats=repeats),
         published=(Published(input_shape=(101, 64), n_classes=12, source="Majumdar & Ginsburg 2020, arXiv:2004.08531"),),
-        training={"lr": 3e-3, "schedule": "cosine", "warmup": 0.05, "batch": 100, "epochs": 60, "augment": "bcresnet"},
+        training={"lr": 3e-3, "schedule": "cosine", "warmup": 0.05, "batch": 100, "epochs": 60, "augment": "strong", "ema": 0.999},
     )
     for repeats in (1, 2)
 )

@@ -63,6 +63,6 @@ SPEC = ModelSpec(
     network=MHAttRNN,
     options=MHAttRNNOptions(),
     published=(Published(input_shape=(98, 20), n_classes=12, source="Rybakov et al. 2020, arXiv:2005.06720"),),
-    training={"lr": 1e-3, "schedule": "cosine", "clip_norm": 1.0, "batch": 100, "epochs": 60, "augment": "bcresnet"},
+    training={"lr": 1e-3, "schedule": "cosine", "clip_norm": 1.0, "batch": 100, "epochs": 60, "augment": "strong", "ema": 0.999},
     sequential=True,
 )

@@ -83,5 +83,5 @@ SPEC = ModelSpec(
     network=MixedNet,
     options=OPTIONS["mixednet"],
     published=(Published(input_shape=(194, 40), n_classes=2, source="microWakeWord (K. Ahrendt), MixConv arXiv:1907.09595"),),
-    training={"lr": 1e-3, "schedule": "cosine", "batch": 128, "epochs": 60, "augment": "bcresnet"},
+    training={"lr": 1e-3, "schedule": "cosine", "batch": 128, "epochs": 60, "augment": "strong", "ema": 0.999},
 )
