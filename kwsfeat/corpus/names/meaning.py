@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 SILENCE = "silence"
 UNKNOWN = "unknown"
@@ -94,7 +95,12 @@ def is_negative(name: str) -> bool:
 def is_noise(path: str) -> bool:
     """Whether the first folder of a relative path holds recordings of noise, or of silence, which are cut into pieces."""
     folder, found, _ = path.partition("/")
-    return bool(found) and (is_noise_name(folder) or as_label(folder) == SILENCE)
+    return bool(found) and _holds_noise(folder)
+
+
+@lru_cache(maxsize=4096)  # asked of every recording, several times
+def _holds_noise(folder: str) -> bool:
+    return is_noise_name(folder) or as_label(folder) == SILENCE
 
 
 def is_in_noise(path: str) -> bool:
