@@ -138,7 +138,8 @@ def _prints(audio: NDArray[np.int16]) -> NDArray[np.uint64]:
     Their sum modulo 2**64, each times a random number of its own: of rows that differ, one pair in 1e19 has the same.
     """
     some = audio[:, :: max(1, audio.shape[1] // _PRINTED)].astype(np.uint64)
-    return some @ np.random.PCG64(0).random_raw(some.shape[1])
+    weights: NDArray[np.uint64] = np.asarray(np.random.PCG64(0).random_raw(some.shape[1]), np.uint64)
+    return some @ weights
 
 
 @dataclass(frozen=True)
