@@ -150,10 +150,10 @@ def test_fresh_features_of_a_strong_policy(benchmark, table, fresh):
     """Everything that `strong` does, with its chances, on one core and on two."""
     rows = np.arange(256)
     engines = {}
-    for threads in (1, 2):
+    for threads, name in ((1, "one thread"), (2, "two threads")):
         strong = FreshFeatures(fresh._reader, "strong", FeatureConfig(), seed=0, batch_size=16, threads=threads)
-        engines[f"kwsfeat, {threads} threads"] = lambda strong=strong: [None for _ in strong.epoch(0)]
-    benchmark(engines["kwsfeat, 1 threads"])
+        engines[f"kwsfeat, {name}"] = lambda strong=strong: [None for _ in strong.epoch(0)]
+    benchmark(engines["kwsfeat, one thread"])
     if benchmark.enabled:
         table.add("fresh strong + log-mel", {name: t / rows.size for name, t in race(engines).items()}, {})
 

@@ -23,8 +23,9 @@ def as_clips(y: ArrayLike) -> NDArray[np.float32]:
         For another type, values of another scale, NaN or infinity.
     """
     if type(y) is np.ndarray and y.dtype == np.float32 and y.flags.c_contiguous:  # between transforms: asked of each clip many times
-        clips = y
-        check_peak(peak(y.reshape(-1)), "y")
+        clips, view = y, y.reshape(-1)
+        view.flags.writeable = False  # one compilation for read-only and writable arrays
+        check_peak(peak(view), "y")
     else:
         clips = as_float32(y)
     if clips.ndim not in (1, 2):

@@ -45,12 +45,10 @@ class Compose(Transform):
 
     def apply(self, y: ArrayLike, parameters: Parameters) -> NDArray[np.float32]:
         """The parts in order."""
-        if not parameters["parts"]:
-            return as_clips(y)
-        clips = y
-        for part, drawn in zip(self.parts, parameters["parts"], strict=True):
+        clips = as_clips(y)
+        for part, drawn in zip(self.parts, parameters["parts"], strict=True) if parameters["parts"] is not None else ():
             clips = part.apply(clips, drawn)
-        return np.asarray(clips)
+        return clips
 
 
 @dataclass(frozen=True)

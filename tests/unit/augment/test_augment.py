@@ -228,6 +228,20 @@ def test_compose_tosses_one_coin_for_all_parts():
     np.testing.assert_array_equal(both, TimeShift().apply(Gain().apply(y, {"gain_db": 6.0}), {"shift": 5}))
 
 
+def test_a_part_is_given_float32_whatever_the_clip_is() -> None:
+    """A transform of one's own need not know of int16."""
+    seen = []
+
+    class Watch(Gain):
+        def apply(self, y, parameters):
+            seen.append(y.dtype)
+            return super().apply(y, parameters)
+
+    chain = Compose((Compose((Watch(),)), Watch()))
+    chain.apply(np.full(100, 16384, np.int16), chain.draw(np.random.default_rng(0)))
+    assert seen == [np.float32] * 2
+
+
 def test_one_of_follows_its_weights():
     choice = OneOf((Gain(), TimeShift(), Clipping()), weights=(1.0, 0.0, 3.0))
     counts = np.bincount([choice.draw(np.random.default_rng(i))["choice"] for i in range(1000)], minlength=3)
