@@ -19,7 +19,7 @@ class TrainConfig(Config):
         Naming the field, its value, the bound and the cure.
     """
 
-    VERSION: ClassVar[int] = 4  # 2 averages and a teacher; 3 warm starts, sampling, accumulation and streams; 4 negatives
+    VERSION: ClassVar[int] = 5  # 2 averages and a teacher; 3 warm starts, sampling, accumulation and streams; 4 negatives; 5 loudest
 
     # fmt: off
     arch: str = option("cnn", "A name of kwstrain models.", group="Model")
@@ -48,6 +48,10 @@ class TrainConfig(Config):
 
     loss: Literal["softmax", "sigmoid"] = option("softmax", "Cross-entropy over all classes, or of each by itself.", group="Objective")
     label_smoothing: float = option(0.0, "Part of the target that is spread over all classes.", at_least=0, below=1, group="Objective")
+    loudest: float = option(
+        0.0, "With stream: weight of the loss in that row of an example without a wanted word that sounds most like one, besides the last.",
+        at_least=0, since=5, group="Objective",
+    )
     class_weights: Literal["none", "balanced"] = option(
         "none", "balanced weighs a class by the inverse of its number of clips.", group="Objective"
     )

@@ -11,7 +11,7 @@ from kwsfeat import __version__
 from kwsfeat.cli.augment import augment
 from kwsfeat.cli.boundary import run_command
 from kwsfeat.cli.build import build
-from kwsfeat.cli.corpus import fetch, scan, stream_corpus, synth
+from kwsfeat.cli.corpus import fetch, scan, stream_corpus, synth, talk
 from kwsfeat.cli.features import presets, warmup
 from kwsfeat.cli.file import info, merge, verify
 from kwsfeat.cli.pictures import report, show
@@ -34,7 +34,7 @@ def cli() -> None:
     """
 
 
-for command in (augment, build, fetch, info, merge, presets, report, scan, show, stream_corpus, synth, verify, warmup):
+for command in (augment, build, fetch, info, merge, presets, report, scan, show, stream_corpus, synth, talk, verify, warmup):
     cli.add_command(command)
 
 

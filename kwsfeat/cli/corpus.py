@@ -1,4 +1,4 @@
-"""Commands about recordings before they become a file: ``synth``, ``fetch``, ``scan`` and ``stream-corpus``."""
+"""Commands about recordings before they become a file: ``synth``, ``talk``, ``fetch``, ``scan`` and ``stream-corpus``."""
 
 from __future__ import annotations
 
@@ -42,6 +42,32 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
         f"{folder}: {n_clips:,} clips, {len(names)} words, {voices} synthetic voices",
         {"path": str(folder), "n_clips": n_clips, "words": names, "voices": voices, "seed": seed},
     )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("texts", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True, metavar="TEXT...")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="How much is read.")
+@click.option("--without", metavar="WORD,WORD,...", default="", help="Sentences with one of these are left out: the words to be detected.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides order, voices, levels and pauses.")
+@console_options
+def talk(folder: Path, texts: tuple[Path, ...], hours: float, without: str, seed: int, console: Console) -> None:
+    """Write hours of talk: texts that synthetic voices read.
+
+    Each sentence is read by another of espeak-ng's voices, in random order. It is meant as negatives, beside recordings, for a
+    network that is trained to listen. TEXT is plain text, UTF-8: a book, for example.
+
+    \b
+    kwsfeat talk negatives/talk book.txt --hours 4 --without happy,bird,zero
+    kwstrain fit words.h5 --arch bcresnet-2 --stream --negatives negatives/
+    """
+    from kwsfeat.corpus.acquire.talk import talk_corpus
+
+    with console.progress("seconds") as progress:
+        written = talk_corpus(folder, texts, hours=hours, without=without.split(","), seed=seed, progress=progress)
+    console.data(f"{folder}: {written:.2f} h of talk", {"path": str(folder), "hours": round(written, 4), "seed": seed})
+    if written < hours:
+        console.note(f"the text has ended after {written:.2f} h of {hours:g}: give more")
 
 
 @click.command()

@@ -9,7 +9,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd, thread_count
+from kwsfeat import ConfigError, FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd, thread_count
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Block
 from kwstrain.data.clips import Clips
@@ -36,6 +36,8 @@ def for_stream(config: TrainConfig, reader: Reader) -> TrainConfig:
         If the file holds no audio, or augmented copies.
     """
     if not config.stream:
+        if config.loudest:
+            raise ConfigError(f"loudest={config.loudest:g} is of the rows of a stream: add --stream, or leave it 0")
         return config
     if "causal" in spec(config.arch).options.to_dict() and "causal" not in config.options:
         config = replace(config, options={**config.options, "causal": True})
@@ -84,6 +86,9 @@ class Streams:
         rows = clips.rows
         self._words, self._others, self._noises = rows, rows[unwanted[rows] & ~noise[rows]], rows[noise[rows]]
         self._pieces = Pieces(self._any, self._other, self._noise, self._behind)
+        # Where every row of an example is judged, none may have heard a wanted word.
+        self._unwanted = replace(self._pieces, word=self._other) if config.loudest else self._pieces
+        self._wanted = ~unwanted
 
     def load(self, rows: NDArray[np.int64], epoch: int = 0) -> Block:
         """Examples of the clips at `rows` of the file, of any shape, taken in order."""
@@ -115,9 +120,10 @@ class Streams:
             level = 10 ** (rng.uniform(*_LEVEL_DBFS) / 20) / max(1e-6, float(np.sqrt(np.square(y, dtype=np.float64).mean())))
             y *= np.float32(level)
             return np.clip(y, -1, 1, out=y)
+        pieces = self._pieces if self._wanted[row] else self._unwanted
         return place(
             clip, is_word=not self._is_noise[row], n_samples=self._n_samples, window=self._features.n_samples, sr=self._features.sr,
-            pieces=self._pieces, rng=rng,
+            pieces=pieces, rng=rng,
         )  # fmt: skip
 
     def _varied(self, y: Samples, rng: np.random.Generator) -> Samples:

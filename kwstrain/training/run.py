@@ -23,6 +23,7 @@ from kwstrain.data.clips import Clips, select
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows, balanced_order, windowed_order
 from kwstrain.data.source import Source, loader, source, stored
+from kwstrain.data.streams import NO_WORDS
 from kwstrain.devices import here
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
@@ -87,8 +88,8 @@ class Run:
         learns = trainable(model, config.freeze)
         self.step = TrainStep(
             model, trainable=learns, config=config, tx=optimizer(config, self.rate),
-            class_weight=_class_weight(config, self.train, len(reader.labels)), sequential=spec(config.arch).sequential,
-            teacher=teacher,
+            class_weight=_class_weight(config, self.train, len(reader.labels)), wanted=~np.isin(reader.labels, NO_WORDS),
+            sequential=spec(config.arch).sequential, teacher=teacher,
         )  # fmt: skip
         self.state: State = self.step.first_state
         self.evaluated: State = self.state  # what validation saw and is kept when it is the best: the averages, where there are any

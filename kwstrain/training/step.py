@@ -17,8 +17,9 @@ from kwstrain.data.batches import Batches, Block, take
 from kwstrain.devices import AXIS, n_devices, per_device, replicated, rows_of, whole
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
+from kwstrain.models.listener import Listener
 from kwstrain.models.network import InputStatistic
-from kwstrain.training.objective import cross_entropy, imitation
+from kwstrain.training.objective import cross_entropy, imitation, loudest
 from kwstrain.training.optim import moved_average
 from kwstrain.training.spec_augment import mixup, spec_augment
 from kwstrain.training.teacher import Teacher
@@ -56,6 +57,8 @@ class TrainStep:
     tx : optax.GradientTransformation
     class_weight : ndarray, float32, (n_classes,)
         Factor on the loss of a clip of each class.
+    wanted : ndarray, bool, (n_classes,), optional
+        The classes that are wanted words, for ``config.loudest``.
     sequential : bool
         Whether the network works step by step in time: each device then runs it on its part of a batch.
     teacher : Teacher, optional
@@ -79,6 +82,7 @@ class TrainStep:
         config: TrainConfig,
         tx: optax.GradientTransformation,
         class_weight: NDArray[np.float32],
+        wanted: NDArray[np.bool_] | None = None,
         sequential: bool = False,
         teacher: Teacher | None = None,
     ) -> None:
@@ -97,6 +101,7 @@ class TrainStep:
         self._config = config
         self._tx = tx
         self._class_weight = class_weight
+        self._wanted = jnp.asarray(np.ones(len(class_weight), bool) if wanted is None else wanted)
         self._teacher = teacher
         self._apply = per_device(self._forward_of_device, n_shared=2) if on_devices else self._forward
         average = (params, rest) if config.ema else ()
@@ -170,11 +175,14 @@ class TrainStep:
         target = optax.smooth_labels(jax.nn.one_hot(label, n_classes), config.label_smoothing)
         if config.mixup:
             x, target = mixup(x, target, jax.random.fold_in(key, 1), config.mixup)
-        logits, rest = self._apply(params, state.rest, x, mask)
+        answers, rest = self._apply(params, state.rest, x, mask)
+        logits = answers[:, -1]
         loss = cross_entropy(logits, target, config.loss)
         if self._teacher is not None:  # it hears what the student hears: the same masks and mixtures, in its own standardisation
             taught = self._teacher(x * norm.std[...] + norm.mean[...], mask)
             loss = (1 - config.teacher_weight) * loss + config.teacher_weight * imitation(logits, taught, config)
+        if config.loudest:
+            loss += config.loudest * jnp.where(self._wanted[label], 0, loudest(answers, self._wanted, config.loss))
         loss = (loss * (target @ self._class_weight) * weight).sum()
         correct = ((logits.argmax(-1) == label) * weight).sum()
         count = weight.sum()
@@ -184,16 +192,19 @@ class TrainStep:
         return nnx.merge(graph or self._graph, params, rest, self.fixed, copy=True)
 
     def _forward(self, params: Any, rest: Any, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, Any]:
-        """Logits of standardised features, and what else the network then holds."""
+        """Logits of standardised features, in rows of which the last is the clip's, and what else the network then holds."""
         model = self._merged(params, rest)
-        return model.forward(x, mask), nnx.state(model, self._rest_filter)
+        if self._config.loudest and isinstance(model, Listener):
+            return model.rows(x), nnx.state(model, self._rest_filter)
+        rows = model.forward(x, mask)[:, None]
+        return rows, nnx.state(model, self._rest_filter)
 
     def _forward_of_device(self, params: Any, rest: Any, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, Any]:
         """The same on one device's part of the batch, with random keys of its own."""
         device = jax.lax.axis_index(AXIS)
         own = jax.tree.map(lambda leaf: jax.random.fold_in(leaf, device) if _is_key(leaf) else leaf, rest)
-        logits, after = self._forward(params, own, x, mask)
-        return logits, jax.tree.map(lambda old, new: old if _is_key(old) else new, rest, after)
+        rows, after = self._forward(params, own, x, mask)
+        return rows, jax.tree.map(lambda old, new: old if _is_key(old) else new, rest, after)
 
     def _collect(self, state: State, block: Block, batches: Batches) -> State:
         """`state` with the mean and variance that each BatchNorm meets over `batches` without dropout."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, norm
+from kwstrain.models.layers.frames import FrameConv, TimePadding, norm
 from kwstrain.models.layers.operations import PLAIN
-from kwstrain.models.network import Network
+from kwstrain.models.listener import Listener
 from kwstrain.models.outlines.bcresnet import OPTIONS, STAGES, BCResNetOptions
 from kwstrain.models.registry import ModelSpec, Published
 
@@ -68,7 +67,7 @@ class Block(nnx.Module):
         return nnx.relu(y if self.enter is not None else y + x)
 
 
-class BCResNet(Network):
+class BCResNet(Listener):
     """Made for log-mel of 40 bands; takes any number of bands and frames. No frame is skipped."""
 
     def __init__(self, input_shape: tuple[int, int], n_classes: int, options: BCResNetOptions, *, rngs: nnx.Rngs) -> None:
@@ -106,9 +105,8 @@ class BCResNet(Network):
             x = block(x)
         return nnx.relu(self.expand_norm(self.expand(self.last(x)))).squeeze(2)
 
-    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        pooled = latest_mean(self.frames(x), self.n_mean)
-        return self.out(pooled[:, None, None]).reshape(len(x), -1).astype(jnp.float32)
+    def head(self, mean: jax.Array) -> jax.Array:
+        return self.out(mean.reshape(len(mean), -1, 1, mean.shape[-1])).reshape(*mean.shape[:-1], -1)
 
 
 # The paper's rates. Its augmentation was `bcresnet` with masks; docs/accuracy.md has what was measured of both.

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
-from kwstrain.models.layers.frames import FrameConv, TimePadding, latest_mean, linear, norm
+from kwstrain.models.layers.frames import FrameConv, TimePadding, linear, norm
 from kwstrain.models.layers.operations import PLAIN
-from kwstrain.models.network import Network
+from kwstrain.models.listener import Listener
 from kwstrain.models.outlines.ds_cnn import OPTIONS, DSCNNOptions, frames_in_mean
 from kwstrain.models.registry import ModelSpec, Published
 
@@ -29,7 +28,7 @@ class Separable(nnx.Module):
         return nnx.relu(self.norm2(self.pointwise(x)))
 
 
-class DSCNN(Network):
+class DSCNN(Listener):
     """A 10 x 4 convolution, then separable ones; mean; Dense.
 
     Without `full`, BatchNorm has no scale, for the weights after it hold one: so counted, the paper's numbers come out.
@@ -61,8 +60,8 @@ class DSCNN(Network):
             x = block(x)
         return x.mean(axis=2)
 
-    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        return self.out(self.dropout(latest_mean(self.frames(x), self.n_mean))).astype(jnp.float32)
+    def head(self, mean: jax.Array) -> jax.Array:
+        return self.out(self.dropout(mean))
 
 
 _PAPER = "Zhang et al. 2017, arXiv:1711.07128"

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.frames import FrameConv, latest_mean, linear, norm
-from kwstrain.models.network import Network
+from kwstrain.models.layers.frames import FrameConv, linear, norm
+from kwstrain.models.listener import Listener
 from kwstrain.models.outlines.mixednet import (
     MIXES,
     OPTIONS,
@@ -51,7 +51,7 @@ class MixedBlock(nnx.Module):
         return nnx.relu(self.norm(self.pointwise(jnp.concatenate(mixed, axis=-1))))
 
 
-class MixedNet(Network):
+class MixedNet(Listener):
     """A convolution of five frames with stride three, then blocks of `filters` channels; mean over the latest that are left; Dense."""
 
     def __init__(self, input_shape: tuple[int, int], n_classes: int, options: MixedNetOptions, *, rngs: nnx.Rngs) -> None:
@@ -74,8 +74,8 @@ class MixedNet(Network):
             x = block(x)
         return x.squeeze(2)
 
-    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        return self.out(self.dropout(latest_mean(self.frames(x), self.n_mean))).astype(jnp.float32)
+    def head(self, mean: jax.Array) -> jax.Array:
+        return self.out(self.dropout(mean))
 
 
 SPEC = ModelSpec(

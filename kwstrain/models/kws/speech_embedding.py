@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from kwsfeat import ConfigError
-from kwstrain.models.layers.frames import FrameConv, evened, latest_mean
-from kwstrain.models.network import Network
+from kwstrain.models.layers.frames import FrameConv, evened
+from kwstrain.models.listener import Listener
 from kwstrain.models.outlines.speech_embedding import (
     CONVOLUTIONS,
     FLOOR,
@@ -26,7 +26,7 @@ from kwstrain.models.outlines.speech_embedding import (
 from kwstrain.models.registry import ModelSpec, Published
 
 
-class SpeechEmbedding(Network):
+class SpeechEmbedding(Listener):
     """Vectors of 4 `width` numbers, eight frames apart; linear layers on `window` of them, the largest; the mean over time."""
 
     def __init__(self, input_shape: tuple[int, int], n_classes: int, options: SpeechEmbeddingOptions, *, rngs: nnx.Rngs) -> None:
@@ -62,8 +62,8 @@ class SpeechEmbedding(Network):
         """``(batch, n, n_classes)``: what each window contributes to the logits."""
         return largest(self.out(self.vectors(x)), (1, self.templates)).squeeze(2)
 
-    def forward(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
-        return latest_mean(self.frames(x), self.n_mean).astype(jnp.float32)
+    def head(self, mean: jax.Array) -> jax.Array:
+        return mean
 
 
 def largest(x: jax.Array, block: tuple[int, int]) -> jax.Array:

@@ -92,11 +92,6 @@ class FrameConv(nnx.Module):
         return same(n, self.size[1], self.stride[1], self.dilation[1])
 
 
-def latest_mean(x: jax.Array, n: int) -> jax.Array:
-    """``(batch, n_frames, channels)`` to the mean of the last `n` frames, or of all where there are fewer: of a clip, and of a stream."""
-    return x[:, -n:].mean(axis=1)
-
-
 def evened(x: jax.Array, power: float, smallest: float) -> jax.Array:
     """Each frame, ``(..., n_bands, channels)``, divided by a power of its root mean square."""
     share: jax.Array = jnp.power(jnp.square(x).mean(axis=(-2, -1), keepdims=True) + smallest, -power / 2)
