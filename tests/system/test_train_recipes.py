@@ -53,7 +53,7 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "raw-lstm": {"arch": "lstm-raw", "features": "waveform22k", "augment": "off", "split": "stratified:80/0/20"},
     "raw-lstm-nine": {"arch": "lstm-raw", "features": "waveform22k", "augment": "nine", "split": "stratified:80/0/20"},
     "mel-lstm": {"arch": "lstm", "features": "logmel64", "augment": "off", "gradient_histograms": True},
-    "stream-bcresnet": {"arch": "bcresnet-2", "features": "logmel", "stream": True, "context_s": 1.0},
+    "stream-bcresnet": {"arch": "bcresnet-2", "features": "logmel", "stream": True, "context_s": 1.0, "loudest": 1.0},
     "stream-mixednet": {"arch": "mixednet", "features": "logmel", "stream": True, "n_samples": 32_000},
     "mel-lstm-nine": {"arch": "lstm", "features": "logmel64", "augment": "nine", "gradient_histograms": True},
 }  # fmt: skip

@@ -80,4 +80,6 @@ SPEC = ModelSpec(
     network=SpeechEmbedding,
     options=OPTIONS["speech-embedding"],
     published=(Published(input_shape=(132, 32), n_classes=2, source="arXiv:2002.01322", options={"window": 8}),),
+    # Of an embedding that goes on learning, `fit --from RUN`: docs/live.md and docs/accuracy.md have what was measured.
+    training={"lr": 5e-4, "schedule": "cosine", "warmup": 0.05, "batch": 100, "epochs": 8, "augment": "strong", "ema": 0.999},
 )
