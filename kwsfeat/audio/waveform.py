@@ -6,6 +6,8 @@ later step can see.
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,3 +138,20 @@ def require_finite(values: NDArray[np.generic], name: str, check_finite: bool) -
 
 def _rounded(y: Samples) -> NDArray[np.int16]:
     return np.clip(np.rint(y * np.float32(32768.0)), -32768, 32767).astype(np.int16)
+
+
+def write_waveform(path: Path, y: NDArray[np.floating], sr: int) -> None:
+    """Write `y`, mono in [-1, 1], with 16 bits in the format that the suffix of `path` names.
+
+    It is encoded in memory: on a full disk libsndfile tells no more than that there was an error of the system.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, as_int16(y), sr, format=path.suffix[1:].upper(), subtype="PCM_16")
+    path.write_bytes(file.getbuffer())

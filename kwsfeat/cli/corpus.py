@@ -48,7 +48,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.argument("texts", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True, metavar="TEXT...")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="How much is read.")
-@click.option("--without", metavar="WORD,WORD,...", default="", help="Sentences with one of these are left out: the words to be detected.")
+@click.option("--without", metavar="WORD,WORD,...", default="", help="Sentences with one of these, within a word too, are left out.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides order, voices, levels and pauses.")
 @console_options
 def talk(folder: Path, texts: tuple[Path, ...], hours: float, without: str, seed: int, console: Console) -> None:

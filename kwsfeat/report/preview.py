@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_samples
-from kwsfeat.audio.waveform import as_float32, as_int16
+from kwsfeat.audio.waveform import as_float32, write_waveform
 from kwsfeat.augment import Grid, Noise, Parameters, Policy, Transform, synthetic_noise
 from kwsfeat.errors import AudioError, MissingExtraError
 
@@ -78,10 +78,8 @@ def preview(
     picture = folder / "variants.png"
     is_among = any(np.array_equal(variant.y, y) for variant in made)
     draw_spectrograms(made if is_among else [Variant("recording", {}, y), *made], sr, picture)
-    import soundfile
-
     for path, variant in zip(paths, made, strict=True):
-        soundfile.write(path, as_int16(variant.y), sr, subtype="PCM_16")
+        write_waveform(path, variant.y, sr)
     listing = folder / "variants.json"
     entries = [{"file": path.name, "parameters": variant.parameters} for path, variant in zip(paths, made, strict=True)]
     listing.write_text(json.dumps({"recipe": policy.name, "recipe_toml": policy.text, "seed": seed, "variants": entries}, indent=2) + "\n")

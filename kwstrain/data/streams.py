@@ -31,7 +31,7 @@ def for_stream(config: TrainConfig, reader: Reader) -> TrainConfig:
     Raises
     ------
     ConfigError
-        If the network or the features do not stream.
+        If the network or the features do not stream, or there is nothing that ``loudest`` could be of.
     StoreError
         If the file holds no audio, or augmented copies.
     """
@@ -43,6 +43,12 @@ def for_stream(config: TrainConfig, reader: Reader) -> TrainConfig:
         config = replace(config, options={**config.options, "causal": True})
     check_streams(config.arch, config.options)
     StreamFrontEnd(reader.config(config.features or None))
+    if config.loudest and not set(NO_WORDS) & set(reader.labels):
+        raise ConfigError(f"loudest={config.loudest:g} is of what holds no word, and {reader.path} has no class for that: leave it 0")
+    if config.loudest and config.mixup:
+        raise ConfigError(
+            f"loudest={config.loudest:g} needs examples without a word, and mixup={config.mixup:g} mixes words in: choose one"
+        )
     if not reader.has_audio:
         raise StoreError(f"{reader.path} holds no audio to put words into streams of: build it without --no-audio")
     if reader.variant.any():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.audio.clip import resample, trim_silence
 from kwsfeat.audio.synthetic import COLOURS, SR, babble, coloured, hum
-from kwsfeat.audio.waveform import as_int16
+from kwsfeat.audio.waveform import write_waveform
 from kwsfeat.corpus.clip import NOISE_FOLDER
 from kwsfeat.corpus.splits import which_set
 from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
@@ -106,7 +106,7 @@ def synth_corpus(
                 y = speak(word, voice, rng)
                 if v < _BABBLING and take == 0:
                     spoken.append(y)
-                _write(folder / word / names[v * n_takes + take], _place(y, rng))
+                write_waveform(folder / word / names[v * n_takes + take], _place(y, rng), SR)
                 done += 1
                 progress(done, total)
     (folder / NOISE_FOLDER).mkdir(exist_ok=True)
@@ -114,7 +114,7 @@ def synth_corpus(
     for k, name in enumerate(_NOISES):
         rng = np.random.default_rng((seed, 0xBAD, k))
         y = hum(n_noise, rng) if name == "hum" else babble(n_noise, rng, spoken) if name == "babble" else coloured(n_noise, rng, name)
-        _write(folder / NOISE_FOLDER / f"{name}.wav", 0.1 * y)
+        write_waveform(folder / NOISE_FOLDER / f"{name}.wav", 0.1 * y, SR)
     return total
 
 
@@ -278,12 +278,6 @@ def _place(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float
     noise = coloured(len(out), rng, list(COLOURS)[rng.integers(3)])
     snr_db = rng.uniform(10.0, 45.0)
     return out + noise * np.float32(np.sqrt(np.mean(np.square(level * y))) * 10.0 ** (-snr_db / 20.0))
-
-
-def _write(file: Path, y: NDArray[np.float32]) -> None:
-    import soundfile
-
-    soundfile.write(file, as_int16(y), SR, format="WAV", subtype="PCM_16")
 
 
 def _check_words(words: Sequence[str]) -> None:

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio.synthetic import SR
-from kwsfeat.audio.waveform import as_int16
+from kwsfeat.audio.waveform import write_waveform
 from kwsfeat.corpus.acquire.synth import speak_lines
 from kwsfeat.errors import CorpusError
 
@@ -61,8 +62,6 @@ def talk_corpus(
     CorpusError
         If a text cannot be read, none of its sentences is left, or the folder is not empty.
     """
-    import soundfile
-
     folder = Path(folder)
     if not 0 < hours < np.inf:
         raise CorpusError(f"hours={hours} must be > 0")
@@ -72,14 +71,18 @@ def talk_corpus(
     order = np.random.default_rng((seed, 0x7A1C)).permutation(len(sentences))
     n_wanted, n_written = round(hours * 3600 * SR), 0
     n_file = round(_FILE_S * SR)
-    for i, y in enumerate(_files((sentences[k] for k in order), min(n_file, n_wanted), seed)):
-        folder.mkdir(parents=True, exist_ok=True)
-        y = y[: n_wanted - n_written]
-        soundfile.write(folder / f"{i:05d}.flac", as_int16(y), SR, subtype="PCM_16")
-        n_written += len(y)
-        progress(n_written // SR, n_wanted // SR)
-        if n_written >= n_wanted:
-            break
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as begun:  # what fails leaves nothing
+        files = Path(begun, folder.name)
+        files.mkdir()
+        for i, y in enumerate(_files((sentences[k] for k in order), min(n_file, n_wanted), seed)):
+            y = y[: n_wanted - n_written]
+            write_waveform(files / f"{i:05d}.flac", y, SR)
+            n_written += len(y)
+            progress(n_written // SR, n_wanted // SR)
+            if n_written >= n_wanted:
+                break
+        files.replace(folder)
     return n_written / SR / 3600
 
 

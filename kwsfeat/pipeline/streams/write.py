@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.audio.waveform import as_int16
+from kwsfeat.audio.waveform import write_waveform
 from kwsfeat.detection.reference import write_reference
 from kwsfeat.detection.streams import STREAM_FILE
 from kwsfeat.errors import ConfigError, StoreError
@@ -122,7 +122,7 @@ def make_streams(
             here = deck if source in noises or not noises else None
             y, intervals = mix(background, source, here, config, sr=sr, rng=rng)
             names.append(f"{source}-{k:03d}")
-            _write_stream(Path(begun, f"{names[-1]}.{audio}"), y, sr)
+            write_waveform(Path(begun, f"{names[-1]}.{audio}"), y, sr)
             write_reference(Path(begun, f"{names[-1]}.csv"), intervals)
             counted[source] = counted.get(source, 0.0) + len(y) / sr / 3600
             for one in intervals:
@@ -157,12 +157,6 @@ def _backgrounds(
     for i, (source, paths) in enumerate(noise.items()):
         for k, (_, y) in enumerate(sections(paths, sr, length_s, n / sr / len(noise), again=True)):
             yield source, k, done + i, y
-
-
-def _write_stream(path: Path, y: np.ndarray, sr: int) -> None:
-    import soundfile
-
-    soundfile.write(path, as_int16(y), sr, subtype="PCM_16")
 
 
 def _write_index(path: Path, names: Sequence[str], audio: str, words: Sequence[str], choices: dict[str, object]) -> None:

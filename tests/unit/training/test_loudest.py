@@ -104,6 +104,15 @@ def test_a_network_trained_with_it_is_quieter(words: Path, tmp_path: Path) -> No
     assert losses[4.0] < losses[0.0]
 
 
+def test_there_must_be_examples_without_a_word(words: Path, tmp_path: Path) -> None:
+    config = TrainConfig(arch="ds-cnn-s", stream=True, loudest=1.0, augment="off")
+    with pytest.raises(ConfigError, match=r"loudest=1 is of what holds no word, and .*words\.h5 has no class for that"):
+        fit(WORDS, config, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"mixup=0\.2 mixes words in"):
+        fit(words, replace(config, mixup=0.2), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_it_is_of_streams_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"loudest=1 is of the rows of a stream: add --stream"):
         fit(WORDS, TrainConfig(arch="ds-cnn-s", loudest=1.0), tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
-from kwsfeat.cli import cli
+from kwsfeat.cli import cli, main
 from kwsfeat.corpus.acquire import talk
 from kwsfeat.corpus.acquire.talk import talk_corpus
 from kwsfeat.errors import CorpusError
@@ -72,6 +73,24 @@ def test_equal_arguments_give_equal_samples(book: Path, tmp_path: Path) -> None:
     a, b, c = (heard(tmp_path / name) for name in "abc")
     np.testing.assert_array_equal(a, b)
     assert (a != c).mean() > 0.5
+
+
+def test_what_fails_on_the_way_leaves_nothing(book: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        talk_corpus(tmp_path / "new" / "talk", [book], hours=2 / 3600, progress=interrupt)
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_full_disk_is_one_line(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["talk", str(tmp_path / "new" / "talk"), str(book), "--hours", "0.0005"]) == 1
+    assert not list((tmp_path / "new").iterdir())
 
 
 def test_what_cannot_be_read_is_refused(book: Path, tmp_path: Path) -> None:
