@@ -10,7 +10,10 @@ from .audio.clip import (
 )
 from .audio.describe import clip_parts as clip_parts
 from .audio.read import read_blocks as read_blocks
-from .audio.waveform import as_float32 as as_float32
+from .audio.waveform import (
+    as_float32 as as_float32,
+    write_waveform as write_waveform,
+)
 from .augment import (
     Noise as Noise,
     load_policy as load_policy,

@@ -141,12 +141,22 @@ def _rounded(y: Samples) -> NDArray[np.int16]:
 
 
 def write_waveform(path: Path, y: NDArray[np.floating], sr: int) -> None:
-    """Write `y`, mono in [-1, 1], with 16 bits in the format that the suffix of `path` names.
+    """Write a recording with 16 bits.
 
-    It is encoded in memory: on a full disk libsndfile tells no more than that there was an error of the system.
+    It is encoded in memory first: on a full disk libsndfile tells no more than that there was an error of the system.
+
+    Parameters
+    ----------
+    path : Path
+        Its suffix names the format: ``.wav``, ``.flac``, ``.ogg``.
+    y : ndarray, float, shape (n,)
+        Mono, in [-1, 1].
+    sr : int, Hz
 
     Raises
     ------
+    AudioError
+        If `y` is not a waveform in [-1, 1].
     OSError
         If it cannot be written.
     """

@@ -7,9 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,7 +103,7 @@ def _listen(session: Session, pieces: Iterator[Piece], save_triggers: Path | Non
             heard = session.feed(piece.samples)
             say(heard.events)
             if triggers:
-                _note_kept(triggers.feed(piece.samples, piece.sr, session.heard_s, heard.events), console)
+                _keep(partial(triggers.feed, piece.samples, piece.sr, session.heard_s, heard.events), console)
             if meter:
                 click.echo(f"\r\x1b[K{_meter(session, heard.level_db)}", nl=False, err=True)
     if meter:
@@ -110,15 +111,19 @@ def _listen(session: Session, pieces: Iterator[Piece], save_triggers: Path | Non
     last = session.finish()
     say(last)
     if triggers:
-        _note_kept(triggers.finish(last), console)
+        _keep(partial(triggers.finish, last), console)
     for one in started:
         one.wait()
     console.note(f"{session.heard_s:,.1f} s heard")
 
 
-def _note_kept(paths: list[Path], console: Console) -> None:
-    for path in paths:
-        console.note(f"kept {one_line(str(path))}")
+def _keep(write: Callable[[], list[Path]], console: Console) -> None:
+    """Say which recordings were written; one that cannot be does not end the listening."""
+    try:
+        for path in write():
+            console.note(f"kept {one_line(str(path))}")
+    except OSError as error:
+        console.note(f"not kept: {one_line(str(error))}")
 
 
 def _pieces(source: str | None, recording: Path | None, raw: str, device: str | None, console: Console) -> Iterator[Piece]:

@@ -7,10 +7,9 @@ from collections import deque
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat import Event, as_float32
+from kwsfeat import Event, as_float32, write_waveform
 
 BEFORE_S, AFTER_S = 2.0, 1.0
 
@@ -54,6 +53,8 @@ class Triggers:
         ------
         AudioError
             If `samples` have another type or scale.
+        OSError
+            If a recording cannot be written. It is given up; the stream goes on with the next piece.
         """
         y = as_float32(samples, "this piece", check_finite=False)
         self._sr = sr
@@ -82,5 +83,9 @@ class Triggers:
         path, n = self.folder / f"{name}-{event.time_s:.2f}.wav", 1
         while path.exists():
             path, n = self.folder / f"{name}-{event.time_s:.2f}-{n}.wav", n + 1
-        soundfile.write(path, np.concatenate(parts), self._sr, subtype="PCM_16")
+        try:
+            write_waveform(path, np.concatenate(parts), self._sr)
+        except OSError:
+            path.unlink(missing_ok=True)  # nothing half written is left on a full disk
+            raise
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import sys
@@ -41,6 +42,24 @@ def test_words_of_a_recording_with_triggers_and_a_command(run, tmp_path, capfd):
     assert sorted((tmp_path / "told").read_text().split("\n")) == ["", "no 4.200", "yes 2.200"]
     assert [soundfile.info(tmp_path / "kept" / name).frames for name in ("yes-2.20.wav", "no-4.20.wav")] == [3 * SR] * 2
     assert "6.0 s heard" in err
+
+
+def test_a_recording_that_cannot_be_written_is_named_and_the_next_is_kept(run, tmp_path, monkeypatch, capsys):
+    write = Path.write_bytes
+
+    def write_half(path: Path, data: memoryview) -> int:
+        monkeypatch.setattr(Path, "write_bytes", write)
+        path.write_bytes(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    kept = tmp_path / "kept"
+    assert main(["listen", str(run), "--from-wav", str(tmp_path / "said.wav"), "--save-triggers", str(kept)]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[1] for line in out.splitlines()] == ["yes", "no"]
+    assert "not kept: [Errno 28] No space left on device" in err
+    assert "yes-2.20.wav" in err
+    assert [path.name for path in kept.iterdir()] == ["no-4.20.wav"]
 
 
 def test_samples_on_stdin_and_json(run, capsys, monkeypatch):
