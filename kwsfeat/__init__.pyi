@@ -36,6 +36,7 @@ from .config.presets import (
 )
 from .config.splits import SPLITS as SPLITS
 from .config.toml import named_config as named_config
+from .corpus.acquire.espeak import phonemes as phonemes
 from .corpus.acquire.synth import (
     speak as speak,
     speak_lines as speak_lines,

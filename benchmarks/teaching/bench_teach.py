@@ -1,11 +1,12 @@
 """Words of one's own: how many recordings of other people are missed, at so many false accepts an hour of sound that nothing was chosen on.
 
     python benchmarks/teaching/bench_teach.py WORD_FOLDER... --negatives NEGATIVES [--recordings 0,5,20] [--draws 5] [--snr 10]
-        [--bad OTHER_WORD_FOLDER] [--plot FILE.png]
+        [--apart KIND] [--bad OTHER_WORD_FOLDER] [--plot FILE.png]
 
 Half of the voices are for teaching, the others are missed or found, whole recordings with silence around them. The voice of a recording
 is what stands before ``_nohash_`` in its name, as in Speech Commands; without that, recordings are of one voice that are alike. The
 threshold is that of the negatives, at which so many events an hour are let through; beside it stands what the run itself has chosen.
+With ``--apart`` a further column has the misses at the threshold above every event of the negatives that are not in that folder of them.
 With ``--bad`` a second row has a recording of another word and a silent one among as many, and tells in how many draws both were named.
 """
 
@@ -26,6 +27,7 @@ from kwstrain.teaching.bank import WINDOW, Bank, hear, score_stream, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.heads.thresholds import passed, peaks
+from kwstrain.teaching.near import hear_near, teaching
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
 from kwstrain.teaching.takes.recordings import Take, cut, read_takes
 from kwstrain.teaching.takes.voices import spoken_takes
@@ -48,6 +50,7 @@ class Word:
     noisy: list[Vectors]
     synthetic: Vectors
     halves: Vectors
+    near: list[Vectors]
     copied: dict[int, tuple[Vectors, Vectors]] = field(default_factory=dict)  # of the recordings that were drawn
 
 
@@ -59,7 +62,8 @@ def read_word(e: Embedding, bank: Bank, folder: Path, snr_db: float | None) -> W
     heard = [e.embed(take.y) for take in takes]
     noisy = [] if snr_db is None else [e.embed(in_noise(take, snr_db, seed)) for seed, take in enumerate(takes)]
     synthetic = windows_of_copies(e, spoken, WINDOW, COPIES_OF_VOICE, seed=1).reshape(-1, WINDOW, e.dim)
-    return Word(name, takes, voices(e, bank, takes), heard, noisy, synthetic, halves_of(e, spoken[:20], WINDOW))
+    near = teaching(hear_near(e, name))
+    return Word(name, takes, voices(e, bank, takes), heard, noisy, synthetic, halves_of(e, spoken[:20], WINDOW), near)
 
 
 def voices(e: Embedding, bank: Bank, takes: Sequence[Take]) -> NDArray[np.int64]:
@@ -98,12 +102,36 @@ def silence_is_named(e: Embedding, seed: int) -> bool:
     return False
 
 
-def hear_negatives(e: Embedding, folder: Path, without: str) -> tuple[list[Vectors], float]:
-    """Vectors of the recordings in a folder but those that are named, with commas between, and their hours."""
+@dataclass(frozen=True, eq=False)
+class Negatives:
+    """Vectors of recordings without the word, from vector to vector `hop_s`; those that are not of a kind of their own are the `rest`."""
+
+    streams: list[Vectors]
+    rest: list[Vectors]
+    hop_s: float
+
+    @property
+    def hours(self) -> float:
+        return self._hours(self.streams)
+
+    @property
+    def hours_of_rest(self) -> float:
+        return self._hours(self.rest)
+
+    def _hours(self, streams: Sequence[Vectors]) -> float:
+        return sum(map(len, streams)) * self.hop_s / 3600
+
+    def heights(self, kernel: NDArray[np.float64], *, of_rest: bool = False) -> NDArray[np.float64]:
+        """Of the events that a detector finds."""
+        return peaks((score_stream(one, kernel) for one in (self.rest if of_rest else self.streams)), self.hop_s)
+
+
+def hear_negatives(e: Embedding, folder: Path, without: str, apart: str) -> Negatives:
+    """The recordings in a folder but those that are named, with commas between; `apart` is the folder of those of a kind of their own."""
     known = set(filter(None, without.split(",")))
     heard, _ = hear(e, [path for path in list_recordings(folder) if f"{path.parent.name}/{path.name}" not in known])
-    streams = list(heard.values())
-    return streams, sum(map(len, streams)) * e.hop_s / 3600
+    rest = [vectors for path, vectors in heard.items() if apart and path.parent.name != apart]
+    return Negatives(list(heard.values()), rest, e.hop_s)
 
 
 def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> tuple[WordDetector, set[int]]:
@@ -120,6 +148,7 @@ def teach(e: Embedding, bank: Bank, word: Word, chosen: NDArray[np.int64]) -> tu
     made = make_detector(bank, Spoken(
         copies=copies, heard=[windows_of(word.heard[i]) for i in kept],
         voices=word.synthetic, halves=np.concatenate([word.halves, *(word.copied[i][1] for i in kept)]),
+        near=word.near,
     ), PER_HOUR[0])  # fmt: skip
     return made, set(chosen.tolist()) - set(kept.tolist())
 
@@ -132,9 +161,7 @@ def missed(made: WordDetector, heard: Sequence[Vectors], threshold: float) -> in
     return sum(bool(score_stream(one, made.kernel).max() < threshold) for one in heard)
 
 
-def measure(
-    e: Embedding, bank: Bank, word: Word, streams: Sequence[Vectors], hours: float, n: int, draws: int, n_bad: int = 0
-) -> list[float]:
+def measure(e: Embedding, bank: Bank, word: Word, negatives: Negatives, n: int, draws: int, n_bad: int = 0) -> list[float]:
     """Prints a row of the table; returns the means of what was missed, in %."""
     counts, accepted, tested, named = [], [], 0, 0
     for draw in range(draws):
@@ -147,9 +174,11 @@ def measure(
             chosen = np.append(chosen[: n - n_bad], bad)
         made, left_out = teach(e, bank, word, chosen)
         named += n_bad > 0 and set(bad.tolist()) <= left_out and silence_is_named(e, draw)
-        heights = peaks((score_stream(one, made.kernel) for one in streams), e.hop_s)
+        heights, hours = negatives.heights(made.kernel), negatives.hours
         at = [(heights[k - 1] + heights[k]) / 2 for k in (max(1, round(rate * hours)) for rate in PER_HOUR)]
         kinds = [(word.heard, t) for t in (*at, made.threshold)] + ([(word.noisy, at[0])] if word.noisy else [])
+        if negatives.rest:
+            kinds.append((word.heard, np.nextafter(negatives.heights(made.kernel, of_rest=True)[0], np.inf)))
         counts.append([missed(made, [vectors[i] for i in others], t) / len(others) for vectors, t in kinds])
         accepted.append(passed(heights, made.threshold) / hours)
         tested += len(others) // draws
@@ -175,23 +204,25 @@ def main() -> None:
     parser.add_argument("--recordings", default="0,1,3,5,10,20,50")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--snr", type=float, help="a further column: missed in noise, so many dB below the word")
+    parser.add_argument("--apart", default="", metavar="KIND", help="a folder of the negatives: a further column is without it")
     parser.add_argument("--bad", type=Path, help="recordings of another word: a further row for each number of them, two of which are bad")
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     e = embedding(given.embedding)
     bank = shipped(e)
     assert bank is not None, f"no bank of {given.embedding} is known"
-    streams, hours = hear_negatives(e, given.negatives, given.without)
-    print(f"{hours:.2f} h of negatives", flush=True)
+    negatives = hear_negatives(e, given.negatives, given.without, given.apart)
+    apart = f", {negatives.hours_of_rest:.2f} h without {given.apart}" if given.apart else ""
+    print(f"{negatives.hours:.2f} h of negatives{apart}", flush=True)
     ns = [int(n) for n in given.recordings.split(",")]
     found = {}
     for folder in given.words:
         word = read_word(e, bank, folder, given.snr)
-        found[word.name] = [measure(e, bank, word, streams, hours, n, given.draws) for n in ns]
+        found[word.name] = [measure(e, bank, word, negatives, n, given.draws) for n in ns]
         if given.bad:
             spoilt = with_bad(e, word, given.bad)
             for n in ns:
-                measure(e, bank, spoilt, streams, hours, n, given.draws, n_bad=2)
+                measure(e, bank, spoilt, negatives, n, given.draws, n_bad=2)
     if given.plot:
         plot(given.plot, ns, found)
 

@@ -15,9 +15,9 @@ import numpy as np
 from bench_teach import PER_HOUR, Word, cell, hear_negatives, missed, teach
 
 from kwsfeat import list_recordings
-from kwstrain.teaching.bank import WINDOW, score_stream, shipped
+from kwstrain.teaching.bank import WINDOW, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
-from kwstrain.teaching.heads.thresholds import peaks
+from kwstrain.teaching.near import hear_near, teaching
 from kwstrain.teaching.takes.copies import halves_of, windows_of_copies
 from kwstrain.teaching.takes.recordings import read_takes
 from kwstrain.teaching.takes.voices import spoken_takes
@@ -31,7 +31,8 @@ def read_word(e: Embedding, folder: Path, name: str) -> Word:
     speaker = np.unique([take.path.name.split("_")[1] for take in takes], return_inverse=True)[1]
     spoken = spoken_takes(name, 60, e.sr)
     synthetic = windows_of_copies(e, spoken, WINDOW, COPIES_OF_VOICE, seed=1).reshape(-1, WINDOW, e.dim)
-    return Word(name, takes, speaker, [e.embed(take.y) for take in takes], [], synthetic, halves_of(e, spoken[:20], WINDOW))
+    near = teaching(hear_near(e, name))
+    return Word(name, takes, speaker, [e.embed(take.y) for take in takes], [], synthetic, halves_of(e, spoken[:20], WINDOW), near)
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
     e = embedding(given.embedding)
     bank = shipped(e)
     assert bank is not None, f"no bank of {given.embedding} is known"
-    streams, hours = hear_negatives(e, given.negatives, given.without)
+    negatives = hear_negatives(e, given.negatives, given.without, "")
     for name in given.words.split(","):
         word = read_word(e, given.folder, name)
         counts = np.zeros((2, 2), int)  # of the same voice and of others: missed, said
@@ -55,8 +56,8 @@ def main() -> None:
             for draw in range(given.draws):
                 order = np.random.default_rng(draw).permutation(np.flatnonzero(word.voice == speaker))
                 made, _ = teach(e, bank, word, order[: given.recordings])
-                heights = peaks((score_stream(one, made.kernel) for one in streams), e.hop_s)
-                k = max(1, round(PER_HOUR[0] * hours))
+                heights = negatives.heights(made.kernel)
+                k = max(1, round(PER_HOUR[0] * negatives.hours))
                 for i, which in enumerate((order[given.recordings :], np.flatnonzero(word.voice != speaker))):
                     counts[i] += missed(made, [word.heard[j] for j in which], (heights[k - 1] + heights[k]) / 2), len(which)
         print(f"| {name} | {' | '.join(cell(n / said, said // given.draws) for n, said in counts)} |", flush=True)

@@ -33,6 +33,7 @@ def save_report(taught: Taught, run: Path) -> None:
         + (f"<ul>{''.join(f'<li>{escaped(text)}</li>' for text in taught.remarks)}</ul>" if taught.remarks else "<p>None.</p>"),
         "<h2>Left out</h2>" + table(("recording", "because"), [row((str(one.path), one.reason)) for one in taught.faults]),
         f"<h2>False alarms in {taught.own_hours:.2f} h of your own negatives ({len(taught.alarms)})</h2>" + _alarms(taught, run),
+        "<h2>What sounds like it</h2>" + _near(taught),
         "<h2>Recordings that were used</h2>" + table(("recording",), [row((str(path),)) for path in taught.used]),
     ]
     write_atomic(run / PAGE, page(f"{taught.word}: what was taught", "".join(parts)).encode("utf-8", "replace"))
@@ -54,3 +55,10 @@ def _alarms(taught: Taught, run: Path) -> str:
         rows.append(excerpt.row(sound.relative_to(run) if excerpt.cut(sound) else None))
     more = f"<p>The first {MOST} can be heard.</p>" if len(taught.alarms) > MOST else ""
     return table(("recording", "heard at", "score", "hear it"), rows) + more
+
+
+def _near(taught: Taught) -> str:
+    if not taught.near:
+        return "<p>No voice said the word, so none said what sounds like it.</p>"
+    rows = [row((one.word, f"{one.mistaken} of {one.said}")) for one in taught.near]
+    return "<p>In espeak-ng's phonemes, as its voices say them.</p>" + table(("word", "mistaken for it"), rows)

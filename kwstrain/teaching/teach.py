@@ -20,6 +20,7 @@ from kwstrain.teaching.bank import WINDOW, Bank
 from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
+from kwstrain.teaching.near import Near, hear_near, mistaken, teaching
 from kwstrain.teaching.report import save_report
 from kwstrain.teaching.run import check_free, write_run
 from kwstrain.teaching.takes.checks import alike, check_one_word, is_one_voice, unlike_faults
@@ -30,6 +31,7 @@ from kwstrain.teaching.takes.voices import spoken_takes
 COPIES_OF_VOICE, COPIES = 4, 8
 FEWEST = 3  # recordings without a voice beside them
 MOST = 500
+MISTAKEN = 0.5  # share of voices from which on a word that sounds like it is named
 _WRITTEN = ("used", "faults", "found", "false_accepts", "alarms", "run")  # otherwise than a dataclass is
 
 
@@ -38,7 +40,7 @@ class Taught:
     """What was taught, and what is to be said of it.
 
     `used` are the recordings, `faults` those that were left out; `alarms` the events in the caller's own negatives, of which there are
-    `own_hours`; `remarks` what whoever reads should know.
+    `own_hours`; `near` what sounds like the word, the most mistaken first; `remarks` what whoever reads should know.
     """
 
     run: Path
@@ -54,6 +56,7 @@ class Taught:
     sources: tuple[str, ...]
     alarms: tuple[FalseAlarm, ...] = ()
     own_hours: float = 0.0
+    near: tuple[Near, ...] = ()
     remarks: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,20 +126,22 @@ def teach_word(
     copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed, advance=advance)
     takes, copies, unlike = checked(takes, copies, bank, keep_all=choices.keep_all)
     faults += unlike
+    near = hear_near(e, say or word, seed=choices.seed) if voices else {}
     spoken = Spoken(
         copies=copies, heard=[windows_of_take(e, take, window) for take in takes],
         voices=windows_of_copies(e, voices, window, COPIES_OF_VOICE, seed=choices.seed + 1, advance=advance).reshape(-1, window, e.dim),
-        halves=halves_of(e, [*takes, *voices[:20]], window),
+        halves=halves_of(e, [*takes, *voices[:20]], window), near=teaching(near),
     )  # fmt: skip
     note("choosing the last layer and the threshold")
     made = make_detector(bank, spoken, choices.per_hour)
     point = _point(made, word, e.hop_s, choices.per_hour)
-    remarks += _remarks(made, spoken, takes, e, choices, bank)
+    deceiving = mistaken(near, made)
+    remarks += _remarks(made, spoken, takes, e, choices, bank) + _remarks_on(deceiving)
     taught = Taught(
         run=out, word=word, embedding=e.name, credit=e.credit, used=tuple(take.path for take in takes), voices=len(voices),
         faults=tuple(faults), found=made.misses, false_accepts=made.false_accepts, per_hour=choices.per_hour, sources=bank.sources,
         alarms=tuple(false_alarms(own, e, word, made.layer(), point)), own_hours=sum(map(len, own.values())) * e.hop_s / 3600,
-        remarks=tuple(remarks),
+        near=tuple(deceiving), remarks=tuple(remarks),
     )  # fmt: skip
     write_run(
         out, e, (word, OTHER), *made.layer(), clip=e.clip(window) if e.has_window else e.features,
@@ -208,6 +213,14 @@ def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embed
             "tells better (--negatives)"
         )
     return remarks
+
+
+def _remarks_on(near: Sequence[Near]) -> list[str]:
+    worst = [one for one in near if one.mistaken >= MISTAKEN * one.said]
+    if not worst:
+        return []
+    named = ", ".join(one.word for one in worst[:3])
+    return [f"{len(worst)} of {len(near)} words that sound like it are mistaken for it more often than not: {named}"]
 
 
 def _point(made: WordDetector, word: str, hop_s: float, per_hour: float) -> OperatingPoint:

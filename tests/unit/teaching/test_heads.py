@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,15 @@ def test_a_direction_in_which_speakers_differ_counts_less() -> None:
 
 def false_accepts(made: WordDetector, other: Bank) -> int:
     return int((peaks((score_stream(one, made.kernel) for one in other.streams), HOP_S) >= made.threshold).sum())
+
+
+def test_what_sounds_like_the_word_scores_less_where_it_teaches() -> None:
+    word, other = windows(6, 5).astype(np.float64), windows(6, 5, turned=True)
+    near = list((0.7 * word + 0.3 * other).astype(np.float32))
+    plain, told = (make_detector(bank(), replace(spoken(8), near=given), 20.0) for given in ([], near))
+    margins = [np.mean([score_stream(one, made.kernel).max() for one in near]) - made.threshold for made in (plain, told)]
+    assert margins[1] < margins[0] - 0.02
+    assert told.misses.n == 0
 
 
 @pytest.mark.parametrize("n_voices", [0, 10])
