@@ -18,7 +18,7 @@ Windows = NDArray[np.float32]
 
 SATURATED = 6.0  # logit of the middle recording: 0.998, so that a threshold of 0.5 has room on both sides
 N_HARD = 100  # windows of the negatives that are most like the word
-OF_NEAR = 0.1  # share that words which sound like it have in the mean of those
+OF_NEAR = 0.05  # share that words which sound like it have in the mean of those
 
 
 @dataclass(frozen=True, eq=False)
