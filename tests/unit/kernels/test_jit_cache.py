@@ -65,19 +65,21 @@ def test_a_second_process_compiles_nothing(filled):
     np.testing.assert_array_equal(again, values)
 
 
-def test_an_edited_kernel_is_compiled_anew(filled, tmp_path):
+def test_an_edited_kernel_is_compiled_anew(tmp_path):
     """An edit in a file that the cached function only calls into: Numba's own cache does not see it."""
-    folder, values = filled
     shutil.copytree(ROOT / "kwsfeat", tmp_path / "kwsfeat", ignore=shutil.ignore_patterns("__pycache__"))
-    _, hits, same = result(run(FEATURE, folder, tmp_path))
-    edited = tmp_path / "kwsfeat" / "kernels" / "spectrum" / "bands.py"
-    text = edited.read_text()
-    assert "a = a + broadcast(matrix, o + m) * v" in text
-    edited.write_text(text.replace("a = a + broadcast(matrix, o + m) * v", "a = a - broadcast(matrix, o + m) * v"))
-    _, hits, changed = result(run(FEATURE, folder, tmp_path))
-    np.testing.assert_array_equal(same, values)
-    assert hits == 0
-    assert changed[0] == pytest.approx(-values[0], rel=1e-5)
+    kernels = tmp_path / "kwsfeat" / "kernels"
+    head = "from kwsfeat.kernels._jit import jit, stage\n"
+    (kernels / "inner.py").write_text(f"{head}@stage\ndef inner(x):\n    return x + 1.0\n")
+    (kernels / "outer.py").write_text(f"{head}from kwsfeat.kernels.inner import inner\n@jit\ndef outer(x):\n    return 2.0 * inner(x)\n")
+    code = "from kwsfeat.kernels.outer import outer; value = outer(3.0); print(1, sum(outer.stats.cache_hits.values()), value)"
+    _, hits, first = result(run(code, tmp_path / "cache", tmp_path))
+    assert (hits, *first) == (0, 8.0)
+    _, hits, again = result(run(code, tmp_path / "cache", tmp_path))
+    assert (hits, *again) == (1, 8.0)
+    (kernels / "inner.py").write_text(f"{head}@stage\ndef inner(x):\n    return x - 1.0\n")
+    _, hits, changed = result(run(code, tmp_path / "cache", tmp_path))
+    assert (hits, *changed) == (0, 4.0)
 
 
 def test_two_processes_that_compile_at_once_do_not_break_each_other(tmp_path):
