@@ -126,8 +126,10 @@ def teach_word(
     copies = windows_of_copies(e, takes, window, COPIES, seed=choices.seed, advance=advance)
     takes, copies, unlike = checked(takes, copies, bank, keep_all=choices.keep_all)
     faults += unlike
-    note("listening to what sounds like it")
-    near = hear_near(e, say or word, seed=choices.seed) if voices else {}
+    near = {}
+    if voices:
+        note("listening to what sounds like it")
+        near = hear_near(e, say or word, seed=choices.seed)
     spoken = Spoken(
         copies=copies, heard=[windows_of_take(e, take, window) for take in takes],
         voices=windows_of_copies(e, voices, window, COPIES_OF_VOICE, seed=choices.seed + 1, advance=advance).reshape(-1, window, e.dim),
