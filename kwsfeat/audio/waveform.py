@@ -159,6 +159,12 @@ def write_waveform(path: Path, y: NDArray[np.floating], sr: int) -> None:
         If `y` is not a waveform in [-1, 1].
     OSError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> write_waveform(Path("silence.wav"), np.zeros(16000, np.float32), 16000)
     """
     import soundfile
 
