@@ -59,6 +59,6 @@ def _alarms(taught: Taught, run: Path) -> str:
 
 def _near(taught: Taught) -> str:
     if not taught.near:
-        return "<p>No voice said the word, so none said what sounds like it.</p>"
+        return "<p>None: no voice said the word, or its phonemes have no neighbours that can be said.</p>"
     rows = [row((one.word, f"{one.mistaken} of {one.said}")) for one in taught.near]
     return "<p>In espeak-ng's phonemes, as its voices say them.</p>" + table(("word", "mistaken for it"), rows)

@@ -31,7 +31,7 @@ from kwstrain.teaching.takes.voices import spoken_takes
 COPIES_OF_VOICE, COPIES = 4, 8
 FEWEST = 3  # recordings without a voice beside them
 MOST = 500
-MISTAKEN = 0.5  # share of voices from which on a word that sounds like it is named
+MISTAKEN = 0.5  # share of voices above which a word that sounds like it is named
 _WRITTEN = ("used", "faults", "found", "false_accepts", "alarms", "run")  # otherwise than a dataclass is
 
 
@@ -219,7 +219,7 @@ def _remarks(made: WordDetector, spoken: Spoken, takes: Sequence[Take], e: Embed
 
 
 def _remarks_on(near: Sequence[Near]) -> list[str]:
-    worst = [one for one in near if one.mistaken >= MISTAKEN * one.said]
+    worst = [one for one in near if one.mistaken > MISTAKEN * one.said]
     if not worst:
         return []
     named = ", ".join(one.word for one in worst[:3])

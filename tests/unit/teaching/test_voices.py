@@ -96,7 +96,8 @@ def test_a_detector_that_takes_everything_or_nothing(small_file: Path, threshold
 def test_the_report_names_them(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["teach", "--say", "go", "--out", str(tmp_path / "run"), "--voices", "6", "--embedding", str(small_file), "--json"]
     assert main([*call, "--negatives", str(negatives), "--fa-per-hour", "2000"]) == 0
-    near = json.loads(capsys.readouterr().out)["near"]
+    said = json.loads(capsys.readouterr().out)
+    near = said["near"]
     assert sorted(one["word"] for one in near) == sorted(sounds_like("go"))
     shares = [one["mistaken"] / one["said"] for one in near]
     assert shares == sorted(shares, reverse=True)
@@ -105,3 +106,5 @@ def test_the_report_names_them(tmp_path: Path, small_file: Path, negatives: Path
     for one in near:
         assert f"{one['mistaken']} of {one['said']}" in rows
     assert rows.count("[[") == len(near)
+    n_worst = sum(2 * one["mistaken"] > one["said"] for one in near)
+    assert [text.split()[0] for text in said["remarks"] if "sound like it" in text] == ([str(n_worst)] if n_worst else [])

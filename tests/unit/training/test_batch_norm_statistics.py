@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -49,18 +49,15 @@ def test_saved_statistics_are_those_without_dropout(toy: Path, tmp_path: Path) -
         np.testing.assert_allclose(var, right_var, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.usefixtures("arch_toy")
 def test_a_resumed_run_collects_the_same(toy: Path, tmp_path: Path) -> None:
-    config = replace(CONFIG, arch="toy", augment="off")
-
     def stop(tick: Tick) -> None:
         if tick.record:
             raise KeyboardInterrupt
 
-    fit(toy, config, tmp_path / "whole")
+    fit(toy, CONFIG, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        fit(toy, config, tmp_path / "run", progress=stop)
-    fit(toy, config, tmp_path / "run", resume=True)
+        fit(toy, CONFIG, tmp_path / "run", progress=stop)
+    fit(toy, CONFIG, tmp_path / "run", resume=True)
     with np.load(tmp_path / "whole" / "checkpoint.npz") as one, np.load(tmp_path / "run" / "checkpoint.npz") as other:
         for name in one.files:
             if name != "about":
