@@ -43,6 +43,11 @@ class KernelCache(_Cache):
         """The folder."""
         return str(self._folder)
 
+    def has(self, sig: Any) -> bool:
+        """Whether a function compiled for argument types `sig` is there; it may be damaged."""
+        path = self._path(sig)
+        return path is not None and path.is_file()
+
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The compiled function for argument types `sig`, or None where there is none that is whole."""
         path = self._path(sig)

@@ -56,12 +56,19 @@ def c_address(function: Callable[[int], int]) -> int:
     folder = cache_folder()
     if folder is not None:
         kernel._cache = KernelCache(function, folder)
-    kernel.compile((types.int64,))
-    compiled = kernel.overloads[(types.int64,)]
+    kernel.compile(_CALLED_FROM_C)
+    compiled = kernel.overloads[_CALLED_FROM_C]
     _called_from_c.append(kernel)
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
 
 
+def is_kept(function: Callable[[int], int]) -> bool:
+    """Whether `c_address` finds `function` on disk, and has nothing to compile."""
+    folder = cache_folder()
+    return folder is not None and KernelCache(function, folder).has(_CALLED_FROM_C)
+
+
+_CALLED_FROM_C = (types.int64,)
 _called_from_c: list[Any] = []  # their code must stay
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -12,6 +14,7 @@ import jax.ffi
 import numpy as np
 
 from kwstrain.kernels.declaration import Kernel
+from kwstrain.kernels.together import compile_together
 
 _HANDLER = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 
@@ -41,10 +44,31 @@ def kernel_call(
     """
     numbers = {"parts": arrays[0].shape[0] if parts is None and arrays else parts or 0, **numbers}
     kernel.check(arrays, results, numbers)
-    _register(kernel)
+    traced = _traced.get()
+    if traced is None:
+        _register(kernel)
+    else:
+        traced[kernel] = None
     attribute = np.array([numbers[name] for name in kernel.numbers], np.int64)
     found = jax.ffi.ffi_call(kernel.target, list(results))(*arrays, numbers=attribute)
     return found[0] if len(results) == 1 else tuple(found)
+
+
+@contextmanager
+def compiled_together() -> Iterator[None]:
+    """Compile the kernels of the programs that are traced within, and not run, all at once at the end: by two processes."""
+    traced: dict[Kernel, None] = {}
+    token = _traced.set(traced)
+    try:
+        yield
+    finally:
+        _traced.reset(token)
+    compile_together([*traced])
+    for kernel in traced:
+        _register(kernel)
+
+
+_traced: ContextVar[dict[Kernel, None] | None] = ContextVar("_traced", default=None)
 
 
 @cache

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from kwsfeat.kernels._jit import LANES, c_address, inlined, stage
+from kwsfeat.kernels._jit import LANES, c_address, inlined, is_kept, stage
 from kwstrain.kernels import threads
 from kwstrain.kernels.frame import (
     ARGS,
@@ -98,10 +98,19 @@ class Kernel:
     @cached_property
     def address(self) -> int:
         """Of the compiled handler; compiled or read from the disk cache on first use."""
+        return c_address(self._called)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the handler is in the disk cache."""
+        return is_kept(self._called)
+
+    @cached_property
+    def _called(self) -> Callable[[int], int]:
         handler = _handler(self)
         handler.__module__ = self.function.__module__
         handler.__qualname__ = f"{self.function.__qualname__}.{_digest(self.function.__code__.co_filename)}"
-        return c_address(handler)
+        return handler
 
 
 def kernel(

@@ -11,10 +11,12 @@ import optax
 from flax import nnx
 from numpy.typing import NDArray
 
+from kwsfeat import thread_count
 from kwstrain import operations
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, take
 from kwstrain.devices import AXIS, n_devices, per_device, replicated, rows_of, whole
+from kwstrain.kernels.call import compiled_together
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.listener import Listener
@@ -108,9 +110,18 @@ class TrainStep:
         state = State(params, rest, jax.jit(tx.init)(params), np.zeros((), np.int32), average)
         # Own buffers: the state is donated to each call, and the model must keep its arrays.
         self.first_state: State = replicated(jax.tree.map(_copied, state))
-        self.train = jax.jit(self._train, donate_argnums=0)
+        self._program = jax.jit(self._train, donate_argnums=0)
+        self._compiled = False
         self.collect = jax.jit(self._collect)
         self.gradients = jax.jit(self._gradients)
+
+    def train(self, state: State, block: Block, batches: Batches) -> tuple[State, StepSums]:
+        """The state after ``len(batches.rows)`` steps from `state`, which is used up, and their sums."""
+        if not self._compiled and thread_count() > 1:
+            with compiled_together():
+                self._program.trace(state, block, batches)
+        self._compiled = True
+        return self._program(state, block, batches)  # type: ignore[no-any-return]
 
     def _train(self, state: State, block: Block, batches: Batches) -> tuple[State, StepSums]:
         """Run ``len(batches.rows)`` steps; a step whose weights are all 0 changes nothing."""

@@ -80,6 +80,7 @@ INNER = {
         "frame",
         "threads",
         "declaration",
+        "together",
         "call",
         "stream",
         "registers",

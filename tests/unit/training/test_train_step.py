@@ -120,6 +120,15 @@ def test_many_steps_in_one_call_equal_single_steps_and_empty_steps_change_nothin
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_a_program_is_traced_once_though_its_kernels_are_compiled_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    monkeypatch.setattr(TrainStep, "_loss", lambda self, *given, loss=TrainStep._loss: traced.append(1) or loss(self, *given))
+    step, batch = trainer(TrainConfig(optimizer="sgd", lr=0.1)), Batches(np.array([[0, 1]], np.int32), np.ones((1, 2), np.float32))
+    state, _ = step.train(step.first_state, block(), batch)
+    step.train(state, block(), batch)
+    assert len(traced) == 1
+
+
 def test_fillers_have_no_say() -> None:
     config = TrainConfig(optimizer="sgd", lr=0.1)
     results = []
