@@ -5,6 +5,7 @@ What the helper has compiled is found in the disk cache, so that the two need no
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -21,7 +22,10 @@ _MOST_WAITING_S = 60.0  # for the one that the helper is at
 def compile_together(kernels: Sequence[Kernel]) -> None:
     """Have all `kernels` compiled, on two processors."""
     missing = [one for one in kernels if not one.kept]
-    helper = _helper(missing[::-1]) if len(missing) >= _FEWEST else None
+    helper = None
+    if len(missing) >= _FEWEST:
+        logging.getLogger("kwsfeat").info(f"compiling {len(missing)} kernels of the network, once on this computer")
+        helper = _helper(missing[::-1])
     for i, kernel in enumerate(missing):
         if helper and not kernel.kept and all(later.kept for later in missing[i + 1 :]):
             with suppress(subprocess.TimeoutExpired):

@@ -79,6 +79,13 @@ def test_a_helper_that_does_nothing_costs_nothing(monkeypatch):
     assert compiled(monkeypatch, "abcdef", quick=3, stuck=True)[0] == list("abc")
 
 
+def test_it_is_said(monkeypatch, caplog):
+    with caplog.at_level("INFO", "kwsfeat"):
+        compiled(monkeypatch, "abcdef", quick=2, kept="f")
+        compiled(monkeypatch, "abcdef", quick=2, kept="def")
+    assert [record.getMessage() for record in caplog.records] == ["compiling 5 kernels of the network, once on this computer"]
+
+
 def test_few_kernels_and_kept_ones_need_no_helper(monkeypatch):
     assert compiled(monkeypatch, "abc", quick=0) == (["a", "b", "c"], None)
     assert compiled(monkeypatch, "abcdef", quick=0, kept="acf") == (["b", "d", "e"], None)
