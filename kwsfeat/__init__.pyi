@@ -89,6 +89,7 @@ from .errors import (
     UnknownNameError as UnknownNameError,
     VerificationError as VerificationError,
     nearest as nearest,
+    refuse_one_path as refuse_one_path,
     unknown_name as unknown_name,
 )
 from .features.cepstral import (

@@ -6,6 +6,7 @@ A message names the value, the bound and the cure. The command line prints it as
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 _LISTED = 40  # names in a message
@@ -102,3 +103,26 @@ def nearest(name: str, names: Iterable[str]) -> list[str]:
     ['test']
     """
     return difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
+
+
+def refuse_one_path(name: str, given: object) -> None:
+    """Refuse a single path where several are asked for: a string would be taken for a list of its letters.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    given : object
+        What was given for it.
+
+    Raises
+    ------
+    ConfigError
+        If it is a single path.
+
+    Examples
+    --------
+    >>> refuse_one_path("paths", ["a.wav"])
+    """
+    if isinstance(given, str | bytes | os.PathLike):
+        raise ConfigError(f"{name}={given!r} is one path: put it into a list, [{given!r}]")

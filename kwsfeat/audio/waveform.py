@@ -140,34 +140,40 @@ def _rounded(y: Samples) -> NDArray[np.int16]:
     return np.clip(np.rint(y * np.float32(32768.0)), -32768, 32767).astype(np.int16)
 
 
-def write_waveform(path: Path, y: NDArray[np.floating], sr: int) -> None:
+def write_waveform(path: str | Path, y: ArrayLike, sr: int) -> None:
     """Write a recording with 16 bits.
 
     It is encoded in memory first: on a full disk libsndfile tells no more than that there was an error of the system.
 
     Parameters
     ----------
-    path : Path
-        Its suffix names the format: ``.wav``, ``.flac``, ``.ogg``.
-    y : ndarray, float, shape (n,)
-        Mono, in [-1, 1].
-    sr : int, Hz
+    path : path
+        Its suffix names the format: ``.wav`` or ``.flac``.
+    y : array_like, int16 or float in [-1, 1], shape (n,)
+        Mono.
+    sr : int >= 1, Hz
 
     Raises
     ------
     AudioError
-        If `y` is not a waveform in [-1, 1].
+        If the format is another one, or `y` is not a waveform.
     OSError
         If it cannot be written.
 
     Examples
     --------
-    >>> from pathlib import Path
     >>> import numpy as np
-    >>> write_waveform(Path("silence.wav"), np.zeros(16000, np.float32), 16000)
+    >>> write_waveform("silence.wav", np.zeros(16000, np.float32), 16000)
     """
     import soundfile
 
-    file = io.BytesIO()
-    soundfile.write(file, as_int16(y), sr, format=path.suffix[1:].upper(), subtype="PCM_16")
+    path, samples, file = Path(path), as_int16(y), io.BytesIO()
+    if path.suffix.lower() not in _WRITTEN:
+        raise AudioError(f"{path}: recordings are written as {' or '.join(_WRITTEN)}, which the name must end with")
+    if samples.ndim != 1 or sr < 1:
+        raise AudioError(f"y of shape {samples.shape} at {sr} Hz is not a waveform: it must be one channel, (n,), at 1 Hz or more")
+    soundfile.write(file, samples, sr, format=path.suffix[1:].upper(), subtype="PCM_16")
     path.write_bytes(file.getbuffer())
+
+
+_WRITTEN = (".wav", ".flac")

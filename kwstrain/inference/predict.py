@@ -10,7 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from kwsfeat import thread_count
+from kwsfeat import refuse_one_path, thread_count
 from kwstrain.devices import alone, n_processes
 from kwstrain.inference.classifier import GROUP, Classifier, groups, load
 from kwstrain.inference.exported import ExportedClassifier, is_exported
@@ -23,7 +23,7 @@ G = TypeVar("G")
 R = TypeVar("R")
 
 
-def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int | None = None) -> Iterator[Prediction]:
+def predict(run: str | Path, paths: Sequence[str | Path | BinaryIO], *, threads: int | None = None) -> Iterator[Prediction]:
     """Classify recordings, in the order given.
 
     Each thread takes 64 clips from recording to label, so that none waits for another and, however many `paths` there are,
@@ -48,15 +48,17 @@ def predict(run: str | Path, paths: Sequence[Path | BinaryIO], *, threads: int |
     ------
     StoreError
         If `run` is neither a complete run folder nor an exported file.
+    ConfigError
+        If `paths` is one path.
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> for prediction in predict("runs/words", [Path("recordings/yes/ann_nohash_0.wav"), Path("missing.wav")]):
+    >>> for prediction in predict("runs/words", ["recordings/yes/ann_nohash_0.wav", "missing.wav"]):
     ...     print(prediction.label in ("high", "low", "noise"), prediction.error)
     True
     False missing.wav: no such file
     """
+    refuse_one_path("paths", paths)
     if (n := n_processes()) == 1:
         yield from chain.from_iterable(_ahead(partial(opened(run).predict_group, n_clips=len(paths)), groups(paths), threads))
         return

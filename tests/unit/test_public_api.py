@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 
@@ -25,6 +26,21 @@ def test_every_name_exists(package: str) -> None:
 
 def test_the_trainer_exports_what_it_is_made_of() -> None:
     assert {"fit", "evaluate", "predict", "load", "create", "TrainConfig"} <= set(import_module("kwstrain").__all__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_path_may_be_a_text(package: str) -> None:
+    """Wherever a public function takes a path."""
+    module = import_module(package)
+    values = [getattr(module, name) for name in module.__all__]
+    methods = [method for value in values if inspect.isclass(value) for _, method in inspect.getmembers(value, inspect.isfunction)]
+    asked = {
+        f"{f.__qualname__}({parameter})"
+        for f in [*filter(inspect.isfunction, values), *methods] if f.__module__.startswith(package)
+        for parameter in inspect.signature(f).parameters.values()
+        if "Path" in str(parameter.annotation) and "str" not in str(parameter.annotation) and "Callable" not in str(parameter.annotation)
+    }  # fmt: skip
+    assert asked <= {"StreamFile.__init__(audio: 'Path')"}, "what has a Path as an attribute shows what it was given"
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from kwsfeat.dataset.reader import Reader
 from kwsfeat.dataset.seal import FORMAT_VERSION
 from kwsfeat.dataset.storage.facts import examine, index_of
 from kwsfeat.dataset.storage.open import Storage, open_storage
-from kwsfeat.errors import ConfigError, StoreError
+from kwsfeat.errors import ConfigError, StoreError, refuse_one_path
 from kwsfeat.pipeline.shards.folder import Making
 from kwsfeat.pipeline.shards.shard import Progress
 
@@ -49,7 +49,7 @@ def merge_files(
     Raises
     ------
     ConfigError
-        If two of them differ in their clips, features or labels, naming what differs.
+        If two of them differ in their clips, features or labels, naming what differs; if `paths` is one path.
     StoreError
         If one is missing, damaged or older than the present format.
 
@@ -61,6 +61,7 @@ def merge_files(
     >>> Reader(merge_files(["monday.h5", "monday.h5"], "week")).n_clips
     16
     """
+    refuse_one_path("paths", paths)
     stored = [open_storage(path) for path in paths]
     if not stored:
         raise ConfigError("there is nothing to merge: give at least one file")

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_blocks
 from kwsfeat.corpus.files import list_recordings
-from kwsfeat.errors import ConfigError
+from kwsfeat.errors import ConfigError, refuse_one_path
 
 _SHORTEST_S = 5.0  # of a section: what is left of a source below this is dropped
 
 
-def find_negatives(folders: Sequence[Path], part: tuple[int, int]) -> dict[str, list[Path]]:
+def find_negatives(folders: Sequence[str | Path], part: tuple[int, int]) -> dict[str, list[Path]]:
     """Source -> its recordings; the source is the name of the folder that a recording lies in.
 
     `part` (k, n) leaves every n-th recording of each source, from the k-th on: the parts of one n have none in common.
@@ -26,8 +26,9 @@ def find_negatives(folders: Sequence[Path], part: tuple[int, int]) -> dict[str, 
     CorpusError
         If a folder is missing or holds no recordings.
     ConfigError
-        If `part` is out of bounds, or nothing is left.
+        If `part` is out of bounds, nothing is left, or `folders` is one path.
     """
+    refuse_one_path("folders", folders)
     k, n = part
     if not 1 <= k <= n:
         raise ConfigError(f"part {k}/{n} must be from 1/{max(n, 1)} to {max(n, 1)}/{max(n, 1)}")
@@ -42,7 +43,7 @@ def find_negatives(folders: Sequence[Path], part: tuple[int, int]) -> dict[str, 
 
 
 def read_negatives(
-    folders: Sequence[Path], sr: int, *, part: tuple[int, int] = (1, 1), section_s: float = 60.0
+    folders: Sequence[str | Path], sr: int, *, part: tuple[int, int] = (1, 1), section_s: float = 60.0
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Recordings in which none of the words is said, source by source.
 
@@ -67,12 +68,11 @@ def read_negatives(
     CorpusError
         If a folder is missing or holds no recordings.
     ConfigError
-        If `part` is out of bounds, or nothing is left.
+        If `part` is out of bounds, nothing is left, or `folders` is one path.
 
     Examples
     --------
-    >>> from pathlib import Path
-    >>> source, y = next(read_negatives([Path("recordings/no")], 8000, section_s=0.5))
+    >>> source, y = next(read_negatives(["recordings/no"], 8000, section_s=0.5))
     >>> source, y.shape
     ('no', (4000,))
     """

@@ -11,7 +11,7 @@ import soundfile
 
 import kwsfeat
 from kwsfeat import AudioError, FeatureConfig, FilterState, FrontEnd
-from kwsfeat.audio.waveform import as_float32, as_int16, as_samples
+from kwsfeat.audio.waveform import as_float32, as_int16, as_samples, write_waveform
 from kwsfeat.augment.noise import Noise
 from kwsfeat.pipeline.arrays import write_file
 
@@ -128,3 +128,31 @@ def test_conversions_keep_what_needs_no_change():
         as_samples([[1.0], [1.0, 2.0]])
     with pytest.raises(AudioError, match="noise holds NaN or infinity"):
         as_int16(np.array([0.0, np.inf]), "noise")
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.FLAC"])
+def test_a_written_recording_is_read_back(name: str, tmp_path: Path) -> None:
+    y = np.array([0.25, -1.0, 1.0], np.float32)
+    write_waveform(str(tmp_path / name), y, 8000)
+    found, sr = soundfile.read(tmp_path / name, dtype="int16")
+    assert (found.tolist(), sr) == ([8192, -32768, 32767], 8000)
+    write_waveform(tmp_path / name, found[:2], 8000)
+    assert soundfile.read(tmp_path / name, dtype="int16")[0].tolist() == [8192, -32768]
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "sr", "message"),
+    [
+        ("a.ogg", np.zeros(4), 8000, r"a\.ogg: recordings are written as \.wav or \.flac"),
+        ("a", np.zeros(4), 8000, r"a: recordings are written as \.wav or \.flac"),
+        ("a.wav", np.zeros((4, 2)), 8000, r"y of shape \(4, 2\) at 8000 Hz is not a waveform"),
+        ("a.wav", np.zeros(4), 0, r"at 0 Hz is not a waveform"),
+        ("a.wav", np.array([np.nan]), 8000, "y holds NaN"),
+        ("a.wav", np.array([3000.0]), 8000, "samples reach 3000"),
+        ("a.wav", np.zeros(4, np.int32), 8000, "has samples of type int32"),
+    ],
+)
+def test_what_is_not_a_recording_is_not_written(name: str, y: np.ndarray, sr: int, message: str, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match=message):
+        write_waveform(tmp_path / name, y, sr)
+    assert not list(tmp_path.iterdir())
