@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flax import nnx
 
 from kwsfeat import StoreError
 from kwstrain.inference.bundle import Bundle
 from kwstrain.io import read_json
-from kwstrain.models import create
+from kwstrain.models import create_shapes
 from kwstrain.models.cost import cost
 
 # Column of the CSV -> title in the tables.
@@ -113,7 +112,7 @@ def _multiply_adds_per_s(bundle: Bundle) -> int:
     """Of a second of audio."""
     features, config = bundle.feature_config, bundle.config
     shape, options = features.shape, {"dtype": config.dtype, **config.options}
-    model = nnx.eval_shape(lambda: create(config.arch, input_shape=shape, n_classes=len(bundle.labels), **options))
+    model = create_shapes(config.arch, input_shape=shape, n_classes=len(bundle.labels), **options)
     return round(cost(model, shape).multiply_adds * features.sr / features.n_samples)
 
 

@@ -173,8 +173,10 @@ class Bundle:
         import jax
         from flax import nnx
 
-        # The random weights are never computed: their shapes are all that is needed.
-        model = nnx.eval_shape(self._new_model)
+        from kwstrain.models import create_shapes
+
+        options = {"dtype": self.config.dtype, **self.config.options}
+        model = create_shapes(self.config.arch, input_shape=self.feature_config.shape, n_classes=len(self.labels), **options)
         nnx.update(model, jax.tree.map(_no_key, nnx.state(model, nnx.RngState)))
         set_weights(model, self.weights, where=str(self.folder / "weights.npz"))
         model.eval()  # type: ignore[no-untyped-call]
@@ -213,17 +215,6 @@ class Bundle:
         if value is not None and not (isinstance(value, float) and 0 <= value <= 1):
             raise StoreError(f"{path} is damaged: threshold is {value!r}, not a number from 0 to 1; copy it again, or train again")
         return value
-
-    def _new_model(self) -> Network:
-        from kwstrain.models import create
-
-        return create(
-            self.config.arch,
-            input_shape=self.feature_config.shape,
-            n_classes=len(self.labels),
-            seed=self.config.seed,
-            **{"dtype": self.config.dtype, **self.config.options},
-        )
 
 
 def _check_format(path: Path, values: Mapping[str, Any]) -> None:

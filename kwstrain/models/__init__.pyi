@@ -16,6 +16,7 @@ from .registry import (
     ModelSpec as ModelSpec,
     Published as Published,
     create as create,
+    create_shapes as create_shapes,
     names as names,
     spec as spec,
     specs as specs,

@@ -9,7 +9,7 @@ import jax
 from flax import nnx
 
 from kwstrain.models.cost import cost
-from kwstrain.models.registry import ModelSpec, Published, create, specs
+from kwstrain.models.registry import ModelSpec, Published, create_shapes, specs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def table() -> list[ModelRow]:
 
 
 def _row(spec: ModelSpec, published: Published) -> ModelRow:
-    model = nnx.eval_shape(lambda: create(spec.name, input_shape=published.input_shape, n_classes=published.n_classes, **published.options))
+    model = create_shapes(spec.name, input_shape=published.input_shape, n_classes=published.n_classes, **published.options)
     parameters, statistics = (
         sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(model, kind))) for kind in (nnx.Param, nnx.BatchStat)
     )

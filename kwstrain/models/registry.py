@@ -127,11 +127,28 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
     >>> model(np.zeros((2, 101, 40), np.float32)).shape
     (2, 3)
     """
+    params_key, dropout_key = jax.random.split(jax.random.key(seed))
+    return _made(name, input_shape, n_classes, nnx.Rngs(params=params_key, dropout=dropout_key), options)
+
+
+def create_shapes(name: str, *, input_shape: tuple[int, int], n_classes: int, **options: Any) -> Network:
+    """What :func:`create` makes, with a ShapeDtypeStruct in place of each array: nothing is drawn or computed."""
+
+    def make() -> Network:
+        rngs = nnx.Rngs(params=0, dropout=0)
+        key = rngs.params()
+        # A stream counts its keys, which takes longer than all else while JAX traces.
+        rngs.params = lambda: key  # type: ignore[attr-defined]
+        return _made(name, input_shape, n_classes, rngs, options)
+
+    return nnx.eval_shape(make)
+
+
+def _made(name: str, input_shape: tuple[int, int], n_classes: int, rngs: nnx.Rngs, options: dict[str, Any]) -> Network:
     chosen = spec(name)
     values = chosen.options.changed(options, of=name)
     if n_classes < 2:
         raise ConfigError(f"n_classes={n_classes} must be >= 2")
-    params_key, dropout_key = jax.random.split(jax.random.key(seed))
-    model = chosen.network(input_shape, n_classes, values, rngs=nnx.Rngs(params=params_key, dropout=dropout_key))
+    model = chosen.network(input_shape, n_classes, values, rngs=rngs)
     model.input_norm = InputNorm(input_shape[1])
     return model

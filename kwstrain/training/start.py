@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader
 from kwstrain.config import TrainConfig
 from kwstrain.inference.bundle import Bundle, set_weights, weights_of
-from kwstrain.models import Network, create, spec
+from kwstrain.models import Network, create_shapes, spec
 
 
 class Start:
@@ -69,7 +69,7 @@ class Start:
         config = self.bundle.config
 
         def shapes(n: int) -> dict[str, tuple[int, ...]]:
-            model = nnx.eval_shape(lambda: create(config.arch, input_shape=self.bundle.feature_config.shape, n_classes=n, **config.options))
+            model = create_shapes(config.arch, input_shape=self.bundle.feature_config.shape, n_classes=n, **config.options)
             return {"/".join(map(str, path)): value.shape for path, value in nnx.to_flat_state(nnx.state(model, nnx.Param))}
 
         fewer, more = shapes(n_classes), shapes(n_classes + 1)

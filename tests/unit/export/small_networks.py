@@ -11,7 +11,7 @@ from flax import nnx
 
 from kwstrain.export.graph.value import BATCH
 from kwstrain.export.graph.write import Input, write
-from kwstrain.models import Network, create
+from kwstrain.models import Network, create_shapes
 
 # One of each family, as small as it goes; the others differ in the numbers of these.
 SMALL: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
@@ -36,7 +36,7 @@ SMALL: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {
 
 def seeded(name: str, shape: tuple[int, int], **options: Any) -> Network:
     """A network whose every weight and statistic counts; its own random ones are never computed."""
-    model = nnx.eval_shape(lambda: create(name, input_shape=shape, n_classes=3, seed=1, **options))
+    model = create_shapes(name, input_shape=shape, n_classes=3, **options)
     rng = np.random.default_rng(5)
     for path, variable in nnx.to_flat_state(nnx.state(model, nnx.Not(nnx.RngState))):
         value = rng.standard_normal(variable.shape).astype(np.float32)

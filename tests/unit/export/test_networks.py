@@ -17,7 +17,7 @@ from kwsfeat import ConfigError
 from kwstrain.export.graph.translate import rules
 from kwstrain.export.graph.value import BATCH
 from kwstrain.export.graph.write import Input, write
-from kwstrain.models import create, names
+from kwstrain.models import create_shapes, names
 from kwstrain.models.imagenet.inception import neighbour_mean
 from kwstrain.models.layers.common import window_max
 
@@ -82,7 +82,7 @@ def primitives(jaxpr: Any) -> Iterator[str]:
 def test_large_networks_consist_of_what_has_a_rule(name: str) -> None:
     """Traced without weights; their layers are tried by themselves."""
     shape = (75, 75)
-    model = nnx.eval_shape(lambda: create(name, input_shape=shape, n_classes=3))
+    model = create_shapes(name, input_shape=shape, n_classes=3)
     model.eval()
     structure, state = nnx.split(model)
     traced = jax.make_jaxpr(lambda state, x: nnx.merge(structure, state)(x))(state, jax.ShapeDtypeStruct((2, *shape), np.float32))

@@ -16,7 +16,7 @@ from kwsfeat import Reader
 from kwstrain.config import TrainConfig
 from kwstrain.data.clips import frame_range
 from kwstrain.inference.bundle import Bundle
-from kwstrain.models import create, names, spec, trainable
+from kwstrain.models import create_shapes, names, spec, trainable
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.training.fit import Tick, fit
 from kwstrain.training.step import dropout_meets_batch_norm
@@ -74,7 +74,7 @@ def test_which_networks_collect(name: str) -> None:
 
     def collects(dropout: float, freeze: int = 0) -> bool:
         published = spec(name).published[0]
-        model = nnx.eval_shape(lambda: create(name, input_shape=published.input_shape, n_classes=3, dropout=dropout))
+        model = create_shapes(name, input_shape=published.input_shape, n_classes=3, dropout=dropout)
         trainable(model, freeze)
         return dropout_meets_batch_norm(model)
 
