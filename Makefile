@@ -33,7 +33,7 @@ test-fast: .venv/test-installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' tests
 
 test: .venv/test-installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: .venv/test-installed
 	$(BIN)/ruff check .
