@@ -94,7 +94,6 @@ def test_few_kernels_and_kept_ones_need_no_helper(monkeypatch):
 @pytest.mark.slow
 def test_the_helper_leaves_what_it_compiles_on_disk(tmp_path):
     code = f"""
-import time
 from kwstrain.kernels import together
 from importlib import import_module
 kernels = [getattr(import_module(t.rpartition(".")[0]), t.rpartition(".")[2]) for t in {TARGETS!r}]
