@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -175,8 +175,7 @@ class Bundle:
 
         from kwstrain.models import create_shapes
 
-        options = {"dtype": self.config.dtype, **self.config.options}
-        model = create_shapes(self.config.arch, input_shape=self.feature_config.shape, n_classes=len(self.labels), **options)
+        model = self._new_model(create_shapes)
         nnx.update(model, jax.tree.map(_no_key, nnx.state(model, nnx.RngState)))
         set_weights(model, self.weights, where=str(self.folder / "weights.npz"))
         model.eval()  # type: ignore[no-untyped-call]
@@ -215,6 +214,18 @@ class Bundle:
         if value is not None and not (isinstance(value, float) and 0 <= value <= 1):
             raise StoreError(f"{path} is damaged: threshold is {value!r}, not a number from 0 to 1; copy it again, or train again")
         return value
+
+    def _new_model(self, make: Callable[..., Network] | None = None) -> Network:
+        """The network with random weights, or what `make` makes of the same choices."""
+        from kwstrain.models import create
+
+        return (make or create)(
+            self.config.arch,
+            input_shape=self.feature_config.shape,
+            n_classes=len(self.labels),
+            seed=self.config.seed,
+            **{"dtype": self.config.dtype, **self.config.options},
+        )
 
 
 def _check_format(path: Path, values: Mapping[str, Any]) -> None:

@@ -131,11 +131,11 @@ def create(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int
     return _made(name, input_shape, n_classes, nnx.Rngs(params=params_key, dropout=dropout_key), options)
 
 
-def create_shapes(name: str, *, input_shape: tuple[int, int], n_classes: int, **options: Any) -> Network:
+def create_shapes(name: str, *, input_shape: tuple[int, int], n_classes: int, seed: int = 0, **options: Any) -> Network:
     """What :func:`create` makes, with a ShapeDtypeStruct in place of each array: nothing is drawn or computed."""
 
     def make() -> Network:
-        rngs = nnx.Rngs(params=0, dropout=0)
+        rngs = nnx.Rngs(params=seed, dropout=seed)
         key = rngs.params()
         # A stream counts its keys, which takes longer than all else while JAX traces.
         rngs.params = lambda: key  # type: ignore[attr-defined]
