@@ -51,9 +51,14 @@ def mesh() -> Mesh:
     return Mesh(np.array(devices()), (AXIS,), axis_types=(AxisType.Auto,))
 
 
+def everywhere() -> NamedSharding:
+    """Of an array with a copy on every device."""
+    return NamedSharding(mesh(), PartitionSpec())
+
+
 def replicated(tree: Any) -> Any:
     """`tree` with a copy on every device; every process has the same one."""
-    whole = NamedSharding(mesh(), PartitionSpec())
+    whole = everywhere()
     if n_processes() == 1:
         return jax.device_put(tree, whole)
 
@@ -99,7 +104,7 @@ def whole(tree: Any) -> Any:
     """Inside a compiled function: results that every process can read."""
     if n_processes() == 1:
         return tree
-    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh(), PartitionSpec()))
+    return jax.lax.with_sharding_constraint(tree, everywhere())
 
 
 def divided(tree: Any) -> Any:
@@ -115,11 +120,11 @@ def per_device(function: Callable[..., Any], *, n_shared: int) -> Callable[..., 
     """
     if n_devices() == 1:
         return function
-    everywhere = PartitionSpec()
+    whole = PartitionSpec()
 
     def run(*arguments: Any) -> Any:
-        specs = tuple(everywhere if i < n_shared else _BY_BATCH for i in range(len(arguments)))
-        return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=(_BY_BATCH, everywhere), check_vma=False)(*arguments)
+        specs = tuple(whole if i < n_shared else _BY_BATCH for i in range(len(arguments)))
+        return jax.shard_map(function, mesh=mesh(), in_specs=specs, out_specs=(_BY_BATCH, whole), check_vma=False)(*arguments)
 
     return run
 

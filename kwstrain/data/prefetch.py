@@ -13,7 +13,13 @@ _READ_AHEAD = 2
 
 
 def prefetch(items: Iterator[T]) -> Iterator[T]:
-    """`items`, made by a thread that stays a little ahead; its exception is raised here, and it ends with this iterator."""
+    """`items`, made by a thread from now on, a little ahead; its exception is raised here, and it ends with this iterator."""
+    made = _made(items)
+    next(made)  # the thread begins
+    return made  # type: ignore[return-value]  # None was the first
+
+
+def _made(items: Iterator[T]) -> Iterator[T | None]:
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(_READ_AHEAD)
     stopped = threading.Event()
 
@@ -38,13 +44,14 @@ def prefetch(items: Iterator[T]) -> Iterator[T]:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
+        yield None
         while True:
             item, error = ready.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            yield item  # type: ignore[misc]  # an item without an error is a T
+            yield item
     finally:
         stopped.set()
         thread.join()

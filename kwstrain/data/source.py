@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -23,8 +23,8 @@ from kwstrain.data.clips import Clips, frame_range
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows
 from kwstrain.data.prefetch import prefetch
-from kwstrain.data.streams import Streams
-from kwstrain.devices import n_processes, replicated
+from kwstrain.data.streams import Streams, n_frames_of_example
+from kwstrain.devices import everywhere, n_processes, replicated
 
 _STREAM_BLOCK_BYTES = 64 << 20
 
@@ -34,6 +34,10 @@ class Source(Protocol):
 
     def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         """One block and its batches, on the device, for each compiled call."""
+        ...
+
+    def outline(self, batches: Batches) -> tuple[Block, Batches]:
+        """What :meth:`chunks` gives of these batches for each call, as far as a program depends on it: shapes, dtypes, places."""
         ...
 
 
@@ -49,16 +53,22 @@ class Resident:
         for group in dispatches(batches, self._steps):
             yield self._block, replicated(group)
 
+    def outline(self, batches: Batches) -> tuple[Block, Batches]:
+        """Of the one block."""
+        return self._block, _outlined(next(dispatches(batches, self._steps)))
+
 
 class Streamed:
     """Blocks made by a thread ahead of their use: `load(rows of the file, epoch)` gives their clips in order.
 
-    With `ahead`, the system reads what the thread will want.
+    `clip` is the outline of one clip's features. With `ahead`, the system reads what the thread will want.
     """
 
     def __init__(
-        self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], *, steps: int, parts: int = 1, ahead: ReadAhead | None = None
+        self, clips: Clips, load: Callable[[NDArray[np.int64], int], Block], clip: jax.ShapeDtypeStruct, *, steps: int, parts: int = 1,
+        ahead: ReadAhead | None = None,
     ) -> None:  # fmt: skip
+        self._clip = clip
         self._parts = parts
         self._ahead = ahead
         self._rows = clips.rows
@@ -68,6 +78,13 @@ class Streamed:
     def chunks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         """A block with just the clips of each call, one after the other."""
         return prefetch(self._blocks(batches, epoch))
+
+    def outline(self, batches: Batches) -> tuple[Block, Batches]:
+        """Of the blocks of one process."""
+        group = next(dispatches(batches, self._steps))
+        n, number = group.rows.size, jax.ShapeDtypeStruct((group.rows.size,), np.int32)
+        features = jax.ShapeDtypeStruct((n, *self._clip.shape), self._clip.dtype)
+        return _outlined((Block(features, number, number, number), group))  # type: ignore[no-any-return]
 
     def _blocks(self, batches: Batches, epoch: int) -> Iterator[tuple[Block, Batches]]:
         if self._ahead:
@@ -90,6 +107,11 @@ class Streamed:
         return Block(*(part.reshape(rows.size, *part.shape[rows.ndim :]) for part in padded))
 
 
+def _outlined(tree: Any) -> Any:
+    """Of arrays that :func:`~kwstrain.devices.replicated` puts on the devices."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere()), tree)
+
+
 def _augmented(clips: Clips, recipe: str, seed: int) -> Callable[[NDArray[np.int64], int], Block]:
     """Draws augmentation for each clip anew in each epoch, and extracts the features of what it gives."""
     fresh = FreshFeatures(clips.reader, recipe, clips.reader.config(clips.name), seed, rows=clips.rows)
@@ -110,6 +132,15 @@ def loader(
     if config.stream:
         return Streams(clips, config, augment, negatives).load
     return clips.load if augment == "off" else _augmented(clips, augment, config.seed)
+
+
+def _outline_of_clip(clips: Clips, config: TrainConfig, augment: str) -> jax.ShapeDtypeStruct:
+    """The features of a clip as :func:`loader` gives them."""
+    shape = clips.reader.config(clips.name).shape
+    if config.stream:
+        shape = (n_frames_of_example(config, clips.reader.config(clips.name)), shape[1])
+    is_made = config.stream or augment != "off"
+    return jax.ShapeDtypeStruct(shape, np.float32 if is_made else clips.reader.features(clips.name).dtype)
 
 
 def stored(clips: Clips, config: TrainConfig, augment: str) -> tuple[str, int]:
@@ -137,7 +168,7 @@ def source(
     path, row_bytes = stored(clips, config, augment)
     windows = Windows.of(len(clips), row_bytes, batch)
     ahead = ReadAhead(clips.reader, path, clips.rows, windows, parts) if windows else None
-    return Streamed(clips, load, steps=max(1, min(steps, in_block)), parts=parts, ahead=ahead)
+    return Streamed(clips, load, _outline_of_clip(clips, config, augment), steps=max(1, min(steps, in_block)), parts=parts, ahead=ahead)
 
 
 def _resident_bytes(resident_mb: int) -> int:

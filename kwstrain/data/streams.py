@@ -9,7 +9,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import ConfigError, FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd, thread_count
+from kwsfeat import ConfigError, FeatureConfig, FreshFeatures, FrontEnd, Reader, StoreError, StreamFrontEnd, thread_count
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Block
 from kwstrain.data.clips import Clips
@@ -56,6 +56,11 @@ def for_stream(config: TrainConfig, reader: Reader) -> TrainConfig:
     return config
 
 
+def n_frames_of_example(config: TrainConfig, features: FeatureConfig) -> int:
+    """Frames of the context and of a clip."""
+    return round(config.context_s / StreamFrontEnd(features).hop_s) + features.n_frames
+
+
 class Streams:
     """Examples that are made of the clips of a split.
 
@@ -78,7 +83,7 @@ class Streams:
         reader, features = clips.reader, clips.reader.config(clips.name)
         self._front_end, stream = FrontEnd(features), StreamFrontEnd(features)
         self._features, self._seed = features, config.seed
-        self.n_frames = round(config.context_s / stream.hop_s) + features.n_frames
+        self.n_frames = n_frames_of_example(config, features)
         self._n_samples = round((stream.latency + (self.n_frames - 1) * stream.hop_s) * features.sr)
         self._fresh = None if augment == "off" else FreshFeatures(reader, augment, features, config.seed, rows=clips.rows)
         self._threads = thread_count(None)

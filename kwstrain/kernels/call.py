@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from threading import Event
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ import numpy as np
 
 from kwstrain.kernels.declaration import Kernel
 from kwstrain.kernels.together import compile_together
+from kwstrain.kernels.xla.stand_in import StandIns
 
 _HANDLER = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
 
@@ -55,23 +57,54 @@ def kernel_call(
 
 
 @contextmanager
-def compiled_together() -> Iterator[None]:
-    """Compile the kernels of the programs that are traced within, and not run, all at once at the end: by two processes."""
+def noted() -> Iterator[list[Kernel]]:
+    """The kernels of the programs that are traced within, and not run: they are not compiled."""
     traced: dict[Kernel, None] = {}
+    kernels: list[Kernel] = []
     token = _traced.set(traced)
     try:
-        yield
+        yield kernels
     finally:
         _traced.reset(token)
-    compile_together([*traced])
-    for kernel in traced:
-        _register(kernel)
+        kernels += traced
+
+
+@contextmanager
+def compiled_meanwhile(kernels: Sequence[Kernel]) -> Iterator[None]:
+    """Within, XLA knows `kernels`, and can compile programs that call them; at the end these can run, and not before.
+
+    Kernels that are not on disk are compiled by a thread and by a helper of it.
+    """
+    missing = [kernel for kernel in kernels if kernel not in _registered and not kernel.kept]
+    for kernel in kernels:
+        if kernel not in missing:
+            _register(kernel)
+    if not missing:
+        yield
+        return
+    stand_ins = StandIns(len(missing))
+    for kernel, address in zip(missing, stand_ins.addresses, strict=True):
+        _register(kernel, address)
+    _kept.append(stand_ins)
+    stopped = Event()
+    with ThreadPoolExecutor(1) as pool:
+        compiled = pool.submit(compile_together, missing, stopped)
+        try:
+            yield
+            compiled.result()
+        finally:
+            stopped.set()
+    for i, kernel in enumerate(missing):
+        stand_ins.fill(i, kernel.address)
 
 
 _traced: ContextVar[dict[Kernel, None] | None] = ContextVar("_traced", default=None)
+_registered: set[Kernel] = set()
+_kept: list[StandIns] = []  # XLA calls them as long as the process
 
 
-@cache
-def _register(kernel: Kernel) -> None:
+def _register(kernel: Kernel, address: int | None = None) -> None:
     """Once in a process."""
-    jax.ffi.register_ffi_target(kernel.target, jax.ffi.pycapsule(_HANDLER(kernel.address)), platform="cpu")
+    if kernel not in _registered:
+        jax.ffi.register_ffi_target(kernel.target, jax.ffi.pycapsule(_HANDLER(address or kernel.address)), platform="cpu")
+        _registered.add(kernel)

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numba.core import types
 
-from kwsfeat.kernels._jit import LANES, c_address, inlined, is_kept, stage
-from kwstrain.kernels import threads
-from kwstrain.kernels.frame import (
-    ARGS,
-    EXECUTE,
-    RETS,
-    STAGE,
-    answer_metadata,
-    buffer_at,
-    numbers_of,
-    peek,
-    peek_int,
-    refusal,
-    unpacker,
-)
+from kwsfeat.kernels._jit import LANES, c_address, is_kept, stage
+from kwstrain.kernels.xla import threads
+from kwstrain.kernels.xla.frame import peek, unpacker
+from kwstrain.kernels.xla.handler import EQUAL, LEAST, declared, digest, link, passed_on
 
 # Of a declaration: Numba's type, and XLA's number for it (XLA_FFI_DataType)
 _TYPES = {"f32": (types.float32, 11), "i32": (types.int32, 4), "u32": (types.uint32, 8), "u8": (types.uint8, 6)}
@@ -98,6 +85,7 @@ class Kernel:
     @cached_property
     def address(self) -> int:
         """Of the compiled handler; compiled or read from the disk cache on first use."""
+        link()
         return c_address(self._called)
 
     @property
@@ -107,10 +95,10 @@ class Kernel:
 
     @cached_property
     def _called(self) -> Callable[[int], int]:
-        handler = _handler(self)
-        handler.__module__ = self.function.__module__
-        handler.__qualname__ = f"{self.function.__qualname__}.{_digest(self.function.__code__.co_filename)}"
-        return handler
+        called = _handler(self)
+        called.__module__ = self.function.__module__
+        called.__qualname__ = f"{self.function.__qualname__}.{digest(self.function.__code__.co_filename)}"
+        return called
 
 
 def kernel(
@@ -141,103 +129,44 @@ def _size(axis: str, n: int) -> int:
     return int(axis) if axis.isdigit() else n
 
 
-@cache
-def _digest(file: str) -> str:
-    """Of all that a kernel in this file may be made of: part of the name under which its code is kept on disk."""
-    paths = {Path(file), *Path(__file__).parent.rglob("*.py")}
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()[:16]
-
-
 def _handler(kernel: Kernel) -> Callable[[int], int]:
-    """The function that XLA calls with a call frame: it checks, and shares the parts among threads."""
-    body = stage(kernel.function)
+    """The function that XLA calls with a call frame; with what the threads of a call share, it does parts until none is left."""
+    body, add = stage(kernel.function), threads.add
     kinds = [[types.Array(_TYPES[b.dtype][0], len(b.axes), "C") for b in buffers] for buffers in (kernel.arguments, kernel.results)]
     unpack = unpacker(*kinds, len(kernel.numbers))
-    buffers = (*kernel.arguments, *kernel.results)
-    n_arguments, n_results, n_numbers = len(kernel.arguments), len(kernel.results), len(kernel.numbers)
-    declared = tuple((_TYPES[b.dtype][1], len(b.axes)) for b in buffers)
-    alike, least = _alike(buffers), _least(buffers, kernel.at_least)
-    declared_text = ", ".join([*(f"{b.name}: {b}" for b in buffers), *(f"{axis} >= {n}" for axis, n in kernel.at_least.items())])
-    refuse = refusal(f"{kernel.target} was called with other arrays than ({declared_text}): use kernel_call")
-    own_address, share, add, release, wait = threads.own_address, threads.share, threads.add, threads.release, threads.wait
-    call_later, n_threads = threads.call_later, threads.n_threads
+    pass_on = passed_on(_words(kernel), f"{kernel.target} was called with other arrays than ({_text(kernel)}): use kernel_call")
     TASK, FRAME, NEXT, DONE, PARTS = threads.TASK, threads.FRAME, threads.NEXT, threads.DONE, threads.PARTS
 
-    @inlined
-    def fits(frame):
-        if peek(frame, ARGS + 2) != n_arguments or peek(frame, RETS + 2) != n_results:
-            return False
-        for i in range(n_arguments + n_results):
-            buffer = buffer_at(frame, i)
-            if peek_int(buffer, 2) != declared[i][0] or peek(buffer, 4) != declared[i][1]:
-                return False
-        for i, axis, j, other, size in alike:
-            wanted = size if j < 0 else peek(peek(buffer_at(frame, j), 5), other)
-            if peek(peek(buffer_at(frame, i), 5), axis) != wanted:
-                return False
-        for i, axis, size in least:
-            if peek(peek(buffer_at(frame, i), 5), axis) < size:
-                return False
-        numbers = numbers_of(frame)
-        return numbers != 0 and peek(numbers, 1) == n_numbers
-
-    @inlined
-    def work(words):
+    def handler(words):
+        if peek(words, 0) != TASK:
+            return pass_on(words)
         part = add(words, NEXT, 1)
         while part < peek(words, PARTS):
             body(*unpack(peek(words, FRAME), part))
             add(words, DONE, 1)
             part = add(words, NEXT, 1)
-
-    def handler(frame):
-        if peek(frame, 0) == TASK:  # this is a helper
-            work(frame)
-            release(frame, 1)
-            return 0
-        if answer_metadata(frame) or peek_int(frame, STAGE) != EXECUTE:
-            return 0
-        if not fits(frame):
-            return refuse(frame)
-        parts = peek(peek(numbers_of(frame), 2), 0)
-        helpers = min(parts, n_threads(frame)) - 1
-        if helpers < 1:
-            for part in range(parts):
-                body(*unpack(frame, part))
-            return 0
-        words = share(frame, parts, 1 + helpers)
-        missing = 0
-        for _ in range(helpers):
-            if call_later(frame, own_address(), words) != 0:
-                missing += 1
-        work(words)
-        wait(words)
-        release(words, 1 + missing)
         return 0
 
     return handler
 
 
-def _alike(buffers: Sequence[Buffer]) -> tuple[tuple[int, int, int, int, int], ...]:
-    """(buffer, axis, the buffer and axis of equal size or -1, the size where it is known) of each axis that is bound to something."""
+def _text(kernel: Kernel) -> str:
+    buffers = (*kernel.arguments, *kernel.results)
+    return ", ".join([*(f"{b.name}: {b}" for b in buffers), *(f"{axis} >= {n}" for axis, n in kernel.at_least.items())])
+
+
+def _words(kernel: Kernel) -> list[int]:
+    """What the compiled code checks: dtypes, ranks, and each size that is known, is alike where its letter recurs, or has a bound."""
     first: dict[str, tuple[int, int]] = {}
-    found = []
-    for i, buffer in enumerate(buffers):
+    rules: list[tuple[int, ...]] = []
+    for i, buffer in enumerate((*kernel.arguments, *kernel.results)):
         for axis, name in enumerate(buffer.axes):
-            if name == "L":
-                found.append((i, axis, -1, -1, LANES))
-            elif name.isdigit():
-                found.append((i, axis, -1, -1, int(name)))
+            if name == "L" or name.isdigit():
+                rules.append((i, axis, EQUAL, 0, LANES if name == "L" else int(name)))
             elif name in first:
-                found.append((i, axis, *first[name], 0))
+                rules.append((i, axis, *first[name], 0))
             else:
                 first[name] = i, axis
-    return (*found, (0, 0, 0, 0, 0))  # never empty, which Numba could not type
-
-
-def _least(buffers: Sequence[Buffer], at_least: Mapping[str, int]) -> tuple[tuple[int, int, int], ...]:
-    """(buffer, axis, the least size) of each size that has one, where it first occurs."""
-    found = []
-    for name, size in at_least.items():
-        i, axis = next((i, buffer.axes.index(name)) for i, buffer in enumerate(buffers) if name in buffer.axes)
-        found.append((i, axis, size))
-    return (*found, (0, 0, 0))  # never empty
+    rules += [(*first[name], LEAST, 0, size) for name, size in kernel.at_least.items()]
+    kinds = [[(_TYPES[b.dtype][1], len(b.axes)) for b in buffers] for buffers in (kernel.arguments, kernel.results)]
+    return declared(*kinds, len(kernel.numbers), rules)

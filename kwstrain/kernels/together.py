@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from threading import Event
 
 from kwstrain.kernels.declaration import Kernel
 
@@ -19,14 +20,18 @@ _FEWEST = 4  # below, the helper would have read its imports when all is done
 _MOST_WAITING_S = 60.0  # for the one that the helper is at
 
 
-def compile_together(kernels: Sequence[Kernel]) -> None:
-    """Have all `kernels` compiled, on two processors."""
+def compile_together(kernels: Sequence[Kernel], stopped: Event) -> None:
+    """Have all `kernels` compiled, on two processors; no more of them once `stopped` is set."""
     missing = [one for one in kernels if not one.kept]
     helper = None
     if len(missing) >= _FEWEST:
         logging.getLogger("kwsfeat").info(f"compiling {len(missing)} kernels of the network, once on this computer")
         helper = _helper(missing[::-1])
     for i, kernel in enumerate(missing):
+        if stopped.is_set():
+            if helper:
+                helper.kill()
+            return
         if helper and not kernel.kept and all(later.kept for later in missing[i + 1 :]):
             with suppress(subprocess.TimeoutExpired):
                 helper.wait(_MOST_WAITING_S)

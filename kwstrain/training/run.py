@@ -24,7 +24,7 @@ from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows, balanced_order, windowed_order
 from kwstrain.data.source import Source, loader, source, stored
 from kwstrain.data.streams import NO_WORDS
-from kwstrain.devices import here
+from kwstrain.devices import here, n_processes
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle, weights_of
 from kwstrain.inference.classifier import Classifier
@@ -145,9 +145,12 @@ class Run:
         first_step = epoch * self.steps_per_epoch
         batches = self._plan(epoch)
         batches = Batches(*(part[: self.n_steps - first_step] for part in batches))
+        chunks = train.chunks(batches, epoch)
+        if n_processes() == 1:  # while the first clips come
+            self.step.compile(self.state, *train.outline(batches))
         clock = _Clock(time.perf_counter())
         loss = correct = count = 0.0
-        for step, sums in self._launch(clock.timed(train.chunks(batches, epoch)), first_step):
+        for step, sums in self._launch(clock.timed(chunks), first_step):
             check_finite(sums, step, batches.rows[step - first_step :], self.train, self.config)
             loss, correct, count = loss + sums.loss.sum(), correct + sums.correct.sum(), count + sums.count.sum()
             progress(Tick(epoch + 1, self.n_epochs, step, self.n_steps, float(loss / count), float(correct / count), count / clock.seconds))

@@ -16,7 +16,7 @@ from kwstrain import operations
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, take
 from kwstrain.devices import AXIS, n_devices, per_device, replicated, rows_of, whole
-from kwstrain.kernels.call import compiled_together
+from kwstrain.kernels.call import compiled_meanwhile, noted
 from kwstrain.models import Network
 from kwstrain.models.layers.common import BatchNorm
 from kwstrain.models.listener import Listener
@@ -117,11 +117,17 @@ class TrainStep:
 
     def train(self, state: State, block: Block, batches: Batches) -> tuple[State, StepSums]:
         """The state after ``len(batches.rows)`` steps from `state`, which is used up, and their sums."""
-        if not self._compiled and thread_count() > 1:
-            with compiled_together():
-                self._program.trace(state, block, batches)
-        self._compiled = True
+        self.compile(state, block, batches)
         return self._program(state, block, batches)  # type: ignore[no-any-return]
+
+    def compile(self, state: State, block: Block, batches: Batches) -> None:
+        """Have :meth:`train` compiled, once, for arrays of these shapes, which need not be there yet (``jax.ShapeDtypeStruct``)."""
+        if not self._compiled and thread_count() > 1:
+            with noted() as kernels:
+                traced = self._program.trace(state, block, batches)
+            with compiled_meanwhile(kernels):
+                traced.lower().compile()
+        self._compiled = True
 
     def _train(self, state: State, block: Block, batches: Batches) -> tuple[State, StepSums]:
         """Run ``len(batches.rows)`` steps; a step whose weights are all 0 changes nothing."""

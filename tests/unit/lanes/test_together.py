@@ -6,14 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from kwstrain.kernels import call as calls
 from kwstrain.kernels import together
-from kwstrain.kernels.call import compiled_together, kernel_call
+from kwstrain.kernels.call import compiled_meanwhile, kernel_call, noted
 from kwstrain.kernels.declaration import kernel
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +44,7 @@ class Helper:
     """Compiles `quick` kernels at once, and the others while it is waited for; `stuck` ones never."""
 
     def __init__(self, kernels: list[Pretended], disk: set[str], quick: int, stuck: bool = False) -> None:
-        self._rest, self._disk, self._stuck, self.waited = [one.target for one in kernels[quick:]], disk, stuck, 0
+        self._rest, self._disk, self._stuck, self.waited, self.killed = [one.target for one in kernels[quick:]], disk, stuck, 0, False
         disk.update(one.target for one in kernels[:quick])
 
     def wait(self, timeout: float) -> None:
@@ -50,6 +52,9 @@ class Helper:
         if self._stuck:
             raise subprocess.TimeoutExpired("helper", timeout)
         self._disk.update(self._rest)
+
+    def kill(self) -> None:
+        self.killed = True
 
 
 def compiled(monkeypatch, names: str, quick: int | None, stuck: bool = False, kept: str = "") -> tuple[list[str], Helper | None]:
@@ -61,7 +66,7 @@ def compiled(monkeypatch, names: str, quick: int | None, stuck: bool = False, ke
         return started[-1]
 
     monkeypatch.setattr(together, "_helper", helper)
-    together.compile_together([Pretended(name, disk, here) for name in names])  # type: ignore[arg-type]
+    together.compile_together([Pretended(name, disk, here) for name in names], Event())  # type: ignore[arg-type]
     assert disk == set(names) | set(kept)
     return here, started[0] if started else None
 
@@ -113,17 +118,84 @@ def test_a_helper_that_cannot_be_started_is_done_without(monkeypatch):
     assert together._helper([]) is None
 
 
+def test_none_is_compiled_any_more_once_it_is_stopped(monkeypatch):
+    disk: set[str] = set()
+    here: list[str] = []
+    helper, stopped = Helper([], disk, 0), Event()
+    monkeypatch.setattr(together, "_helper", lambda kernels: helper)
+    stopped.set()
+    together.compile_together([Pretended(name, disk, here) for name in "abcdef"], stopped)  # type: ignore[arg-type]
+    assert (here, helper.killed) == ([], True)
+
+
 @kernel(x="f32[n, m]", results={"y": "f32[n, m]"})
 def doubled(part, x, y, parts):
     for j in range(x.shape[1]):
         y[part, j] = 2 * x[part, j]
 
 
-def test_a_program_that_is_only_traced_compiles_at_the_end():
-    x = jnp.arange(6, dtype=jnp.float32).reshape(2, 3)
-    program = jax.jit(lambda x: kernel_call(doubled, [jax.ShapeDtypeStruct(x.shape, jnp.float32)], x))
-    with compiled_together():
-        program.trace(x)
-        assert "address" not in vars(doubled)
-    assert "address" in vars(doubled)
-    np.testing.assert_array_equal(program(x), 2 * np.asarray(x))
+@kernel(x="f32[n, m]", results={"y": "f32[n, m]"})
+def tripled(part, x, y, parts):
+    for j in range(x.shape[1]):
+        y[part, j] = 3 * x[part, j]
+
+
+@kernel(x="f32[n, m]", results={"y": "f32[n, m]"})
+def never_compiled(part, x, y, parts):
+    y[part, 0] = x[part, 0]
+
+
+X = jnp.arange(6, dtype=jnp.float32).reshape(2, 3)
+
+
+def by(kernel):
+    return jax.jit(lambda x: kernel_call(kernel, [jax.ShapeDtypeStruct(x.shape, jnp.float32)], x))
+
+
+def test_a_program_that_is_only_traced_compiles_nothing():
+    with noted() as kernels:
+        by(doubled).trace(X)
+    assert kernels == [doubled]
+    assert "address" not in vars(doubled)
+
+
+def test_xla_compiles_a_program_before_its_kernels_are_there(monkeypatch):
+    monkeypatch.setattr(type(tripled), "kept", property(lambda self: False))
+    xla_is_done = Event()
+    monkeypatch.setattr(calls, "compile_together", lambda kernels, stopped: xla_is_done.wait() and [kernel.address for kernel in kernels])
+    program = by(tripled)
+    with noted() as kernels:
+        traced = program.trace(X)
+    with compiled_meanwhile(kernels):
+        compiled = traced.lower().compile()
+        assert "address" not in vars(tripled)
+        xla_is_done.set()
+    np.testing.assert_array_equal(compiled(X), 3 * np.asarray(X))
+    np.testing.assert_array_equal(program(X), 3 * np.asarray(X))
+    with compiled_meanwhile(kernels):  # registered and compiled: nothing is left to do
+        pass
+    np.testing.assert_array_equal(by(tripled)(-X), -3 * np.asarray(X))
+    wrong = jax.ffi.ffi_call(tripled.target, [jax.ShapeDtypeStruct((2, 3), jnp.float32)])
+    with pytest.raises(Exception, match=r"tripled was called with other arrays than \(x: float32 \(n, m\)"):
+        jax.block_until_ready(wrong(X.astype(jnp.int32), numbers=np.array([2])))
+
+
+def test_a_kernel_that_is_called_before_it_is_compiled_is_an_error(monkeypatch):
+    monkeypatch.setattr(type(never_compiled), "kept", property(lambda self: False))
+    monkeypatch.setattr(calls, "compile_together", lambda kernels, stopped: None)
+    program = by(never_compiled)
+    with noted() as kernels:
+        program.trace(X)
+    with compiled_meanwhile(kernels), pytest.raises(Exception, match="a kernel was called before it was compiled"):
+        jax.block_until_ready(program(X))
+
+
+def test_what_fails_while_kernels_are_compiled_stops_them(monkeypatch):
+    seen = []
+    monkeypatch.setattr(type(tripled), "kept", property(lambda self: False))
+    monkeypatch.setattr(calls, "_registered", set())
+    monkeypatch.setattr(calls, "_register", lambda *given: None)
+    monkeypatch.setattr(calls, "compile_together", lambda kernels, stopped: seen.append(stopped.wait(60)))
+    with pytest.raises(KeyboardInterrupt), compiled_meanwhile([tripled]):
+        raise KeyboardInterrupt
+    assert seen == [True]

@@ -130,15 +130,12 @@ def _array(context, builder, kind, buffer):
     return array._getvalue()
 
 
-def refusal(message):
-    """An intrinsic frame -> the address of an XLA_FFI_Error with this message, for XLA to raise."""
+@intrinsic
+def refuse(typingctx, frame, message):
+    """The address of an XLA_FFI_Error with the C string at `message`, for XLA to raise."""
 
-    @intrinsic
-    def refuse(typingctx, frame):
-        def codegen(context, builder, sig, args):
-            text = builder.ptrtoint(context.insert_const_string(builder.module, message), _I64)
-            return call_api(builder, args[0], ERROR_CREATE, [text, ir.Constant(_I64, INVALID_ARGUMENT)])
+    def codegen(context, builder, sig, args):
+        frame, message = args
+        return call_api(builder, frame, ERROR_CREATE, [message, ir.Constant(_I64, INVALID_ARGUMENT)])
 
-        return types.int64(types.int64), codegen
-
-    return refuse
+    return types.int64(types.int64, types.int64), codegen

@@ -13,12 +13,13 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from kwsfeat.kernels._jit import inlined
-from kwstrain.kernels.frame import CONTEXT, THREAD_POOL_NUM_THREADS, THREAD_POOL_SCHEDULE, call_api, peek, word
+from kwstrain.kernels.xla.frame import CONTEXT, THREAD_POOL_NUM_THREADS, THREAD_POOL_SCHEDULE, call_api, peek, word
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 TASK = 0x6B77735F7461736B  # the first word of what is shared; a call frame begins with its size
-FRAME, NEXT, DONE, PARTS, HOLDERS = 1, 2, 3, 4, 5  # further words: the call, the next part, parts done, parts in all, who still looks at it
+# further words: the call, the next part, parts done, parts in all, who still looks at it, and the kernel
+FRAME, NEXT, DONE, PARTS, HOLDERS, KERNEL = 1, 2, 3, 4, 5, 6
 
 _library = ctypes.cdll.msvcrt if os.name == "nt" else ctypes.CDLL(None)
 _yield = ctypes.windll.kernel32.SwitchToThread if os.name == "nt" else _library.sched_yield
@@ -67,18 +68,18 @@ def call_later(typingctx, frame, function, argument):
 
 
 @intrinsic
-def share(typingctx, frame, n_parts, n_holders):
+def share(typingctx, frame, n_parts, n_holders, kernel):
     """The address of the words that the threads of one call share."""
 
     def codegen(context, builder, sig, args):
-        frame, n_parts, n_holders = args
-        values = [ir.Constant(_I64, TASK), frame, ir.Constant(_I64, 0), ir.Constant(_I64, 0), n_parts, n_holders]
+        frame, n_parts, n_holders, kernel = args
+        values = [ir.Constant(_I64, TASK), frame, ir.Constant(_I64, 0), ir.Constant(_I64, 0), n_parts, n_holders, kernel]
         words = _call(builder, "malloc", _I64, ir.Constant(_I64, 8 * len(values)))
         for i, value in enumerate(values):
             builder.store(value, builder.inttoptr(builder.add(words, ir.Constant(_I64, 8 * i)), _I64.as_pointer()))
         return words
 
-    return types.int64(types.int64, types.int64, types.int64), codegen
+    return types.int64(types.int64, types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic

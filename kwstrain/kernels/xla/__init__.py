@@ -1,0 +1,1 @@
+"""What XLA calls when it calls a kernel."""
