@@ -45,5 +45,7 @@ def augment(
     check_new(out / "variants.json", overwrite=overwrite)
     if loaded.needs_noise and not noise:
         console.note("no --noise given: mixing in white, pink and brown noise")
+    if noise and not loaded.needs_noise:
+        console.note(f"the policy {policy} mixes in no noise: --noise is not used")
     paths = preview(recording, loaded, out, count=count, seed=seed, noise=noise)
     console.data("\n".join(map(str, paths)), [str(path) for path in paths])

@@ -130,7 +130,6 @@ def build(
     from kwsfeat.augment import load_policy
     from kwsfeat.config.clip import common_clip
     from kwsfeat.config.toml import chooses_clip
-    from kwsfeat.corpus.splits import parse_rule
     from kwsfeat.dataset.disk import network_file_system
     from kwsfeat.dataset.reader import Reader
     from kwsfeat.dataset.storage.open import is_dataset
@@ -144,11 +143,12 @@ def build(
     with wrong_usage():
         configs = _configs(features, {name: value for name, value in (("pad", pad), ("crop", crop), ("trim_db", trim_db)) if value}, length)
         policy = load_policy(augment)
-        parse_rule(corpus_options["split"] or "auto")
+        _check_split(corpus_options)
         workers = on_cluster(dask, threads=threads or 1) if dask else None
     skipped: list[tuple[str, str]] = []
     rows: Recordings | FromDataset
     is_free = length is None and crop is None and not any(map(chooses_clip, features))
+    _check_output(source, output)
     if is_dataset(source):
         if length == "auto":
             raise click.UsageError(f"--length auto: the clips of {source} have a length: build from the recordings for another one")
@@ -187,6 +187,28 @@ def build(
         )
     _print_report(report, size, skipped, remarks, console)
     return SKIPPED if skipped else 0
+
+
+def _check_split(options: dict[str, Any]) -> None:
+    from kwsfeat.corpus.splits import parse_rule
+
+    rule, _ = parse_rule(options["split"] or "auto")
+    for name in ("folds", "fold"):
+        if options["split"] and rule != "folds" and options[name] is not None:
+            raise click.UsageError(f"--{name} is of --split folds, not of --split {options['split']}, which cuts the clips once")
+    if options["unknown"] == "drop" and options["unknown_share"]:
+        raise click.UsageError("--unknown drop keeps no unknown clips, --unknown-share says how many there are: give one of them")
+
+
+def _check_output(source: Path | str, output: Path) -> None:
+    """Not even --overwrite replaces what is read: the list or the archive of the recordings, or one of these."""
+    from kwsfeat.corpus.files import is_recording
+    from kwsfeat.dataset.storage.open import is_dataset
+    from kwsfeat.errors import StoreError
+
+    is_source = isinstance(source, Path) and source.is_file() and output.is_file() and output.samefile(source) and not is_dataset(source)
+    if is_source or (output.is_file() and is_recording(output.name)):
+        raise StoreError(f"{output} exists, and is {'what is read' if is_source else 'a recording'}: choose another name")
 
 
 def _configs(features: tuple[str, ...], changes: dict[str, Any], length: float | str | None) -> dict[str, FeatureConfig]:

@@ -27,6 +27,8 @@ def presets(name: str | None, out: Path | None, overwrite: bool, console: Consol
     from kwsfeat.config.presets import PRESETS, preset
     from kwsfeat.config.toml import write_toml
 
+    if name is None and out is not None:
+        raise click.UsageError(f"--out {out} is where --write NAME goes: say which preset to write")
     if name is not None:
         config, path = preset(name), out or Path(f"{name}.toml")
         check_new(path, overwrite=overwrite)

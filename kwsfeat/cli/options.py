@@ -52,15 +52,17 @@ def layout_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def check_new(path: Path, *, overwrite: bool) -> None:
+def check_new(path: Path, *, overwrite: bool, source: Path | None = None) -> None:
     """Refuse to replace a file that nobody said may go.
 
     Raises
     ------
     StoreError
-        If `path` is a folder, or exists and `overwrite` is not given.
+        If `path` is a folder, or exists and `overwrite` is not given, or is the `source` that is read.
     """
     if path.is_dir():
         raise StoreError(f"{path}: is a folder: give the name of a file")
     if path.exists() and not overwrite:
         raise StoreError(f"{path} exists: choose another name or use --overwrite")
+    if source is not None and path.exists() and source.exists() and path.samefile(source):
+        raise StoreError(f"{path} is what is read: choose another name for what is written")

@@ -55,7 +55,7 @@ def show(recording: Path, output: Path | None, overwrite: bool, console: Console
     from kwsfeat.report.figures import clip_picture
 
     path = output or Path(recording.stem + ".png")
-    check_new(path, overwrite=overwrite)
+    check_new(path, overwrite=overwrite, source=recording)
     y, sr = read_samples(recording)
     clip_picture(y, sr, f"{recording.name}: {len(y) / sr:.3f} s at {sr:,} Hz", path)
     console.data(str(path), {"path": str(path), "n_samples": len(y), "sr": sr})

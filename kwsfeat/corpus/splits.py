@@ -114,6 +114,8 @@ def parse_rule(rule: str) -> tuple[str, tuple[float, float, float]]:
         raise unknown_name("split rule", name, [*RULES, "percentages such as 80/10/10"])
     if not text:
         return name, _DEFAULT_SHARES
+    if name == "folds":
+        raise ConfigError(f"split {rule!r}: folds have no shares, --folds says in how many parts the clips are cut")
     try:
         percents = [float(part) for part in text.split("/")]
     except ValueError:

@@ -278,8 +278,8 @@ def _check_format(attrs: Mapping[str, Any]) -> None:
     check_version(attrs["format_version"])
     if not attrs["complete"]:
         raise StoreError("unfinished: run the build that was writing it again, it goes on where it stopped")
-    if not attrs["labels"] or not attrs["feature_names"] or len(set(attrs["feature_names"])) < len(attrs["feature_names"]):
-        raise StoreError("it needs labels, and feature sets of different names")
+    if not attrs["feature_names"] or len(set(attrs["feature_names"])) < len(attrs["feature_names"]):
+        raise StoreError("it needs feature sets of different names")
     if len(attrs["fingerprints"]) != len(attrs["feature_names"]):
         raise StoreError(f"it has {len(attrs['feature_names'])} feature sets and {len(attrs['fingerprints'])} fingerprints")
     versions = json.loads(attrs["versions"])

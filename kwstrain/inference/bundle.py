@@ -125,9 +125,8 @@ class Bundle:
         """
         name = self.check_features(reader)
         if reader.labels != self.labels:
-            raise ConfigError(
-                f"{reader.path} has the labels {', '.join(reader.labels)}; {self.folder} was trained on {', '.join(self.labels)}"
-            )
+            theirs = f"the labels {', '.join(reader.labels)}" if reader.labels else "no labels"
+            raise ConfigError(f"{reader.path} has {theirs}; {self.folder} was trained on {', '.join(self.labels)}")
         return name
 
     def check_features(self, reader: Reader, wanted: str = "") -> str:

@@ -66,7 +66,8 @@ class Run:
         self.config, self.folder, self._negatives = config, RunFolder(out), negatives
         self.train, self.val = select(reader, name, train_rows), select(reader, name, val_rows)
         if len(self.train) == 0:
-            raise StoreError(f"{reader.path} has no labelled training clips: build it with another --split")
+            cure = "build it with another --split" if reader.labels else "recordings without labels can be predicted, not trained on"
+            raise StoreError(f"{reader.path} has no labelled training clips: {cure}")
         if len(reader.labels) == 1:
             raise StoreError(
                 f"{reader.path} has one class, {reader.labels[0]!r}, which nothing can be told from: build it with --unknown other, "

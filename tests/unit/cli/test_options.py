@@ -22,6 +22,26 @@ def test_a_preset_is_written_over_only_when_that_is_said(tmp_path: Path, capsys:
     assert "is a folder: give the name of a file" in capsys.readouterr().err
 
 
+def test_what_is_read_is_never_replaced(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording, table = next(tiny_corpus.glob("*/*.wav")), tmp_path / "table.csv"
+    table.write_text(f"path,label\n{recording},a\n")
+    for source, out, what in ((tiny_corpus, recording, "a recording"), (table, table, "what is read")):
+        before = out.read_bytes()
+        assert main(["build", str(source), str(out), "--overwrite"]) == 1
+        assert f"{out} exists, and is {what}: choose another name" in capsys.readouterr().err
+        assert out.read_bytes() == before
+    before = recording.read_bytes()
+    assert main(["show", str(recording), "--out", str(recording), "--overwrite"]) == 1
+    assert f"{recording} is what is read: choose another name" in capsys.readouterr().err
+    assert recording.read_bytes() == before
+
+
+def test_noise_for_a_policy_without_any_is_said(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = str(next(tiny_corpus.glob("*/*.wav")))
+    assert main(["augment", recording, "--policy", "nine", "--noise", recording, "--out", str(tmp_path)]) == 0
+    assert "the policy nine mixes in no noise: --noise is not used" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -29,6 +49,11 @@ def test_a_preset_is_written_over_only_when_that_is_said(tmp_path: Path, capsys:
         (["augment", "a.wav", "--policy", "nin", "--out", "b"], "'nin' is not an augmentation policy or .toml file: did you mean nine"),
         (["build", "nowhere", "a.h5", "--split", "stratifid"], "'stratifid' is not a split rule: did you mean stratified"),
         (["build", "nowhere", "a.h5", "--split", "80/30"], "add up to 100"),
+        (["build", "nowhere", "a.h5", "--split", "folds:50/25/25"], "folds have no shares, --folds says in how many parts"),
+        (["build", "nowhere", "a.h5", "--split", "by-speaker", "--folds", "5"], "--folds is of --split folds, not of --split by-speaker"),
+        (["build", "nowhere", "a.h5", "--split", "stratified", "--fold", "0"], "--fold is of --split folds, not of --split stratified"),
+        (["build", "nowhere", "a.h5", "--unknown", "drop", "--unknown-share", "0.5"], "--unknown drop keeps no unknown clips"),
+        (["presets", "--out", "a.toml"], "--out a.toml is where --write NAME goes"),
         (["fetch", "fsd", "folder"], "'fsd' is not a corpus that can be fetched: did you mean fsdd"),
     ],
 )

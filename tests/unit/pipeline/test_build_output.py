@@ -17,6 +17,7 @@ from builds import CONFIG, CONFIGS, MFCC, plan, run
 import kwsfeat.dataset.writer
 import kwsfeat.pipeline.sources
 from kwsfeat import FeatureConfig, Reader
+from kwsfeat.cli import main
 from kwsfeat.dataset.verify import verify_file
 from kwsfeat.errors import AudioError, ConfigError, StoreError
 from kwsfeat.pipeline.build import build_file as build
@@ -190,3 +191,13 @@ def test_feature_sets_that_cut_clips_differently_cannot_share_a_file(tiny_corpus
 def test_a_folder_that_does_not_exist(tiny_corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file or directory"):
         run(tiny_corpus, tmp_path / "missing" / "a.h5")
+
+
+def test_recordings_without_labels_make_a_file(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "a.h5")
+    assert main(["build", str(tiny_corpus / "yes"), out, "--layout", "unlabelled"]) == 0
+    with Reader(out) as reader:
+        assert (reader.labels, set(reader.label), set(reader.split)) == ((), {-1}, {"test"})
+    for command in (["info", out], ["verify", out], ["report", out, str(tmp_path / "a.html")], ["build", out, str(tmp_path / "b.h5")]):
+        assert main(command) == 0
+    assert "(unlabelled)" in capsys.readouterr().out
