@@ -9,7 +9,7 @@ import click
 
 from kwsfeat import __version__
 from kwsfeat.cli.augment import augment
-from kwsfeat.cli.boundary import run_command
+from kwsfeat.cli.boundary import ended, run_command
 from kwsfeat.cli.build import build
 from kwsfeat.cli.corpus import fetch, scan, stream_corpus, synth, talk
 from kwsfeat.cli.features import presets, warmup
@@ -40,4 +40,4 @@ for command in (augment, build, fetch, info, merge, presets, report, scan, show,
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    return run_command(cli, "kwsfeat", arguments)
+    return ended(run_command(cli, "kwsfeat", arguments), arguments)

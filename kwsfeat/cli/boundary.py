@@ -6,11 +6,12 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 from kwsfeat.cli.console import discard, one_line, remark
+from kwsfeat.cli.interrupt import noticed
 from kwsfeat.errors import ConfigError, KwsError
 
 FAILED = 1
@@ -36,7 +37,8 @@ def run_command(commands: click.Group, name: str, arguments: list[str] | None = 
 
 def _run(commands: click.Group, name: str, arguments: list[str] | None) -> int:
     try:
-        code = commands.main(args=arguments, prog_name=name, standalone_mode=False)
+        with noticed():
+            code = commands.main(args=arguments, prog_name=name, standalone_mode=False)
     except click.ClickException as error:
         text = io.StringIO()
         error.show(text)
@@ -57,6 +59,16 @@ def _run(commands: click.Group, name: str, arguments: list[str] | None) -> int:
 def failed(name: str, message: str, code: int = FAILED) -> int:
     """Say in one line what failed; returns `code`."""
     remark(f"{name}: {one_line(message)}")
+    return code
+
+
+def ended(code: int, arguments: list[str] | None) -> int:
+    """What a program returns; one that was interrupted ends here, because threads may still be compiling, which Python cannot end."""
+    if code == INTERRUPTED and arguments is None:  # called by the shell
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     return code
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from kwsfeat.cli.interrupt import check
+
 
 class Bar:
     """A bar on stderr with rate and time left; calling it moves it. A context manager, and nothing at all unless `shown`."""
@@ -22,6 +24,7 @@ class Bar:
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Move to `done` of `total`, forwards or back, and write `note` after the rate."""
+        check()
         if self._bar is not None:
             self._bar.total = total
             self._bar.update(done - self._bar.n)

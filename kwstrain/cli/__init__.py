@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import click
 
 from kwsfeat import __version__
-from kwsfeat.cli.boundary import failed, run_command
+from kwsfeat.cli.boundary import ended, failed, run_command
 from kwstrain.cli.compiled import kept_compiled
 from kwstrain.cli.detection import calibrate, detect, score
 from kwstrain.cli.export import check, export
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return failed("kwstrain", f"{', '.join(missing)} not installed: {CURE}")
     try:
         with kept_compiled():
-            return run_command(cli, "kwstrain", arguments)
+            code = run_command(cli, "kwstrain", arguments)
+        return ended(code, arguments)
     except ImportError as error:  # there, but broken
         return failed("kwstrain", f"{error}: {CURE}")
