@@ -124,6 +124,9 @@ class TrainConfig(Config):
     # fmt: on
 
     def __post_init__(self) -> None:
+        given: object = self.freeze
+        if isinstance(given, int) and not isinstance(given, bool):  # as TOML has it
+            object.__setattr__(self, "freeze", str(self.freeze))
         super().__post_init__()
         if self.freeze not in ("none", "backbone") and not (self.freeze.isdecimal() and len(self.freeze) <= 4):
             raise ConfigError(f"freeze={self.freeze!r} must be none, backbone or a number of layers")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -134,11 +135,15 @@ def tune(recipe: str, data: Path, trials: int, out: Path | None, changes: tuple[
     for trial in result.trials:
         choices = ", ".join(f"{name}={value}" for name, value in trial.choices.items())
         lines.append(f"{trial.number:5d}  {trial.accuracy:8.4f}  {trial.seconds:7.0f}  {choices}")
-    settings = " ".join(f"-s {name}={value}" for name, value in result.best.choices.items())
+    settings = " ".join(f"-s {shlex.quote(f'{name}={_as_toml(value)}')}" for name, value in result.best.choices.items())
     lines += [
         f"best      trial {result.best.number}, validation accuracy {result.best.accuracy:.4f}",
         f"picture   {result.picture}",
     ]
     values = {"trials": [asdict(trial) for trial in result.trials], "best": result.best.number, "picture": str(result.picture)}
     console.data("\n".join(lines), values)
-    console.next(f"kwstrain run {recipe} {data} {settings}")
+    console.next(f"kwstrain run {shlex.quote(recipe)} {shlex.quote(str(data))} {settings}")
+
+
+def _as_toml(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value

@@ -57,13 +57,12 @@ def evaluate(
         return _evaluate_negatives(run, negatives, threads, console)
     with several.joined(console):
         evaluation = evaluate_run(run, path, split=split or "test")
-        if several.is_first:
-            save(evaluation)
     if not several.is_first:
         return 0
     for text in evaluation.remarks:
         console.note(text)
     console.data(evaluation_text(evaluation), evaluation.to_dict())
+    save(evaluation)  # last: the scores are there where they cannot be kept
     note_next(evaluation, console)
     return 0
 
@@ -174,8 +173,8 @@ def compare(
         console.note(warning)
     console.data(comparison.text(rows), [one.values for one in rows])
     if table is not None:
-        table.write_text(comparison.as_csv(rows))
+        table.write_text(comparison.as_csv(rows), encoding="utf-8", errors="surrogateescape")
     if page is not None:
-        page.write_text(as_html(rows))
+        page.write_text(as_html(rows), encoding="utf-8", errors="surrogateescape")
     if picture is not None:
         picture.write_bytes(png(accuracy_figure(rows)))

@@ -84,6 +84,7 @@ def fit(
     kwstrain fit out.h5 --arch bcresnet-2 --augment strong -s ema=0.999 --teacher runs/bcresnet-8
     """
     from kwstrain.config import changed
+    from kwstrain.models import spec
     from kwstrain.training.fit import fit as fit_run
     from kwstrain.training.folds import cross_validate
 
@@ -91,6 +92,7 @@ def fit(
     with wrong_usage():
         chosen = {**given, **assignments(changes)}
         config = changed(_base(arch, start, stream=bool(options["stream"])), chosen)
+        _ = spec(config.arch).options.changed(config.options, of=config.arch)
     out = out or Path("runs") / f"{path.stem}-{config.arch}"
     with several.joined(console) as console:
         if not {"epochs", "steps"} & chosen.keys():

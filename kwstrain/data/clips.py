@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import FeatureConfig, Reader
+from kwsfeat import FeatureConfig, Reader, StoreError
 from kwstrain.data.batches import Block
 
 
@@ -39,9 +39,32 @@ class Clips:
         first, last = frame_range(self.reader.config(self.name), self.reader.length[rows])
         return Block(self.reader.features(self.name)[rows], np.asarray(self.reader.label[rows], np.int32), first, last)
 
+    def check(self, rows: NDArray[np.int64]) -> None:
+        """Refuse features that are not finite among `rows` of the file, of which there may be many.
+
+        Raises
+        ------
+        StoreError
+            With the first such row.
+        """
+        features = self.reader.features(self.name)
+        for row in rows.ravel():
+            if not np.isfinite(features[row]).all():
+                raise StoreError(
+                    f"the features of row {row} are not finite; run kwsfeat verify {self.reader.path}, and build the file again"
+                )
+
 
 def select(reader: Reader, name: str, rows: NDArray[np.int64]) -> Clips:
-    """The labelled ones among `rows`."""
+    """The labelled ones among `rows`.
+
+    Raises
+    ------
+    StoreError
+        If the file has no such row.
+    """
+    if rows.size and not 0 <= rows.min() <= rows.max() < len(reader.label):
+        raise StoreError(f"{reader.path} has the rows 0 to {len(reader.label) - 1:,}: {rows.min():,} to {rows.max():,} were asked for")
     return Clips(reader, name, rows[reader.label[rows] >= 0])
 
 

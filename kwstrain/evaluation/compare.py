@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kwsfeat import StoreError
+from kwsfeat import SPLITS, StoreError
 from kwstrain.inference.bundle import Bundle
 from kwstrain.io import read_json
 from kwstrain.models import create_shapes
@@ -81,7 +81,9 @@ def row(run: str | os.PathLike[str]) -> Row:
             records = [{name: float(value) if value else float("nan") for name, value in line.items()} for line in csv.DictReader(file)]
         return _row(bundle, summary, records)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, FileNotFoundError, csv.Error) as error:
-        raise StoreError(f"{folder}: metrics.csv or summary.json is damaged ({type(error).__name__}: {error})") from None
+        raise StoreError(
+            f"{folder}: metrics.csv, summary.json or another file of the run is damaged ({type(error).__name__}: {error})"
+        ) from None
 
 
 def _row(bundle: Bundle, summary: dict[str, Any], records: list[dict[str, Any]]) -> Row:
@@ -105,7 +107,22 @@ def _row(bundle: Bundle, summary: dict[str, Any], records: list[dict[str, Any]])
         "seconds": records[-1]["seconds"],
         **{f"first_{name}": _known(first[name]) for name in ("train_accuracy", "val_accuracy", "train_loss", "val_loss", "seconds")},
     }
+    _check(values, records, summary, len(bundle.labels))
     return Row(values, records, bundle.labels, summary)
+
+
+def _check(values: dict[str, Any], records: list[dict[str, Any]], summary: dict[str, Any], n_classes: int) -> None:
+    """Raise ValueError or KeyError where a table or a picture could not be made of these."""
+    texts = ("run", "file", "network", "features", "input")
+    for name in (*_DATA, *_COMPLEXITY, *_RESULTS, *_FIRST_EPOCH):
+        if not isinstance(values[name], str if name in texts else int | float | None):
+            raise ValueError(f"{name} is {values[name]!r}")
+    if summary["split"] not in SPLITS:
+        raise ValueError(f"split is {summary['split']!r}")
+    if np.shape(summary["confusion"]) != (n_classes, n_classes) or np.asarray(summary["confusion"]).dtype.kind != "i":
+        raise ValueError(f"confusion is not of {n_classes} classes")
+    for record in records:
+        _ = [record[name] for name in ("epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")]
 
 
 def _multiply_adds_per_s(bundle: Bundle) -> int:

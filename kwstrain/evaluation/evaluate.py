@@ -110,6 +110,7 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
         if len(clips) == 0:
             raise StoreError(f"{reader.path} has no labelled clips in split {split!r}: choose another --split")
         logits = Classifier(bundle).logits_of(clips)
+        clips.check(clips.rows[~np.isfinite(logits).all(axis=1)])
         scores = score(logits, clips.label, bundle.config.loss)
         if not is_first():
             return Evaluation(bundle, reader.path, split, scores, [], {}, [])

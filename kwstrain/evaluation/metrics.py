@@ -100,7 +100,8 @@ def cross_entropy(logits: NDArray[np.float32], label: NDArray[np.int32], objecti
     z = logits.astype(np.float64)
     own = z[np.arange(len(label)), label]
     # -log sigmoid(z) = log(1 + e^-z); of the other classes -log(1 - sigmoid(z)) = log(1 + e^z)
-    loss = np.logaddexp.reduce(z, axis=1) - own if objective == "softmax" else (np.logaddexp(0, z).sum(axis=1) - own) / z.shape[1]
+    with np.errstate(invalid="ignore"):  # of a network that diverged: no number comes out
+        loss = np.logaddexp.reduce(z, axis=1) - own if objective == "softmax" else (np.logaddexp(0, z).sum(axis=1) - own) / z.shape[1]
     return np.asarray(loss, np.float64)
 
 

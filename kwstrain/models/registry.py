@@ -149,6 +149,8 @@ def _made(name: str, input_shape: tuple[int, int], n_classes: int, rngs: nnx.Rng
     values = chosen.options.changed(options, of=name)
     if n_classes < 2:
         raise ConfigError(f"n_classes={n_classes} must be >= 2")
+    if len(input_shape) != 2 or min(input_shape) < 1:
+        raise ConfigError(f"input_shape={input_shape} must be (n_frames, n_features) of one clip")
     model = chosen.network(input_shape, n_classes, values, rngs=rngs)
     model.input_norm = InputNorm(input_shape[1])
     return model

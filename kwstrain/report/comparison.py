@@ -66,7 +66,7 @@ def _curves(rows: list[Row]) -> Figure:
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for one in rows:
             values = [record[f"val_{name}"] for record in one.records]
-            title = one.values["run"]
+            title = report.shown(one.values["run"])
             if np.isnan(values).all():
                 values, title = [record[f"train_{name}"] for record in one.records], f"{title} (training)"
             axes.plot([record["epoch"] for record in one.records], values, label=f" {title}" if title.startswith("_") else title)

@@ -46,7 +46,9 @@ def save_mistakes(evaluation: Evaluation, path: Path) -> None:
             f"<table><tr><th>spoken</th><th>taken for</th><th>probability</th><th>speaker</th>"
             f"<th>length</th><th>recording</th><th>features</th></tr>\n{rows}</table>"
             f"<h2>Confusion matrix</h2>{image(confusion_figure(scores.confusion, labels))}",
-        )
+        ),
+        encoding="utf-8",
+        errors="surrogateescape",
     )
 
 

@@ -1,11 +1,13 @@
-"""A loss that is not a number stops a run, with its likely cause."""
+"""What stops a run: a loss that is not a number, or too little memory, with its likely cause."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat import KwsError
+from kwsfeat import ConfigError, KwsError
 from kwstrain.config import TrainConfig
 from kwstrain.data.clips import Clips
 from kwstrain.training.step import StepSums
@@ -40,3 +42,21 @@ def check_finite(sums: StepSums, step: int, rows: NDArray[np.int32], clips: Clip
         cause += ", or dtype float32" if config.dtype != "float32" else ""
     where = f"step {step + at + 1} (rows {', '.join(map(str, drawn[:4]))}, ... of the file)"
     raise DivergedError(f"loss {sums.loss[at] / max(1.0, sums.count[at]):g} at {where}: {cause}")
+
+
+def never_finite(records: list[dict[str, Any]], config: TrainConfig) -> DivergedError:
+    """That no epoch had a finite loss to be kept for."""
+    last = records[-1]
+    kind = "train" if np.isnan(last["val_accuracy"]) else "validation"
+    loss = last["train_loss"] if kind == "train" else last["val_loss"]
+    return DivergedError(
+        f"the {kind} loss was never finite ({loss:g} after epoch {last['epoch']}), no weights are kept: the learning rate {config.lr:g} is "
+        "likely too high: lower --lr, or set clip_norm"
+    )
+
+
+def too_large(error: Exception, config: TrainConfig, n_clips: int) -> Exception:
+    """What to raise instead of an error of JAX: a sentence where memory was too small."""
+    if "RESOURCE_EXHAUSTED" not in str(error):
+        return error
+    return ConfigError(f"a step of {config.batch:,} clips (of {n_clips:,}) needs more memory than there is: lower --batch")

@@ -32,7 +32,7 @@ from kwstrain.io import save_arrays
 from kwstrain.models import create, spec, trainable
 from kwstrain.models.imagenet.pretrained import load_weights
 from kwstrain.processes import is_first
-from kwstrain.training.diverged import check_finite
+from kwstrain.training.diverged import check_finite, never_finite, too_large
 from kwstrain.training.folder import checkpoint
 from kwstrain.training.folder.events import Events
 from kwstrain.training.folder.results import write_results, write_table
@@ -138,7 +138,9 @@ class Run:
                 raise
             finally:
                 if self.progress.best_epoch:
-                    write_results(self.bundle, self.progress, self.train, self.val, self.best_logits, ended, events)
+                    write_results(self.bundle, self.progress, self.train, self.val, self.best_logits, ended, events, heard)
+        if self.progress.records and not self.progress.best_epoch:
+            raise never_finite(self.progress.records, config)
         return FitResult(self.bundle, self.progress.records, self.progress.best_epoch, ended)
 
     def _epoch(self, epoch: int, train: Source, val: Source | None, progress: Callable[[Tick], None]) -> dict[str, Any]:
@@ -160,6 +162,7 @@ class Run:
         scores = None
         if val is not None:
             self.logits = self.classifier.run(val, len(self.val), self._variables)
+            self.val.check(self.val.rows[~np.isfinite(self.logits).all(axis=1)])
             scores = score(self.logits, self.val.label, self.config.loss)
         step = first_step + len(batches.rows)
         return {
@@ -191,13 +194,16 @@ class Run:
     def _launch(self, chunks: Iterator[tuple[Block, Batches]], step: int) -> Iterator[tuple[int, StepSums]]:
         """Run the compiled calls; give each one's first step and sums when the next call is already on its way."""
         behind: tuple[int, StepSums] | None = None
-        for block, batches in chunks:
-            self.state, sums = self.step.train(self.state, block, batches)
+        try:
+            for block, batches in chunks:
+                self.state, sums = self.step.train(self.state, block, batches)
+                if behind is not None:
+                    yield behind[0], jax.device_get(behind[1])
+                behind, step = (step, sums), step + len(batches.rows)
             if behind is not None:
                 yield behind[0], jax.device_get(behind[1])
-            behind, step = (step, sums), step + len(batches.rows)
-        if behind is not None:
-            yield behind[0], jax.device_get(behind[1])
+        except jax.errors.JaxRuntimeError as error:
+            raise too_large(error, self.config, len(self.train)) from error
 
     def _settle(self) -> None:
         """After an epoch: the weights to validate, with the statistics of BatchNorm that they meet."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwstrain.data.clips import Clips
+from kwstrain.data.negatives import Negatives
 from kwstrain.evaluation.evaluate import mistakes
 from kwstrain.evaluation.metrics import score
 from kwstrain.inference.bundle import Bundle
@@ -24,8 +25,9 @@ from kwstrain.training.folder.events import Events
 
 
 def write_results(
-    bundle: Bundle, progress: Progress, train: Clips, val: Clips, logits: NDArray[np.float32] | None, ended: str, events: Events | None
-) -> None:
+    bundle: Bundle, progress: Progress, train: Clips, val: Clips, logits: NDArray[np.float32] | None, ended: str, events: Events | None,
+    negatives: Negatives | None = None,
+) -> None:  # fmt: skip
     """What the best weights give on the validation clips (the training clips without them): ``summary.json`` and pictures.
 
     `logits` float32 (n, n_classes) are theirs on `val`, where they are known. Of several processes those without `events` help to
@@ -34,7 +36,8 @@ def write_results(
     clips, split = (val, "validation") if len(val) else (train, "train")
     if logits is None:  # no validation clips, or the best epoch was before this process
         wait("weights")
-        logits = Classifier(bundle).logits_of(clips)
+        classifier = Classifier(bundle)
+        logits = classifier.run(classifier.source(clips, negatives), len(clips))
     if events is None:
         return
     from kwstrain.report import figures as report  # which loads Matplotlib

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from toy_features import CONFIG, write_toy
 pytest.importorskip("jax")
 
 from kwsfeat import FeatureConfig, KwsError, Reader, StoreError
+from kwstrain.cli import main
 from kwstrain.config import TrainConfig, defaults
 from kwstrain.data.clips import select
 from kwstrain.evaluation import compare
@@ -246,3 +248,52 @@ def test_labels_with_markup_can_be_drawn() -> None:
 
 def test_the_config_of_a_run_is_one_of_training(run: Path) -> None:
     assert Bundle.load(run).config == TrainConfig.from_dict(json.loads((run / "bundle.json").read_text())["train"])
+
+
+def without(name: str) -> Callable[[bytes], bytes]:
+    """A table without one of its columns."""
+
+    def edit(raw: bytes) -> bytes:
+        rows = [line.split(",") for line in raw.decode().splitlines()]
+        at = rows[0].index(name)
+        return "".join(",".join(row[:at] + row[at + 1 :]) + "\n" for row in rows).encode()
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("bundle.json", edited(parameters={})),
+        ("bundle.json", edited(parameters={"total": "x", "trainable": 1, "non_trainable": 2})),
+        ("summary.json", edited(confusion=None)),
+        ("summary.json", edited(confusion=[[1, 2], [3, 4]])),
+        ("summary.json", edited(confusion=[["a", "b", "c"]] * 3)),
+        ("summary.json", edited(split=5)),
+        ("test.json", lambda raw: b'{"accuracy": "x"}'),
+        ("test.json", lambda raw: b'{"n_clips": [1]}'),
+        ("test.json", lambda raw: b"[]"),
+        ("metrics.csv", without("epoch")),
+    ],
+)
+def test_what_compare_shows_is_looked_at_first(run: Path, name: str, edit: Callable[[bytes], bytes]) -> None:
+    path = run / name
+    path.write_bytes(edit(path.read_bytes() if path.exists() else b""))
+    with pytest.raises(StoreError, match=r"run.*(damaged|parameters)"):
+        compare.row(run)
+
+
+def test_a_run_whose_name_is_no_text_has_pages(good: Path, toy: Path, tmp_path: Path) -> None:
+    run = tmp_path / os.fsdecode(b"r\xff")
+    shutil.copytree(good, run)
+    assert main(["evaluate", str(run), str(toy)]) == 0
+    assert main(["compare", str(run), "--html", str(tmp_path / "a.html"), "--csv", str(tmp_path / "a.csv")]) == 0
+    assert b"r\xff" in (tmp_path / "a.html").read_bytes()
+
+
+def test_scores_that_cannot_be_kept_are_said(run: Path, toy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "test.json.partial").mkdir()
+    assert main(["evaluate", str(run), str(toy)]) == 1
+    said = capsys.readouterr()
+    assert "test accuracy 0." in said.out or "test accuracy 1." in said.out
+    assert "test.json.partial" in said.err

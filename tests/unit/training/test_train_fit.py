@@ -15,6 +15,8 @@ from toy_features import CONFIG, LABELS, write_toy
 
 pytest.importorskip("jax")
 
+import jax
+
 from kwsfeat import FeatureConfig, Reader
 from kwsfeat.errors import ConfigError, StoreError
 from kwstrain.config import TrainConfig, defaults
@@ -23,6 +25,7 @@ from kwstrain.inference.bundle import Bundle
 from kwstrain.report.evaluation import save
 from kwstrain.training.fit import DivergedError, Tick, fit
 from kwstrain.training.folder.events import Events
+from kwstrain.training.step import TrainStep
 
 QUICK = replace(defaults("lstm"), epochs=3, batch=16, options={"units": 16, "hidden": 8}, gradient_histograms=False)
 
@@ -178,6 +181,49 @@ def test_features_that_are_not_finite_are_named_as_the_cause(tmp_path: Path) -> 
         file.write(np.array([np.nan], "<f4").tobytes())
     with pytest.raises(DivergedError, match=f"features of row {row} are not finite"):
         fit(path, QUICK, tmp_path / "run")
+
+
+def test_validation_features_that_are_not_finite_are_named(tmp_path: Path) -> None:
+    path = write_toy(tmp_path / "toy.h5")
+    fit(path, QUICK, tmp_path / "good")
+    with Reader(path) as reader:
+        place = reader.extents["features/toy"]
+        rows = {split: int(reader.rows(split)[3]) for split in ("validation", "test")}
+    for row in rows.values():
+        with path.open("r+b") as file:
+            file.seek(place.offset + row * place.row_bytes)
+            file.write(np.array([np.nan], "<f4").tobytes())
+    with pytest.raises(StoreError, match=f"features of row {rows['validation']} are not finite; run kwsfeat verify"):
+        fit(path, QUICK, tmp_path / "run")
+    with pytest.raises(StoreError, match=f"features of row {rows['test']} are not finite"):
+        evaluate(tmp_path / "good", path)
+
+
+def test_a_run_that_no_epoch_was_kept_of_has_failed(toy: Path, tmp_path: Path) -> None:
+    """One step of an epoch has a finite loss; what it made of the weights has not."""
+    config = replace(QUICK, lr=1e30, optimizer="sgd", schedule="constant", clip_norm=0.0, batch=72, epochs=1)
+    with pytest.raises(DivergedError, match=r"validation loss was never finite .* learning rate 1e\+30 is likely too high: lower --lr"):
+        fit(toy, config, tmp_path / "run")
+
+
+def test_too_little_memory_is_said_in_one_line(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: TrainStep, *given: Any) -> None:
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 41417333088 bytes")
+
+    monkeypatch.setattr(TrainStep, "train", full)
+    with pytest.raises(ConfigError, match=r"a step of 1,000 clips \(of 72\) needs more memory than there is: lower --batch"):
+        fit(toy, replace(QUICK, batch=1000), tmp_path / "run")
+
+
+def test_rows_that_the_file_has_not_are_refused(toy: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"has the rows 0 to 119: 5 to 120 were asked for"):
+        fit(toy, QUICK, tmp_path / "run", rows=(np.array([5, 120]), np.array([1])))
+
+
+def test_layers_to_freeze_may_be_a_number() -> None:
+    assert TrainConfig.from_partial({"freeze": 2}).freeze == "2"
+    with pytest.raises(ConfigError, match="freeze='-1' must be none, backbone or a number of layers"):
+        TrainConfig.from_partial({"freeze": -1})
 
 
 def test_a_file_with_other_features_is_refused_with_the_fields(run: Path, tmp_path: Path) -> None:
