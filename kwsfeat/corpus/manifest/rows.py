@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kwsfeat.audio.describe import describe
+from kwsfeat.audio.describe import Description, describe
 from kwsfeat.corpus.elsewhere.urls import is_url, read_url
 from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
 from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
@@ -21,6 +21,7 @@ __all__ = ["SUFFIXES", "Manifest", "Row", "read_manifest"]
 
 _FOLDERS = ("", "clips/", "wav/", "wavs/", "audio/", "recordings/")  # where recordings of a bare name may lie beside the manifest
 _LONGEST_LABEL = 200  # characters; no keyword is longer
+_ROUNDING_S = 0.01  # durations are written with two or three digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,13 @@ def read_manifest(manifest: Path) -> Manifest:
     if "split" in columns and columns["split"].lower() == "set" and not _are_splits(sound, columns["split"]):
         del columns["split"]  # a set of another kind
     found = Manifest()
-    resolve, rate = _resolver(manifest.parent), _rates(manifest.parent)
+    resolve, described = _resolver(manifest.parent), _descriptions(manifest.parent)
     seen: dict[Row, int] = {}
     for line in lines:
         try:
             if line.fault:
                 raise _BadRowError(line.fault)
-            row = _row(line.values, columns, resolve, rate)
+            row = _row(line.values, columns, resolve, described)
             if row in seen:
                 raise _BadRowError(f"the same as line {seen[row]}")
         except _BadRowError as error:
@@ -115,7 +116,9 @@ def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
     return notes
 
 
-def _row(values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], rate: Callable[[str], int | None]) -> Row:
+def _row(
+    values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], described: Callable[[str], Description | None]
+) -> Row:
     def text(purpose: str) -> str:
         return _text(values, columns[purpose]) if purpose in columns else ""
 
@@ -127,13 +130,16 @@ def _row(values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str
         raise _BadRowError(f"split {split!r} must be train, validation or test")
     path = resolve(text("path"))
     start_s, end_s, duration_s = (_seconds(text(name), name) for name in ("start", "end", "duration"))
-    if end_s is None and start_s and duration_s:
-        end_s = start_s + duration_s
+    has_end = end_s is not None
+    if not has_end and "start" in columns and duration_s:  # without that column it is how long the recording is
+        end_s = (start_s or 0.0) + duration_s
     if end_s is not None and end_s <= (start_s or 0.0):
         raise _BadRowError(f"start {start_s or 0.0:g} s must be before end {end_s:g} s")
     start, stop = 0, None
-    if (start_s or end_s) and (sr := rate(path)) is not None:
-        start, stop = round((start_s or 0.0) * sr), None if end_s is None else round(end_s * sr)
+    if (start_s or end_s) and (found := described(path)) is not None:
+        start, stop = round((start_s or 0.0) * found.sr), None if end_s is None else round(end_s * found.sr)
+        if stop is not None and not has_end and stop >= found.n_samples - _ROUNDING_S * found.sr:
+            stop = None  # the duration of all that follows
     return Row(path, text("label"), text("speaker"), SPLIT_NAMES.get(split, ""), start, stop)
 
 
@@ -190,12 +196,12 @@ def _exists(folder: Path, path: str) -> bool:
         return False
 
 
-def _rates(folder: Path) -> Callable[[str], int | None]:
+def _descriptions(folder: Path) -> Callable[[str], Description | None]:
     @cache
-    def rate(path: str) -> int | None:
+    def described(path: str) -> Description | None:
         try:
-            return describe(read_url(path) if is_url(path) else folder / path).sr
+            return describe(read_url(path) if is_url(path) else folder / path)
         except (AudioError, ValueError):
             return None  # the build will say what is wrong with it
 
-    return rate
+    return described

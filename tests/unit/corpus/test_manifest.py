@@ -167,6 +167,16 @@ def test_nemo_as_it_is(folder: Path) -> None:
         assert (second.label, second.start, second.stop) == ("no", 320, 1120)
 
 
+def test_an_offset_of_0_keeps_its_duration(folder: Path) -> None:
+    soundfile.write(folder / "long.wav", np.arange(8000, dtype=np.int16), 8000)
+    rows = [("long.wav", 0.0, 0.25), ("long.wav", None, 0.5), ("long.wav", 0.5, 0.25), ("long.wav", 0, 1.004), ("long.wav", 0.75, 0.2509)]
+    lines = [{"audio_filepath": path, "offset": offset, "duration": duration, "label": "a"} for path, offset, duration in rows]
+    clips = listed(folder, "\n".join(map(json.dumps, lines)), "m.jsonl").clips
+    assert [(clip.start, clip.stop) for clip in clips] == [(0, 2000), (0, 4000), (4000, 6000), (0, None), (6000, None)]
+    alone = listed(folder, '{"audio_filepath": "long.wav", "duration": 0.5, "label": "a"}', "m.jsonl").clips
+    assert [(clip.start, clip.stop) for clip in alone] == [(0, None)]
+
+
 def test_a_label_with_a_comma_is_chosen_by_quotes(folder: Path) -> None:
     (folder / "m.csv").write_text('path,label\nyes/a.wav,"stop, now"\nno/a.wav,no\n')
     assert main(["build", str(folder / "m.csv"), str(folder / "a.h5"), "--labels", '"stop, now",no']) == 0
