@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from kwsfeat.errors import CorpusError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_LONGEST = 1 << 24  # characters of one value
+_ENDS = re.compile(r"\r\n|\r|\n")  # of lines; str.splitlines() knows more, which may stand in a value
+_SHOWN = 40  # characters of a value in a message
 
 
 @dataclass(frozen=True)
@@ -53,30 +53,33 @@ def _text(manifest: Path) -> str:
 
 
 def _table(text: str, suffix: str) -> Iterator[Line]:
-    head = next((line for line in text.splitlines() if line.strip()), "")
+    """A row in each line."""
+    lines = _ENDS.split(text)
+    head = next((line for line in lines if line.strip()), "")
     delimiter = max("\t,;" if suffix == ".tsv" else ",;\t", key=head.count)  # the first of equals
-    before = csv.field_size_limit(_LONGEST)
-    try:
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-        names: list[str] | None = None
-        while True:
-            try:
-                values = [value.strip() for value in next(reader)]
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Line(reader.line_num, {}, f"cannot be read: {error}")
-                continue
-            if not any(values):
-                continue
+    cell = re.compile(rf"""(?:^|{delimiter})(?: *"([^"]*+(?:""[^"]*+)*+)" *(?={delimiter}|$)|([^{delimiter}]*))""")
+    names: list[str] | None = None
+    for number, line in enumerate(lines, start=1):
+        stray = ""
+        if '"' in line:
+            found = [(quoted.replace('""', '"').strip(), plain.strip()) for quoted, plain in cell.findall(line)]
+            values = [quoted or plain for quoted, plain in found]
+            if delimiter != "\t":  # tables with tabs, such as Common Voice's, have sentences with quotes as they are
+                stray = next((plain for _, plain in found if plain.startswith('"') or plain.endswith('"')), "")
+        else:
+            values = [value.strip() for value in line.split(delimiter)]
+        if not any(values):
+            continue
+        if stray:
+            yield Line(number, {}, f'the quotes of {stray[:_SHOWN]} do not match: a value ends in its line, and " in quotes is ""')
             if names is None:
-                names = values
-            elif len(values) > len(names) and any(values[len(names) :]):
-                yield Line(reader.line_num, {}, f"more values than columns: put values with {delimiter!r} in quotes")
-            else:
-                yield Line(reader.line_num, dict(zip(names, values, strict=False)))
-    finally:
-        csv.field_size_limit(before)
+                return
+        elif names is None:
+            names = values
+        elif len(values) > len(names) and any(values[len(names) :]):
+            yield Line(number, {}, f"more values than columns: put values with {delimiter!r} in quotes")
+        else:
+            yield Line(number, dict(zip(names, values, strict=False)))
 
 
 def _objects(text: str) -> Iterator[Line]:
@@ -90,7 +93,7 @@ def _objects(text: str) -> Iterator[Line]:
             for number, row in enumerate(rows, start=1):
                 yield _object(number, row)
             return
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_ENDS.split(text), start=1):
         if line.strip():
             try:
                 yield _object(number, json.loads(line))

@@ -94,6 +94,25 @@ def test_a_set_that_names_parts_is_the_split(folder: Path) -> None:
     assert [clip.split for clip in corpus.clips] == ["train", "validation", "test"]
 
 
+def test_quotes_in_a_table_with_tabs_are_text_unless_they_hold_the_value(folder: Path) -> None:
+    rows = ['yes/a.wav\t\t"yes', 'yes/b.wav\t"ann"\t"so, ""yes"""', 'no/a.wav\t"b\tc"\tno', 'no/b.wav\tbob\tno"']
+    corpus = listed(folder, "\n".join(["path\tspeaker\tlabel", *rows]), "m.tsv")
+    assert [clip.label for clip in corpus.clips] == ['"yes', 'so, "yes"', "no", 'no"']
+    assert [clip.speaker for clip in corpus.clips] == ["", "ann", "b\tc", "bob"]
+    assert corpus.skipped == []
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_quotes_that_do_not_close_in_their_line_cost_no_other_row(folder: Path, separator: str) -> None:
+    rows = ['yes/a.wav,"yes', "yes/b.wav,yes", 'no/a.wav,"no', 'no/b.wav, "no" ', 'c.wav,"two', 'lines"', 'd.wav,"e" f']
+    corpus = listed(folder, "\n".join(["path,label", *rows]).replace(",", separator))
+    assert labels(corpus) == {"yes/b.wav": "yes", "no/b.wav": "no"}
+    assert [line.rsplit(" ", 1)[1] for line, _ in corpus.skipped] == ["2", "4", "6", "7", "8"]
+    assert 'the quotes of "yes do not match: a value ends in its line' in corpus.skipped[0][1]
+    with pytest.raises(CorpusError, match=r'm\.csv line 1: the quotes of "label do not match'):
+        listed(folder, 'path,"label\nyes/a.wav,yes\nno/a.wav",no\n')
+
+
 def test_bad_rows_are_all_listed_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         "yes/a.wav,yes,0,",
