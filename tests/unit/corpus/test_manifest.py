@@ -13,6 +13,7 @@ import soundfile
 from kwsfeat.cli import main
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.find import find_corpus
+from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import CorpusError
 
@@ -135,6 +136,19 @@ def test_bad_rows_are_all_listed_and_skipped(folder: Path, capsys: pytest.Captur
     assert main(["build", str(folder / "m.csv"), str(folder / "a.h5")]) == 3
     assert "m.csv line 5: start 'soon'" in capsys.readouterr().err
     assert main(["build", str(folder / "m.csv"), str(folder / "b.h5"), "--strict"]) == 1
+
+
+def test_rows_without_a_label_are_listed_where_others_have_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "m.csv").write_text("path,label\nyes/a.wav,yes\nyes/b.wav,\nno/a.wav,no\nno/b.wav\n")
+    assert main(["build", str(folder / "m.csv"), str(folder / "a.h5"), "--silence-share", "0"]) == 3
+    said = capsys.readouterr().err
+    assert "skipped 2:" in said
+    assert all(f"{path}: no label" in said for path in ("yes/b.wav", "no/b.wav"))
+    assert main(["build", str(folder / "m.csv"), str(folder / "b.h5"), "--strict"]) == 1
+    assert "yes/b.wav: no label" in capsys.readouterr().err
+    for text in ("path\nyes/a.wav\nno/a.wav\n", "path,label\nyes/a.wav,\nno/a.wav,\n"):
+        corpus = listed(folder, text)
+        assert (len(apply_labels(corpus)[0]), corpus.skipped) == (2, [])
 
 
 def test_malformed_values_never_end_in_a_traceback(folder: Path) -> None:
