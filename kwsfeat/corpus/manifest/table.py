@@ -53,33 +53,61 @@ def _text(manifest: Path) -> str:
 
 
 def _table(text: str, suffix: str) -> Iterator[Line]:
-    """A row in each line."""
+    """A row in each line, but that quoted values may have lines of their own where no tabs separate."""
     lines = _ENDS.split(text)
     head = next((line for line in lines if line.strip()), "")
     delimiter = max("\t,;" if suffix == ".tsv" else ",;\t", key=head.count)  # the first of equals
-    cell = re.compile(rf"""(?:^|{delimiter})(?: *"([^"]*+(?:""[^"]*+)*+)" *(?={delimiter}|$)|([^{delimiter}]*))""")
     names: list[str] | None = None
+    end = 0
     for number, line in enumerate(lines, start=1):
-        stray = ""
-        if '"' in line:
-            found = [(quoted.replace('""', '"').strip(), plain.strip()) for quoted, plain in cell.findall(line)]
-            values = [quoted or plain for quoted, plain in found]
-            if delimiter != "\t":  # tables with tabs, such as Common Voice's, have sentences with quotes as they are
-                stray = next((plain for _, plain in found if plain.startswith('"') or plain.endswith('"')), "")
-        else:
-            values = [value.strip() for value in line.split(delimiter)]
-        if not any(values):
-            continue
+        if number <= end:
+            continue  # of a value that began above
+        values, stray = _values(line, delimiter)
+        if stray and names:
+            record, last = _record(lines, number)
+            several, still_stray = _values(record, delimiter)
+            if not still_stray and not _hold_rows(several, delimiter, len(names)):
+                values, stray, end = several, "", last
         if stray:
-            yield Line(number, {}, f'the quotes of {stray[:_SHOWN]} do not match: a value ends in its line, and " in quotes is ""')
+            yield Line(number, {}, f'the quotes of {stray[:_SHOWN]} do not match: close them, and write " in quotes as ""')
             if names is None:
                 return
+        elif not any(values):
+            continue
         elif names is None:
             names = values
         elif len(values) > len(names) and any(values[len(names) :]):
             yield Line(number, {}, f"more values than columns: put values with {delimiter!r} in quotes")
         else:
             yield Line(number, dict(zip(names, values, strict=False)))
+
+
+def _values(line: str, delimiter: str) -> tuple[list[str], str]:
+    """The values of a line, and the first whose quotes do not match.
+
+    Tables with tabs, such as Common Voice's, have texts with quotes as they are: there, quotes that do not hold a value are text.
+    """
+    if '"' not in line:
+        return [value.strip() for value in line.split(delimiter)], ""
+    cell = rf"""(?:^|{delimiter})(?: *"([^"]*+(?:""[^"]*+)*+)" *(?={delimiter}|$)|([^{delimiter}]*))"""
+    found = [(quoted.replace('""', '"').strip(), plain.strip()) for quoted, plain in re.findall(cell, line)]
+    stray = "" if delimiter == "\t" else next((plain for _, plain in found if plain.startswith('"') or plain.endswith('"')), "")
+    return [quoted or plain for quoted, plain in found], stray
+
+
+def _record(lines: list[str], first: int) -> tuple[str, int]:
+    """Line `first` and those that follow until every quote has its other, and the last of them."""
+    n_quotes = 0
+    for number in range(first, len(lines) + 1):
+        n_quotes += lines[number - 1].count('"')
+        if n_quotes % 2 == 0:
+            return "\n".join(lines[first - 1 : number]), number
+    return lines[first - 1], first
+
+
+def _hold_rows(values: list[str], delimiter: str, n_columns: int) -> bool:
+    """Whether a value of several lines looks like rows between two quotes that have nothing to do with each other."""
+    return any(line.count(delimiter) >= n_columns - 1 for value in values for line in value.split("\n")[1:])
 
 
 def _objects(text: str) -> Iterator[Line]:
