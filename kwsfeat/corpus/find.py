@@ -105,10 +105,11 @@ def _packed(source: str | os.PathLike[str]) -> Corpus:
     """The samples of tar files, in their order."""
     samples, skipped = read_tars(source)
     clips = [Clip(one.path, one.label, one.speaker, one.split) for one in samples if not is_noise_name(one.label)]
-    noise = [one.path for one in samples if is_noise_name(one.label)]
-    return Corpus(
-        Path(source), Path(), "webdataset", clips, noise, skipped, packed={one.path: one.member for one in samples}
-    )  # fmt: skip
+    corpus = Corpus(Path(source), Path(), "webdataset", clips, skipped=skipped, packed={one.path: one.member for one in samples})
+    for one in samples:
+        if is_noise_name(one.label):
+            corpus.add_noise(one.path, one.split)
+    return corpus
 
 
 def _below_wrappers(files: Files, layout: str | None) -> Corpus:
