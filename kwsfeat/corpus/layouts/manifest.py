@@ -30,7 +30,7 @@ def add_rows(corpus: Corpus, manifest: Manifest, split: str = "") -> None:
     """Add the rows of a manifest in the corpus's root, as `split` where they do not say; ``_background_noise_`` marks noise."""
     for row in manifest.rows:
         if is_noise_name(row.label):
-            corpus.add_noise(row.path, row.split or split)
+            corpus.add_noise(row.path, row.split or split, row.start, row.stop)
         else:
             clip = Clip(row.path, as_label(row.label), one_spelling(row.speaker), row.split or split, row.start, row.stop)
             corpus.clips.append(clip)

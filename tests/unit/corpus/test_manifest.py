@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from kwsfeat.cli import main
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
+from kwsfeat.corpus.scan import scan_corpus
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import CorpusError
+from kwsfeat.pipeline.variants import corpus_noise
 
 
 @pytest.fixture
@@ -208,6 +211,25 @@ def test_an_offset_of_0_keeps_its_duration(folder: Path) -> None:
     assert [(clip.start, clip.stop) for clip in clips] == [(0, 2000), (0, 4000), (4000, 6000), (0, None), (6000, None)]
     alone = listed(folder, '{"audio_filepath": "long.wav", "duration": 0.5, "label": "a"}', "m.jsonl").clips
     assert [(clip.start, clip.stop) for clip in alone] == [(0, None)]
+
+
+def test_noise_between_words_is_that_piece_only(folder: Path) -> None:
+    soundfile.write(folder / "long.wav", np.repeat(np.arange(6, dtype=np.int16), 8000), 8000)
+    rows = [("yes", "2", "3"), ("no", "4", ""), ("_background_noise_", "0", "1.5"), ("noise", "3", "4")]
+    corpus = listed(folder, "path,label,start,end\n" + "".join(f"long.wav,{','.join(row)}\n" for row in rows))
+    clips, names = apply_labels(corpus)
+    assert [(clip.start, clip.stop) for clip in clips if clip.label == "silence"] == [(0, 8000), (8000, 12000), (24000, 32000)]
+    assert names == ("no", "yes", "silence")
+    more = [clip for clip in apply_labels(corpus, silence_share=10)[0] if clip.label == "silence"]
+    assert len(more) == 20
+    assert all(clip.start < clip.stop <= 12000 or 24000 <= clip.start < clip.stop <= 32000 for clip in more if clip.stop)
+    noise = corpus_noise(corpus, 8000, [replace(clip, split="train") for clip in clips])
+    assert noise is not None
+    assert noise.length.tolist() == [20000]
+    assert sum(m.n_samples for m in scan_corpus(corpus).measured if m.clip.label == "_background_noise_") == 20000
+    beyond = listed(folder, "path,label,start\nyes/a.wav,yes,\nyes/b.wav,noise,9\n")
+    assert apply_labels(beyond)[1] == ("yes",)
+    assert beyond.skipped == [("yes/b.wav", "noise without samples")]
 
 
 def test_a_label_with_a_comma_is_chosen_by_quotes(folder: Path) -> None:
