@@ -72,7 +72,7 @@ def find_corpus(
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
         if pattern is not None or label_level is not None:
             raise CorpusError(f"{source}: a manifest says the labels itself: leave out pattern and label_level")
-        corpus = asked_layout(Files(source, source.parent, source.parent), "manifest")
+        corpus = asked_layout(Files(source, source.parent, source.parent, raw=headerless), "manifest")
         corpus.raw = headerless
         return corpus
     if not source.is_dir() and not is_archive(source):
@@ -84,6 +84,7 @@ def find_corpus(
     if unpacked:
         unpack(source, Path(unpacked.name))
     files = list_files(source, Path(unpacked.name) if unpacked else source, raw=headerless is not None)
+    files.raw = headerless
     if not files.audio:
         raise no_recordings(source, files.foreign)
     if pattern is not None:

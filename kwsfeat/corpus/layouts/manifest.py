@@ -20,7 +20,7 @@ def read(files: Files) -> Corpus:
     if propose(files) is None:
         raise CorpusError(f"{files.source}: a manifest is a file called {', '.join(SUFFIXES)}")
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
-    add_rows(corpus, read_manifest(files.source))
+    add_rows(corpus, read_manifest(files.source, files.raw))
     if not corpus.clips:
         raise CorpusError(f"{files.source}: no rows: it needs a line with the names path,label and a line for each recording")
     return corpus

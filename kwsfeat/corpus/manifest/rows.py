@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kwsfeat.audio.describe import Description, describe
-from kwsfeat.corpus.elsewhere.urls import is_url, read_url
+from kwsfeat.audio.raw import Raw
+from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.elsewhere.urls import is_url
 from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
 from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
 from kwsfeat.corpus.names.meaning import SPLIT_NAMES
@@ -49,8 +51,8 @@ class _BadRowError(ValueError):
     """Why a row makes no sense."""
 
 
-def read_manifest(manifest: Path) -> Manifest:
-    """The rows of a manifest, checked.
+def read_manifest(manifest: Path, raw: Raw | None = None) -> Manifest:
+    """The rows of a manifest, checked; `raw` says what headerless recordings hold.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def read_manifest(manifest: Path) -> Manifest:
     if "split" in columns and columns["split"].lower() == "set" and not _are_splits(sound, columns["split"]):
         del columns["split"]  # a set of another kind
     found = Manifest()
-    resolve, described = _resolver(manifest.parent), _descriptions(manifest.parent)
+    resolve, described = _resolver(manifest.parent), _descriptions(Corpus(manifest, manifest.parent, "manifest", [], raw=raw))
     seen: dict[Row, int] = {}
     for line in lines:
         try:
@@ -196,11 +198,11 @@ def _exists(folder: Path, path: str) -> bool:
         return False
 
 
-def _descriptions(folder: Path) -> Callable[[str], Description | None]:
+def _descriptions(corpus: Corpus) -> Callable[[str], Description | None]:
     @cache
     def described(path: str) -> Description | None:
         try:
-            return describe(read_url(path) if is_url(path) else folder / path)
+            return describe(corpus.open(Clip(path, "")))
         except (AudioError, ValueError):
             return None  # the build will say what is wrong with it
 
