@@ -86,7 +86,7 @@ def read_manifest(manifest: Path, raw: Raw | None = None) -> Manifest:
         where, reason = found.skipped[0]
         more = f" (and {len(found.skipped) - 1:,} lines more)" if len(found.skipped) > 1 else ""
         raise CorpusError(f"{where}: {reason}{more}")
-    found.notes += _notes(sound, columns)
+    found.notes += _notes(sound, columns) + _late_ends(seen, described)
     return found
 
 
@@ -118,6 +118,15 @@ def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
     return notes
 
 
+def _late_ends(lines: dict[Row, int], described: Callable[[str], Description | None]) -> list[str]:
+    """A sentence about rows that end after their recordings do, if there are any."""
+    late = []
+    for row, number in lines.items():
+        if row.stop is not None and (whole := described(row.path)) and row.start < whole.n_samples < row.stop - _ROUNDING_S * whole.sr:
+            late.append(f"line {number} ends at {row.stop / whole.sr:.2f} s, and {row.path} has {whole.n_samples / whole.sr:.2f} s")
+    return [f"rows that end after their recordings, and get what is there: {len(late):,}, such as {late[0]}"] if late else []
+
+
 def _row(
     values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], described: Callable[[str], Description | None]
 ) -> Row:
@@ -140,7 +149,7 @@ def _row(
     start, stop = 0, None
     if (start_s or end_s) and (found := described(path)) is not None:
         start, stop = round((start_s or 0.0) * found.sr), None if end_s is None else round(end_s * found.sr)
-        if stop is not None and not has_end and stop >= found.n_samples - _ROUNDING_S * found.sr:
+        if stop is not None and not has_end and abs(stop - found.n_samples) <= _ROUNDING_S * found.sr:
             stop = None  # the duration of all that follows
     return Row(path, text("label"), text("speaker"), SPLIT_NAMES.get(split, ""), start, stop)
 

@@ -213,6 +213,16 @@ def test_an_offset_of_0_keeps_its_duration(folder: Path) -> None:
     assert [(clip.start, clip.stop) for clip in alone] == [(0, None)]
 
 
+def test_ends_beyond_the_recordings_are_said(folder: Path) -> None:
+    rows = [("yes/a.wav", "0.05,0.5"), ("yes/b.wav", "0,0.105"), ("no/a.wav", "0.01,0.2"), ("no/b.wav", "3,4"), ("no/b.wav", "0,0.1")]
+    corpus = listed(folder, "path,label,start,end\n" + "".join(f"{path},{path[:2]},{piece}\n" for path, piece in rows))
+    assert corpus.notes == [
+        "rows that end after their recordings, and get what is there: 2, such as line 2 ends at 0.50 s, and yes/a.wav has 0.10 s"
+    ]
+    clips = listed(folder, '{"audio_filepath": "yes/a.wav", "offset": 0.05, "duration": 1, "label": "yes"}', "m.jsonl")
+    assert any("line 1 ends at 1.05 s" in note for note in clips.notes)
+
+
 def test_noise_between_words_is_that_piece_only(folder: Path) -> None:
     soundfile.write(folder / "long.wav", np.repeat(np.arange(6, dtype=np.int16), 8000), 8000)
     rows = [("yes", "2", "3"), ("no", "4", ""), ("_background_noise_", "0", "1.5"), ("noise", "3", "4")]
