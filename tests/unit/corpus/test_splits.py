@@ -352,6 +352,15 @@ def test_the_notes_say_the_rule_the_copies_the_unknown_speakers_and_empty_classe
     assert notes[1:] == ["no speaker is in two splits (20 speakers)"]
 
 
+def test_one_recording_under_two_labels_is_said(tmp_path: Path) -> None:
+    copies = [Clip("yes/a.wav", "yes"), Clip("no/z.wav", "no"), Clip("yes/b.wav", "yes", start=80), Clip("yes/b.wav", "no", start=160)]
+    (note,) = [note for note in split_notes(copies, ["yes", "no"], "stratified", {"no/z.wav": "yes/a.wav"}) if "under another" in note]
+    assert note.startswith("1 recordings are there under another label, too: yes/a.wav is 'yes' and no/z.wav is 'no', for one")
+    soundfile.write(tmp_path / "a.wav", np.ones(160, np.int16), 16000)
+    (tmp_path / "m.csv").write_text("path,label\na.wav,yes\na.wav,no\n")
+    assert any("a.wav is 'yes' and a.wav is 'no'" in note for note in plan_recordings(tmp_path / "m.csv", FeatureConfig()).split_notes)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_pipes_are_not_waited_for_when_copies_are_looked_for(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav"):
