@@ -162,7 +162,11 @@ def _opened(tar: str) -> Iterator[Any]:
 
 def _said(key: str, parts: dict[str, Any]) -> tuple[str, str, str]:
     """Label, speaker and split."""
-    texts = {name.rpartition("/")[2].partition(".")[2].lower(): text.decode() for name, text in parts.items() if isinstance(text, bytes)}
+    texts = {
+        name.rpartition("/")[2].partition(".")[2].lower(): text.decode("utf-8-sig")
+        for name, text in parts.items()
+        if isinstance(text, bytes)
+    }
     values = json.loads(texts["json"]) if "json" in texts else {}
     if not isinstance(values, dict):
         raise ValueError("the JSON is no object")

@@ -98,7 +98,7 @@ def apply_lists(corpus: Corpus, folders: Iterable[Path]) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
         if line.strip():
             yield line.strip()
 

@@ -104,7 +104,7 @@ def _check_columns(manifest: Path, line: Line, columns: dict[str, str]) -> None:
 
 
 def _are_splits(lines: list[Line], column: str) -> bool:
-    return all(_text(line.values, column).lower() in {"", *SPLIT_NAMES} for line in lines)
+    return all(str(line.values.get(column) or "").strip().lower() in {"", *SPLIT_NAMES} for line in lines)
 
 
 def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
@@ -156,6 +156,8 @@ def _row(
 
 def _text(values: dict[str, Any], name: str) -> str:
     value = values.get(name)
+    if isinstance(value, list | dict):
+        raise _BadRowError(f"{name} {value!r:.40} must be one text or number")
     try:
         text = "" if value is None else str(value).strip()
     except ValueError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kwsfeat.corpus.manifest.columns import find_columns
 from kwsfeat.errors import CorpusError
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
@@ -76,6 +77,9 @@ def _table(text: str, suffix: str) -> Iterator[Line]:
             continue
         elif names is None:
             names = values
+            if twice := [name for name in find_columns(names).values() if names.count(name) > 1]:
+                yield Line(number, {}, f"there are {names.count(twice[0])} columns {twice[0]!r}: give one of them another name")
+                return
         elif len(values) > len(names) and any(values[len(names) :]):
             yield Line(number, {}, f"more values than columns: put values with {delimiter!r} in quotes")
         else:

@@ -213,6 +213,35 @@ def test_an_offset_of_0_keeps_its_duration(folder: Path) -> None:
     assert [(clip.start, clip.stop) for clip in alone] == [(0, None)]
 
 
+def test_a_line_separator_in_a_text_ends_no_line(folder: Path) -> None:
+    texts = {"yes/a.wav": "so\u2028yes", "no/a.wav": "so\x85no"}
+    for name, lines in (
+        ("m.jsonl", [json.dumps({"path": path, "label": label}, ensure_ascii=False) for path, label in texts.items()]),
+        ("m.csv", ["path,label", *(",".join(row) for row in texts.items())]),
+    ):
+        corpus = listed(folder, "\n".join(lines), name)
+        assert labels(corpus) == texts
+        assert corpus.skipped == []
+
+
+def test_carriage_returns_end_lines(folder: Path) -> None:
+    assert labels(listed(folder, "path,label\ryes/a.wav,yes\r\rno/a.wav,no\r")) == {"yes/a.wav": "yes", "no/a.wav": "no"}
+    assert len(listed(folder, '{"path": "yes/a.wav"}\r{"path": "no/a.wav"}\r', "m.jsonl").clips) == 2
+
+
+def test_a_list_is_no_label(folder: Path) -> None:
+    rows = [{"path": "yes/a.wav", "label": ["yes"]}, {"path": "no/a.wav", "label": "no", "set": ["x"]}, {"path": {}, "label": "no"}]
+    corpus = listed(folder, "\n".join(map(json.dumps, rows)), "m.jsonl")
+    assert labels(corpus) == {"no/a.wav": "no"}
+    assert [why for _, why in corpus.skipped] == ["label ['yes'] must be one text or number", "path {} must be one text or number"]
+
+
+def test_two_columns_of_one_name_are_refused(folder: Path) -> None:
+    with pytest.raises(CorpusError, match=r"m\.csv line 1: there are 2 columns 'label': give one of them another name"):
+        listed(folder, "path,label,label\nyes/a.wav,yes,no\n")
+    assert len(listed(folder, "path,label,note,note,,\nyes/a.wav,yes,,,,\n").clips) == 1
+
+
 def test_ends_beyond_the_recordings_are_said(folder: Path) -> None:
     rows = [("yes/a.wav", "0.05,0.5"), ("yes/b.wav", "0,0.105"), ("no/a.wav", "0.01,0.2"), ("no/b.wav", "3,4"), ("no/b.wav", "0,0.1")]
     corpus = listed(folder, "path,label,start,end\n" + "".join(f"{path},{path[:2]},{piece}\n" for path, piece in rows))

@@ -161,7 +161,7 @@ def test_null_is_nothing_said_and_a_list_is_no_label(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x-0.tar", "w") as tar:
         for key, text in told.items():
             add(tar, f"word/{key}.wav", b"")
-            add(tar, f"word/{key}.json", text.encode())
+            add(tar, f"word/{key}.json", text.encode("utf-8-sig"))
     rows: Recordings = plan(f"{tmp_path}/x-{{0..0}}.tar")  # type: ignore[arg-type]
     assert [(clip.label, clip.speaker) for clip in rows.clips] == [("yes", ""), ("7", "")]
     assert [(name[-6:], why.split(",")[0]) for name, why in rows.corpus.skipped] == [
