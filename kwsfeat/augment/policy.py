@@ -120,7 +120,7 @@ def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"{path}: no such policy file")
-        loaded = Policy(path.stem, path.read_text(encoding="utf-8"))
+        loaded = Policy(path.stem, path.read_text(encoding="utf-8-sig"))
     elif name in policy_names():
         loaded = Policy(name, _shipped().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     else:

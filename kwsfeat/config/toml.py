@@ -113,7 +113,7 @@ def _parsed(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path} is not a file: kwsfeat presets --write NAME makes one")
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"{path} has more than {_LARGEST:,} bytes: it is not a feature configuration")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; kwsfeat presets --write NAME makes one") from None
     except RecursionError:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from kwsfeat.audio.raw import Raw, as_wav, is_raw
 from kwsfeat.audio.synthetic import silence_wav
 from kwsfeat.corpus.elsewhere.tars import Member
 from kwsfeat.corpus.elsewhere.urls import is_url, read_url, stamp_url
+from kwsfeat.corpus.names.meaning import SILENCE
 
 NOISE_FOLDER = "_background_noise_"
 SYNTHETIC_SILENCE = "synthetic-silence/"
@@ -50,6 +52,7 @@ class Corpus:
     `clips` are in the order of their paths. `noise` are the paths of the background noise files. `skipped` lists what could
     not become a clip, as (path, reason); `notes` are sentences for the reader. `raw` says what headerless files hold.
     `piece_s` is how long a piece of silence is, in seconds. `packed` are the places of recordings that lie in tar files.
+    `noise_parts` are what the corpus says of noise files more closely: the part that they belong to, the stretch that is noise.
     """
 
     source: Path
@@ -63,6 +66,19 @@ class Corpus:
     piece_s: float = 1.0
     unpacked: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
     packed: Mapping[str, Member] = field(default_factory=dict, repr=False)
+    noise_parts: list[Clip] = field(default_factory=list)
+
+    def add_noise(self, path: str, split: str, start: int = 0, stop: int | None = None) -> None:
+        """Add a noise file, or a stretch of it, with the part that the corpus puts it into, "" where it says none."""
+        self.noise.append(path)
+        self.noise_parts.append(Clip(path, SILENCE, split=split, start=start, stop=stop))
+
+    def noise_by_file(self) -> dict[str, list[Clip]]:
+        """The noise files and what of them is noise: what the corpus says, else the whole."""
+        told = defaultdict(list)
+        for clip in self.noise_parts:
+            told[clip.path].append(clip)
+        return {path: told.get(path) or [Clip(path, SILENCE)] for path in self.noise}
 
     def open(self, clip: Clip) -> str | BinaryIO:
         """What :func:`kwsfeat.audio.clip.load_clip` reads for `clip`: its path, or a file object for silence that is

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kwsfeat.audio.foreign import CONVERSION, has_ffmpeg, is_foreign, suffix_of
-from kwsfeat.audio.raw import is_raw
+from kwsfeat.audio.raw import Raw, is_raw
 from kwsfeat.errors import CorpusError
 
 AUDIO_SUFFIXES = (
@@ -78,7 +78,7 @@ class Files:
     `source` is what the user named, `top` the folder that was walked (of an archive, where it was unpacked), and `root` the
     folder in it that the paths are relative to. `audio` are the recordings and `folders` all folders. `foreign` are recordings
     that need ffmpeg where that is not installed, `skipped` the folders that cannot be read, with the reason, and `aliases`
-    links to folders that are read under another name.
+    links to folders that are read under another name. `raw` says what headerless files hold.
     """
 
     source: Path
@@ -89,12 +89,13 @@ class Files:
     foreign: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
+    raw: Raw | None = None
 
     def inside(self, folder: str) -> Files:
         """The recordings and folders of a folder in it."""
         prefix = folder + "/"
         audio, folders = ([path.removeprefix(prefix) for path in paths if path.startswith(prefix)] for paths in (self.audio, self.folders))
-        return Files(self.source, self.top, self.root / folder, audio, folders)
+        return Files(self.source, self.top, self.root / folder, audio, folders, raw=self.raw)
 
 
 def list_files(source: Path, top: Path, *, raw: bool = False) -> Files:

@@ -72,7 +72,7 @@ def find_corpus(
     if source.is_file() and source.suffix.lower() in MANIFEST_SUFFIXES:
         if pattern is not None or label_level is not None:
             raise CorpusError(f"{source}: a manifest says the labels itself: leave out pattern and label_level")
-        corpus = asked_layout(Files(source, source.parent, source.parent), "manifest")
+        corpus = asked_layout(Files(source, source.parent, source.parent, raw=headerless), "manifest")
         corpus.raw = headerless
         return corpus
     if not source.is_dir() and not is_archive(source):
@@ -84,6 +84,7 @@ def find_corpus(
     if unpacked:
         unpack(source, Path(unpacked.name))
     files = list_files(source, Path(unpacked.name) if unpacked else source, raw=headerless is not None)
+    files.raw = headerless
     if not files.audio:
         raise no_recordings(source, files.foreign)
     if pattern is not None:
@@ -105,10 +106,11 @@ def _packed(source: str | os.PathLike[str]) -> Corpus:
     """The samples of tar files, in their order."""
     samples, skipped = read_tars(source)
     clips = [Clip(one.path, one.label, one.speaker, one.split) for one in samples if not is_noise_name(one.label)]
-    noise = [one.path for one in samples if is_noise_name(one.label)]
-    return Corpus(
-        Path(source), Path(), "webdataset", clips, noise, skipped, packed={one.path: one.member for one in samples}
-    )  # fmt: skip
+    corpus = Corpus(Path(source), Path(), "webdataset", clips, skipped=skipped, packed={one.path: one.member for one in samples})
+    for one in samples:
+        if is_noise_name(one.label):
+            corpus.add_noise(one.path, one.split)
+    return corpus
 
 
 def _below_wrappers(files: Files, layout: str | None) -> Corpus:

@@ -112,6 +112,7 @@ def beside(corpus: Corpus, outer: Files, inner: str) -> Corpus:
     corpus.root = outer.root
     corpus.clips = [replace(clip, path=f"{inner}/{clip.path}") for clip in corpus.clips]
     corpus.noise = [f"{inner}/{path}" for path in corpus.noise] + [path for path in others if is_noise(path)]
+    corpus.noise_parts = [replace(clip, path=f"{inner}/{clip.path}") for clip in corpus.noise_parts]
     corpus.skipped = [(f"{inner}/{path}", reason) for path, reason in corpus.skipped]
     corpus.skipped += [(path, f"lies outside {inner}/") for path in others if not is_noise(path)]
     return corpus

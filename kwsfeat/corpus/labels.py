@@ -60,7 +60,8 @@ def apply_labels(
     Returns
     -------
     clips : list of Clip
-        In the order of the corpus, the silence last. A corpus without any label keeps its clips, with label "".
+        In the order of the corpus, the silence last. A corpus without any label keeps its clips, with label ""; in others, clips
+        without one are skipped.
     labels : tuple of str
         The classes.
 
@@ -78,6 +79,7 @@ def apply_labels(
         raise CorpusError(f"unknown={unknown!r} must be 'other' (they become one class) or 'drop'")
     if not corpus.words:
         return list(corpus.clips), ()
+    corpus.skipped += [(clip.path, "no label, and others have one") for clip in corpus.clips if not clip.label]
     words, names_unknown, names_silence = _chosen_words(corpus, scheme)
     if unknown is None:
         unknown = "other" if names_unknown or unknown_share is not None else "drop"

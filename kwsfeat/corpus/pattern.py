@@ -40,7 +40,7 @@ def read_pattern(files: Files, pattern: str) -> Corpus:
         elif fields.get("split") and not split:
             corpus.skipped.append((path, f"{fields['split']!r} is not called like a part: train, validation or test"))
         elif is_noise_name(fields["label"]):
-            corpus.noise.append(path)
+            corpus.add_noise(path, split)
         else:
             corpus.clips.append(Clip(path, as_label(fields["label"]), fields.get("speaker", ""), split))
     if not corpus.clips:

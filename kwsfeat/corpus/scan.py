@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -163,9 +163,8 @@ def scan_corpus(
         Called with (recordings done, recordings in all).
     """
     skipped = {path for path, _ in corpus.skipped}
-    clips = list(assign_splits(corpus.clips) if clips is None else clips) + [
-        Clip(path, NOISE_FOLDER) for path in corpus.noise if path not in skipped
-    ]
+    noise = [clip for path, told in corpus.noise_by_file().items() if path not in skipped for clip in told]
+    clips = [*(assign_splits(corpus.clips) if clips is None else clips), *(replace(clip, label=NOISE_FOLDER) for clip in noise)]
     chosen = clips if limit is None or limit >= len(clips) else _sample(clips, limit)
     scan = Scan(len(clips), [], list(corpus.skipped), is_sample=len(chosen) < len(clips))
     with ThreadPoolExecutor(threads) as pool:

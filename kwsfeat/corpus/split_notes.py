@@ -42,7 +42,20 @@ def split_notes(clips: Sequence[Clip], labels: Sequence[str], rule: str, same: M
         )
     if copies := sum(clip.path != same.get(clip.path, clip.path) for clip in words):
         notes.append(f"{copies:,} recordings are exact copies of others: copies stay in one split, but where the corpus itself parts them")
+    if pairs := _contradictions(words, same):
+        first, other = pairs[0]
+        notes.append(
+            f"{len(pairs):,} recordings are there under another label, too: {first.path} is {first.label!r} and {other.path} "
+            f"is {other.label!r}, for one: keep the one that is right"
+        )
     for split, missing in empty_classes(clips, labels).items():
         more = f" and {len(missing) - _LISTED:,} more" if len(missing) > _LISTED else ""
         notes.append(f"no clips in {split} of {', '.join(missing[:_LISTED])}{more}")
     return notes
+
+
+def _contradictions(clips: Sequence[Clip], same: Mapping[str, str]) -> list[tuple[Clip, Clip]]:
+    """Each clip that has another label than the first of the same samples, and that first one."""
+    firsts: dict[tuple[str, int, int | None], Clip] = {}
+    pairs = [(firsts.setdefault((same.get(clip.path, clip.path), clip.start, clip.stop), clip), clip) for clip in clips]
+    return [(first, clip) for first, clip in pairs if first.label != clip.label]

@@ -44,7 +44,7 @@ def assign_splits(
     """The same clips with their `split` decided.
 
     Clips of one source (pieces of a recording, copies) stay in one split, but where the corpus or the hash of the speaker says
-    otherwise; the pieces of noise files are cut stratified under every rule.
+    otherwise; the pieces of noise files are cut stratified under every rule, but that "given" keeps the parts that they have.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ def _beside(audio: Path, no_words: bool) -> StreamFile:
 
 def _listed(path: Path) -> Iterator[StreamFile]:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path}: is not TOML: {error}") from None
     except OSError as error:

@@ -228,12 +228,12 @@ def plan_recordings(
     """
     corpus = find_corpus(source, layout, pattern=pattern, label_level=label_level, raw=raw)
     corpus.piece_s = max(1.0, config.n_samples / config.sr)  # what is shorter than a clip would be told by its zeros
-    if strict and corpus.skipped:
-        name, reason = corpus.skipped[0]
-        raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
     clips, names = apply_labels(
         corpus, labels, unknown=unknown, unknown_share=unknown_share, silence_share=silence_share, synthesise=synthesise, seed=seed
     )  # fmt: skip
+    if strict and corpus.skipped:
+        name, reason = corpus.skipped[0]
+        raise CorpusError(f"{corpus.source}: {name}: {reason}: remove it, or build without strict, which leaves it out")
     decided = parse_rule(chosen_rule(clips, split))[0] == "speaker-hash" or all(clip.split for clip in clips if not is_noise_piece(clip))
     same = {} if decided else equal_recordings(corpus.root, [clip.path for clip in clips if not is_noise_piece(clip)])
     split = chosen_rule(clips, split, same)

@@ -17,6 +17,7 @@ from kwsfeat.audio.read import read_samples
 from kwsfeat.augment import Noise, Parameters, Policy, draw_variants, synthetic_noise, variants
 from kwsfeat.config.clip import ClipConfig
 from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.same_source import is_noise_piece
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.errors import AudioError, StoreError
 from kwsfeat.pipeline.noise import noise_of
@@ -170,18 +171,19 @@ def augment_source(source: Recordings | FromDataset, policy: Policy, config: Cli
 def corpus_noise(corpus: Corpus, sr: int, clips: Sequence[Clip] = ()) -> Noise | None:
     """The noise recordings of a corpus at `sr` Hz, without what `clips` hold back for validation and test; None without any left."""
     recordings = []
-    for path in corpus.noise:
-        pieces = [clip for clip in clips if clip.path == path]
-        held = [clip for clip in pieces if clip.split != "train"]
-        if held and len(held) == len(pieces):
+    for path, told in corpus.noise_by_file().items():
+        pieces = [clip for clip in clips if clip.path == path and is_noise_piece(clip)]
+        held = [clip for clip in pieces or told if clip.split not in ("", "train")]
+        if held and len(held) == len(pieces or told):
             continue
         with contextlib.suppress(AudioError):  # the build lists it, for silence is cut from the same files
             y, recorded_sr = read_samples(corpus.open(Clip(path, "")))
-            if held:
-                free = np.ones(len(y), bool)
-                for clip in held:
-                    free[clip.start : clip.stop] = False
-                y = y[free]
+            free = np.zeros(len(y), bool)
+            for clip in told:
+                free[clip.start : clip.stop] = True
+            for clip in held:
+                free[clip.start : clip.stop] = False
+            y = y[free]
             if len(y):
                 recordings.append(y if recorded_sr == sr else resample(y, recorded_sr, sr))
     return Noise(recordings) if recordings else None

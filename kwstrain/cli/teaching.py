@@ -195,7 +195,7 @@ def distil(
 
     check_new(out, overwrite=overwrite)
     with wrong_usage():
-        lines = [] if words is None else words.read_text(encoding="utf-8").splitlines()
+        lines = [] if words is None else words.read_text(encoding="utf-8-sig").splitlines()
         said = tuple(dict.fromkeys(filter(None, map(str.strip, lines))))
         sounds = Sounds(folders, without, said, spoken)
         choices = Choices(teacher=teacher, hours=hours, epochs=epochs, width=width, noise=noise, seed=seed)

@@ -116,7 +116,7 @@ def load(name: str | os.PathLike[str]) -> Recipe:
     if name.endswith(".toml"):
         if not Path(name).is_file():
             raise ConfigError(f"{name}: no such recipe file")
-        text = Path(name).read_text(encoding="utf-8")
+        text = Path(name).read_text(encoding="utf-8-sig")
     elif name in names():
         text = _shipped()[os.fspath(name)].read_text(encoding="utf-8")
     else:

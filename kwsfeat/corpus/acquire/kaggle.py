@@ -36,7 +36,7 @@ def authorization(url: str) -> str | None:
 
 def _from_file(file: Path) -> tuple[str, str]:
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8-sig"))
         return str(values["username"]), str(values["key"])
     except FileNotFoundError:
         raise CorpusError(f"Kaggle asks who you are, and there is no {file}: {_CURE}") from None

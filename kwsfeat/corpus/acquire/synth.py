@@ -173,7 +173,7 @@ def speak_lines(lines: Iterable[str], *, seed: int = 0) -> Iterator[tuple[str, N
 def read_words(text: str) -> list[str]:
     """The words of "yes,no,up", or of a file with one word a line when `text` is the path of one."""
     path = Path(text)
-    parts = path.read_text(encoding="utf-8").splitlines() if path.is_file() else text.split(",")
+    parts = path.read_text(encoding="utf-8-sig").splitlines() if path.is_file() else text.split(",")
     return list(dict.fromkeys(word.strip() for word in parts if word.strip()))
 
 

@@ -91,7 +91,7 @@ def _sentences(texts: Sequence[str | os.PathLike[str]], without: Sequence[str]) 
     found = []
     for text in texts:
         try:
-            content = Path(text).read_text(encoding="utf-8")
+            content = Path(text).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise CorpusError(f"{text}: is not text in UTF-8 ({error.reason} at byte {error.start}): convert it first") from None
         except OSError as error:

@@ -88,11 +88,15 @@ def read_tars(source: str | os.PathLike[str]) -> tuple[list[Sample], list[tuple[
     skipped: list[tuple[str, str]] = []
     for tar in _expanded(os.fspath(source)):
         for key, parts in _grouped(tar):
-            name = next((name for name in parts if is_recording(name)), None)
-            path = f"{tar.rpartition('/')[2]}/{name or key}"
-            if name is None:
+            inside = tar.rpartition("/")[2]
+            name, *others = [name for name in parts if is_recording(name)] or [""]
+            path = f"{inside}/{name or key}"
+            if not name:
                 skipped.append((path, "no recording in this sample"))
                 continue
+            skipped += [
+                (f"{inside}/{other}", f"a second recording of the sample {key}: names differ before their first dot") for other in others
+            ]
             try:
                 said = _said(key, parts)
             except (ValueError, RecursionError) as error:
@@ -158,12 +162,24 @@ def _opened(tar: str) -> Iterator[Any]:
 
 def _said(key: str, parts: dict[str, Any]) -> tuple[str, str, str]:
     """Label, speaker and split."""
-    texts = {name.rpartition("/")[2].partition(".")[2].lower(): text.decode() for name, text in parts.items() if isinstance(text, bytes)}
+    texts = {
+        name.rpartition("/")[2].partition(".")[2].lower(): text.decode("utf-8-sig")
+        for name, text in parts.items()
+        if isinstance(text, bytes)
+    }
     values = json.loads(texts["json"]) if "json" in texts else {}
     if not isinstance(values, dict):
         raise ValueError("the JSON is no object")
-    label = values.get("label", texts.get("cls", texts.get("txt", key.rpartition("/")[0].rpartition("/")[2])))
-    split = str(values.get("split", "")).strip().lower()
+    told = {name: _text(name, value) for name, value in values.items() if name in ("label", "speaker", "split")}
+    label = told.get("label", texts.get("cls", texts.get("txt", key.rpartition("/")[0].rpartition("/")[2])).strip())
+    split = told.get("split", "").lower()
     if split and split not in SPLIT_NAMES:
         raise ValueError(f"split {split!r} must be train, validation or test")
-    return str(label).strip(), str(values.get("speaker", "")).strip(), SPLIT_NAMES.get(split, "")
+    return label, told.get("speaker", ""), SPLIT_NAMES.get(split, "")
+
+
+def _text(name: str, value: object) -> str:
+    """A value of the JSON; null says nothing."""
+    if isinstance(value, list | dict):
+        raise ValueError(f"{name} {value!r:.40} must be one text or number")
+    return "" if value is None else str(value).strip()

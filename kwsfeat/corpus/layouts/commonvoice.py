@@ -23,7 +23,7 @@ def read(files: Files) -> Corpus:
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
     for name, split in _PARTS.items():
         if (files.root / name).is_file():
-            add_rows(corpus, read_manifest(files.root / name), split)
+            add_rows(corpus, read_manifest(files.root / name, files.raw), split)
     corpus.notes = list(dict.fromkeys(corpus.notes))
     return corpus
 

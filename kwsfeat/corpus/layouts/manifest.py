@@ -20,7 +20,7 @@ def read(files: Files) -> Corpus:
     if propose(files) is None:
         raise CorpusError(f"{files.source}: a manifest is a file called {', '.join(SUFFIXES)}")
     corpus = Corpus(files.source, files.root, LAYOUT.name, [])
-    add_rows(corpus, read_manifest(files.source))
+    add_rows(corpus, read_manifest(files.source, files.raw))
     if not corpus.clips:
         raise CorpusError(f"{files.source}: no rows: it needs a line with the names path,label and a line for each recording")
     return corpus
@@ -30,7 +30,7 @@ def add_rows(corpus: Corpus, manifest: Manifest, split: str = "") -> None:
     """Add the rows of a manifest in the corpus's root, as `split` where they do not say; ``_background_noise_`` marks noise."""
     for row in manifest.rows:
         if is_noise_name(row.label):
-            corpus.noise.append(row.path)
+            corpus.add_noise(row.path, row.split or split, row.start, row.stop)
         else:
             clip = Clip(row.path, as_label(row.label), one_spelling(row.speaker), row.split or split, row.start, row.stop)
             corpus.clips.append(clip)

@@ -29,7 +29,8 @@ def read(files: Files) -> Corpus:
         elif split := SPLIT_NAMES.get(part.lower()):
             found = read_words(files, f"{part}/")
             corpus.clips += [replace(clip, split=split) for clip in found.clips]
-            corpus.noise += found.noise
+            for path in found.noise:
+                corpus.add_noise(path, split)
             corpus.skipped += found.skipped
             corpus.notes += [note for note in found.notes if note not in corpus.notes]
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.files import Files
 from kwsfeat.corpus.layouts.layout import Evidence, Layout
-from kwsfeat.corpus.names.meaning import SPLIT_NAMES, as_label, is_noise, nohash_speaker, one_spelling, word_likeness
+from kwsfeat.corpus.names.meaning import SILENCE, SPLIT_NAMES, as_label, is_noise, nohash_speaker, one_spelling, word_likeness
 from kwsfeat.corpus.names.speakers import name_speakers, speakers_note
 
 
@@ -55,13 +55,20 @@ def read_words(files: Files, inside: str) -> Corpus:
     for path in files.folders:
         if path.startswith(inside) and "/" not in (name := path.removeprefix(inside)) and name not in filled:
             corpus.skipped.append((path, "a word without recordings"))
-    inner = [path.removeprefix(inside).split("/")[1:-1] for path in (clip.path for clip in corpus.clips)]
-    if inner and all(folders and folders[0].lower() in SPLIT_NAMES for folders in inner):  # WORD/train/1.wav
-        corpus.clips = [replace(c, split=SPLIT_NAMES[folders[0].lower()]) for c, folders in zip(corpus.clips, inner, strict=True)]
+    parts = [_part_below(clip.path.removeprefix(inside)) for clip in corpus.clips]
+    if parts and all(parts):  # WORD/train/1.wav
+        corpus.clips = [replace(clip, split=part) for clip, part in zip(corpus.clips, parts, strict=True)]
+        corpus.noise_parts = [Clip(path, SILENCE, split=_part_below(path.removeprefix(inside))) for path in corpus.noise]
     clips = name_speakers(corpus.clips, depth=inside.count("/") + 1)
     corpus.notes += speakers_note(corpus.clips, clips)
     corpus.clips = clips
     return corpus
+
+
+def _part_below(path: str) -> str:
+    """The part that the second folder of a path names, "" where it names none."""
+    folders = path.split("/")[1:-1]
+    return SPLIT_NAMES.get(folders[0].lower(), "") if folders else ""
 
 
 def apply_lists(corpus: Corpus, folders: Iterable[Path]) -> None:
@@ -91,7 +98,7 @@ def apply_lists(corpus: Corpus, folders: Iterable[Path]) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
         if line.strip():
             yield line.strip()
 

@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from kwsfeat.audio.describe import describe
-from kwsfeat.corpus.elsewhere.urls import is_url, read_url
+from kwsfeat.audio.describe import Description, describe
+from kwsfeat.audio.raw import Raw
+from kwsfeat.corpus.clip import Clip, Corpus
+from kwsfeat.corpus.elsewhere.urls import is_url
 from kwsfeat.corpus.manifest.columns import COLUMNS, find_columns
 from kwsfeat.corpus.manifest.table import SUFFIXES, Line, read_lines
 from kwsfeat.corpus.names.meaning import SPLIT_NAMES
@@ -21,6 +23,7 @@ __all__ = ["SUFFIXES", "Manifest", "Row", "read_manifest"]
 
 _FOLDERS = ("", "clips/", "wav/", "wavs/", "audio/", "recordings/")  # where recordings of a bare name may lie beside the manifest
 _LONGEST_LABEL = 200  # characters; no keyword is longer
+_ROUNDING_S = 0.01  # durations are written with two or three digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ class _BadRowError(ValueError):
     """Why a row makes no sense."""
 
 
-def read_manifest(manifest: Path) -> Manifest:
-    """The rows of a manifest, checked.
+def read_manifest(manifest: Path, raw: Raw | None = None) -> Manifest:
+    """The rows of a manifest, checked; `raw` says what headerless recordings hold.
 
     Raises
     ------
@@ -65,13 +68,13 @@ def read_manifest(manifest: Path) -> Manifest:
     if "split" in columns and columns["split"].lower() == "set" and not _are_splits(sound, columns["split"]):
         del columns["split"]  # a set of another kind
     found = Manifest()
-    resolve, rate = _resolver(manifest.parent), _rates(manifest.parent)
+    resolve, described = _resolver(manifest.parent), _descriptions(Corpus(manifest, manifest.parent, "manifest", [], raw=raw))
     seen: dict[Row, int] = {}
     for line in lines:
         try:
             if line.fault:
                 raise _BadRowError(line.fault)
-            row = _row(line.values, columns, resolve, rate)
+            row = _row(line.values, columns, resolve, described)
             if row in seen:
                 raise _BadRowError(f"the same as line {seen[row]}")
         except _BadRowError as error:
@@ -83,7 +86,7 @@ def read_manifest(manifest: Path) -> Manifest:
         where, reason = found.skipped[0]
         more = f" (and {len(found.skipped) - 1:,} lines more)" if len(found.skipped) > 1 else ""
         raise CorpusError(f"{where}: {reason}{more}")
-    found.notes += _notes(sound, columns)
+    found.notes += _notes(sound, columns) + _late_ends(seen, described)
     return found
 
 
@@ -101,7 +104,7 @@ def _check_columns(manifest: Path, line: Line, columns: dict[str, str]) -> None:
 
 
 def _are_splits(lines: list[Line], column: str) -> bool:
-    return all(_text(line.values, column).lower() in {"", *SPLIT_NAMES} for line in lines)
+    return all(str(line.values.get(column) or "").strip().lower() in {"", *SPLIT_NAMES} for line in lines)
 
 
 def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
@@ -115,7 +118,18 @@ def _notes(lines: list[Line], columns: dict[str, str]) -> list[str]:
     return notes
 
 
-def _row(values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], rate: Callable[[str], int | None]) -> Row:
+def _late_ends(lines: dict[Row, int], described: Callable[[str], Description | None]) -> list[str]:
+    """A sentence about rows that end after their recordings do, if there are any."""
+    late = []
+    for row, number in lines.items():
+        if row.stop is not None and (whole := described(row.path)) and row.start < whole.n_samples < row.stop - _ROUNDING_S * whole.sr:
+            late.append(f"line {number} ends at {row.stop / whole.sr:.2f} s, and {row.path} has {whole.n_samples / whole.sr:.2f} s")
+    return [f"rows that end after their recordings, and get what is there: {len(late):,}, such as {late[0]}"] if late else []
+
+
+def _row(
+    values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str], str], described: Callable[[str], Description | None]
+) -> Row:
     def text(purpose: str) -> str:
         return _text(values, columns[purpose]) if purpose in columns else ""
 
@@ -127,18 +141,23 @@ def _row(values: dict[str, Any], columns: dict[str, str], resolve: Callable[[str
         raise _BadRowError(f"split {split!r} must be train, validation or test")
     path = resolve(text("path"))
     start_s, end_s, duration_s = (_seconds(text(name), name) for name in ("start", "end", "duration"))
-    if end_s is None and start_s and duration_s:
-        end_s = start_s + duration_s
+    has_end = end_s is not None
+    if not has_end and "start" in columns and duration_s:  # without that column it is how long the recording is
+        end_s = (start_s or 0.0) + duration_s
     if end_s is not None and end_s <= (start_s or 0.0):
         raise _BadRowError(f"start {start_s or 0.0:g} s must be before end {end_s:g} s")
     start, stop = 0, None
-    if (start_s or end_s) and (sr := rate(path)) is not None:
-        start, stop = round((start_s or 0.0) * sr), None if end_s is None else round(end_s * sr)
+    if (start_s or end_s) and (found := described(path)) is not None:
+        start, stop = round((start_s or 0.0) * found.sr), None if end_s is None else round(end_s * found.sr)
+        if stop is not None and not has_end and abs(stop - found.n_samples) <= _ROUNDING_S * found.sr:
+            stop = None  # the duration of all that follows
     return Row(path, text("label"), text("speaker"), SPLIT_NAMES.get(split, ""), start, stop)
 
 
 def _text(values: dict[str, Any], name: str) -> str:
     value = values.get(name)
+    if isinstance(value, list | dict):
+        raise _BadRowError(f"{name} {value!r:.40} must be one text or number")
     try:
         text = "" if value is None else str(value).strip()
     except ValueError:
@@ -190,12 +209,12 @@ def _exists(folder: Path, path: str) -> bool:
         return False
 
 
-def _rates(folder: Path) -> Callable[[str], int | None]:
+def _descriptions(corpus: Corpus) -> Callable[[str], Description | None]:
     @cache
-    def rate(path: str) -> int | None:
+    def described(path: str) -> Description | None:
         try:
-            return describe(read_url(path) if is_url(path) else folder / path).sr
+            return describe(corpus.open(Clip(path, "")))
         except (AudioError, ValueError):
             return None  # the build will say what is wrong with it
 
-    return rate
+    return described

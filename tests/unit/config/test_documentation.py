@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from kwsfeat import PRESETS, ClipConfig, Config, ConfigError, FeatureConfig, preset
+from kwsfeat import PRESETS, ClipConfig, Config, ConfigError, FeatureConfig, load_policy, preset
 from kwsfeat.config.documentation import tables
 from kwsfeat.config.toml import named_config, read_toml, write_toml
 from kwstrain.config import TrainConfig
+from kwstrain.recipes.run import load as load_recipe
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 CONFIGS: dict[str, type[Config]] = {"ClipConfig": ClipConfig, "FeatureConfig": FeatureConfig, "TrainConfig": TrainConfig}
@@ -129,6 +130,16 @@ def test_a_wrong_toml_file_is_refused_in_one_line(tmp_path: Path, text: str, mes
         toml(tmp_path, text)
     assert "\n" not in str(caught.value)
     assert "mine.toml" in str(caught.value)
+
+
+def test_a_toml_file_may_begin_with_a_mark(tmp_path: Path) -> None:
+    """Windows' editors write one."""
+    (tmp_path / "mine.toml").write_text("preset = 'mfcc'\n", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "mine.toml") == preset("mfcc")
+    (tmp_path / "policy.toml").write_text("chain = {parts = []}\n", encoding="utf-8-sig")
+    assert load_policy(tmp_path / "policy.toml").table == {"chain": {"parts": []}}
+    (tmp_path / "recipe.toml").write_text("[build]\n", encoding="utf-8-sig")
+    assert load_recipe(tmp_path / "recipe.toml").name == "recipe"
 
 
 def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:

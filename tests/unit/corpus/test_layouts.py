@@ -125,6 +125,16 @@ def test_a_folder_per_part_is_a_split_and_no_word(tmp_path: Path) -> None:
     assert corpus.noise == ["train/_background_noise_/hum.wav"]
 
 
+def test_lists_may_begin_with_a_mark(tmp_path: Path) -> None:
+    root = recordings(tmp_path / "c", *grid("{w}/{n}.wav", w=WORDS, n=TAKES))
+    first, second = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.wav"))[:2]
+    (root / "testing_list.txt").write_text(f"{first}\n", encoding="utf-8-sig")
+    (root / "validation_list.txt").write_text(f"{second}\n", encoding="utf-8-sig")
+    corpus = find_corpus(root)
+    assert {clip.path: clip.split for clip in corpus.clips if clip.split != "train"} == {first: "test", second: "validation"}
+    assert not any("not there" in note for note in corpus.notes)
+
+
 def test_a_wrapper_is_passed_through_beside_noise_strays_and_readmes(tmp_path: Path) -> None:
     paths = grid("audio/{w}/{n}.wav", w=WORDS, n=[str(i) for i in range(9)])
     root = recordings(tmp_path / "c", *paths, "noise/fan.wav", "intro.wav")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ import soundfile
 from kwsfeat.cli import main
 from kwsfeat.corpus.clip import Corpus
 from kwsfeat.corpus.find import find_corpus
+from kwsfeat.corpus.labels import apply_labels
+from kwsfeat.corpus.scan import scan_corpus
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import CorpusError
+from kwsfeat.pipeline.variants import corpus_noise
 
 
 @pytest.fixture
@@ -94,6 +98,25 @@ def test_a_set_that_names_parts_is_the_split(folder: Path) -> None:
     assert [clip.split for clip in corpus.clips] == ["train", "validation", "test"]
 
 
+def test_quotes_in_a_table_with_tabs_are_text_unless_they_hold_the_value(folder: Path) -> None:
+    rows = ['yes/a.wav\t\t"yes', 'yes/b.wav\t"ann"\t"so, ""yes"""', 'no/a.wav\t"b\tc"\tno', 'no/b.wav\tbob\tno"']
+    corpus = listed(folder, "\n".join(["path\tspeaker\tlabel", *rows]), "m.tsv")
+    assert [clip.label for clip in corpus.clips] == ['"yes', 'so, "yes"', "no", 'no"']
+    assert [clip.speaker for clip in corpus.clips] == ["", "ann", "b\tc", "bob"]
+    assert corpus.skipped == []
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_quotes_that_do_not_close_cost_no_other_row(folder: Path, separator: str) -> None:
+    rows = ['yes/a.wav,"yes', "yes/b.wav,yes", 'no/a.wav,"no', 'no/b.wav, "no" ', 'c.wav,"two', 'lines"', 'd.wav,"e" f', 'e.wav,"yes']
+    corpus = listed(folder, "\n".join(["path,label", *rows, 'f.wav,no"']).replace(",", separator))
+    assert labels(corpus) == {"yes/b.wav": "yes", "no/b.wav": "no", "c.wav": "two\nlines"}
+    assert [line.rsplit(" ", 1)[1] for line, _ in corpus.skipped] == ["2", "4", "8", "9", "10"]
+    assert 'the quotes of "yes do not match: close them' in corpus.skipped[0][1]
+    with pytest.raises(CorpusError, match=r'm\.csv line 1: the quotes of "label do not match'):
+        listed(folder, 'path,"label\nyes/a.wav,yes\nno/a.wav",no\n')
+
+
 def test_bad_rows_are_all_listed_and_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         "yes/a.wav,yes,0,",
@@ -116,6 +139,19 @@ def test_bad_rows_are_all_listed_and_skipped(folder: Path, capsys: pytest.Captur
     assert main(["build", str(folder / "m.csv"), str(folder / "a.h5")]) == 3
     assert "m.csv line 5: start 'soon'" in capsys.readouterr().err
     assert main(["build", str(folder / "m.csv"), str(folder / "b.h5"), "--strict"]) == 1
+
+
+def test_rows_without_a_label_are_listed_where_others_have_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "m.csv").write_text("path,label\nyes/a.wav,yes\nyes/b.wav,\nno/a.wav,no\nno/b.wav\n")
+    assert main(["build", str(folder / "m.csv"), str(folder / "a.h5"), "--silence-share", "0"]) == 3
+    said = capsys.readouterr().err
+    assert "skipped 2:" in said
+    assert all(f"{path}: no label" in said for path in ("yes/b.wav", "no/b.wav"))
+    assert main(["build", str(folder / "m.csv"), str(folder / "b.h5"), "--strict"]) == 1
+    assert "yes/b.wav: no label" in capsys.readouterr().err
+    for text in ("path\nyes/a.wav\nno/a.wav\n", "path,label\nyes/a.wav,\nno/a.wav,\n"):
+        corpus = listed(folder, text)
+        assert (len(apply_labels(corpus)[0]), corpus.skipped) == (2, [])
 
 
 def test_malformed_values_never_end_in_a_traceback(folder: Path) -> None:
@@ -165,6 +201,74 @@ def test_nemo_as_it_is(folder: Path) -> None:
         first, second = listed(folder, content, name).clips
         assert (first.label, first.start, first.stop) == ("yes", 0, None)
         assert (second.label, second.start, second.stop) == ("no", 320, 1120)
+
+
+def test_an_offset_of_0_keeps_its_duration(folder: Path) -> None:
+    soundfile.write(folder / "long.wav", np.arange(8000, dtype=np.int16), 8000)
+    rows = [("long.wav", 0.0, 0.25), ("long.wav", None, 0.5), ("long.wav", 0.5, 0.25), ("long.wav", 0, 1.004), ("long.wav", 0.75, 0.2509)]
+    lines = [{"audio_filepath": path, "offset": offset, "duration": duration, "label": "a"} for path, offset, duration in rows]
+    clips = listed(folder, "\n".join(map(json.dumps, lines)), "m.jsonl").clips
+    assert [(clip.start, clip.stop) for clip in clips] == [(0, 2000), (0, 4000), (4000, 6000), (0, None), (6000, None)]
+    alone = listed(folder, '{"audio_filepath": "long.wav", "duration": 0.5, "label": "a"}', "m.jsonl").clips
+    assert [(clip.start, clip.stop) for clip in alone] == [(0, None)]
+
+
+def test_a_line_separator_in_a_text_ends_no_line(folder: Path) -> None:
+    texts = {"yes/a.wav": "so\u2028yes", "no/a.wav": "so\x85no"}
+    for name, lines in (
+        ("m.jsonl", [json.dumps({"path": path, "label": label}, ensure_ascii=False) for path, label in texts.items()]),
+        ("m.csv", ["path,label", *(",".join(row) for row in texts.items())]),
+    ):
+        corpus = listed(folder, "\n".join(lines), name)
+        assert labels(corpus) == texts
+        assert corpus.skipped == []
+
+
+def test_carriage_returns_end_lines(folder: Path) -> None:
+    assert labels(listed(folder, "path,label\ryes/a.wav,yes\r\rno/a.wav,no\r")) == {"yes/a.wav": "yes", "no/a.wav": "no"}
+    assert len(listed(folder, '{"path": "yes/a.wav"}\r{"path": "no/a.wav"}\r', "m.jsonl").clips) == 2
+
+
+def test_a_list_is_no_label(folder: Path) -> None:
+    rows = [{"path": "yes/a.wav", "label": ["yes"]}, {"path": "no/a.wav", "label": "no", "set": ["x"]}, {"path": {}, "label": "no"}]
+    corpus = listed(folder, "\n".join(map(json.dumps, rows)), "m.jsonl")
+    assert labels(corpus) == {"no/a.wav": "no"}
+    assert [why for _, why in corpus.skipped] == ["label ['yes'] must be one text or number", "path {} must be one text or number"]
+
+
+def test_two_columns_of_one_name_are_refused(folder: Path) -> None:
+    with pytest.raises(CorpusError, match=r"m\.csv line 1: there are 2 columns 'label': give one of them another name"):
+        listed(folder, "path,label,label\nyes/a.wav,yes,no\n")
+    assert len(listed(folder, "path,label,note,note,,\nyes/a.wav,yes,,,,\n").clips) == 1
+
+
+def test_ends_beyond_the_recordings_are_said(folder: Path) -> None:
+    rows = [("yes/a.wav", "0.05,0.5"), ("yes/b.wav", "0,0.105"), ("no/a.wav", "0.01,0.2"), ("no/b.wav", "3,4"), ("no/b.wav", "0,0.1")]
+    corpus = listed(folder, "path,label,start,end\n" + "".join(f"{path},{path[:2]},{piece}\n" for path, piece in rows))
+    assert corpus.notes == [
+        "rows that end after their recordings, and get what is there: 2, such as line 2 ends at 0.50 s, and yes/a.wav has 0.10 s"
+    ]
+    clips = listed(folder, '{"audio_filepath": "yes/a.wav", "offset": 0.05, "duration": 1, "label": "yes"}', "m.jsonl")
+    assert any("line 1 ends at 1.05 s" in note for note in clips.notes)
+
+
+def test_noise_between_words_is_that_piece_only(folder: Path) -> None:
+    soundfile.write(folder / "long.wav", np.repeat(np.arange(6, dtype=np.int16), 8000), 8000)
+    rows = [("yes", "2", "3"), ("no", "4", ""), ("_background_noise_", "0", "1.5"), ("noise", "3", "4")]
+    corpus = listed(folder, "path,label,start,end\n" + "".join(f"long.wav,{','.join(row)}\n" for row in rows))
+    clips, names = apply_labels(corpus)
+    assert [(clip.start, clip.stop) for clip in clips if clip.label == "silence"] == [(0, 8000), (8000, 12000), (24000, 32000)]
+    assert names == ("no", "yes", "silence")
+    more = [clip for clip in apply_labels(corpus, silence_share=10)[0] if clip.label == "silence"]
+    assert len(more) == 20
+    assert all(clip.start < clip.stop <= 12000 or 24000 <= clip.start < clip.stop <= 32000 for clip in more if clip.stop)
+    noise = corpus_noise(corpus, 8000, [replace(clip, split="train") for clip in clips])
+    assert noise is not None
+    assert noise.length.tolist() == [20000]
+    assert sum(m.n_samples for m in scan_corpus(corpus).measured if m.clip.label == "_background_noise_") == 20000
+    beyond = listed(folder, "path,label,start\nyes/a.wav,yes,\nyes/b.wav,noise,9\n")
+    assert apply_labels(beyond)[1] == ("yes",)
+    assert beyond.skipped == [("yes/b.wav", "noise without samples")]
 
 
 def test_a_label_with_a_comma_is_chosen_by_quotes(folder: Path) -> None:

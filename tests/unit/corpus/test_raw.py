@@ -38,6 +38,17 @@ def test_headerless_samples_are_read_by_the_option(tmp_path: Path, coding: str, 
     assert main(["scan", str(tmp_path), "--raw", f"{coding}:8000"]) == 0
 
 
+@pytest.mark.parametrize("layout", ["manifest", "commonvoice"])
+def test_a_row_of_a_manifest_is_its_piece(tmp_path: Path, layout: str) -> None:
+    (tmp_path / "clips").mkdir()
+    soundfile.write(tmp_path / "clips" / "l.ulaw", np.repeat([1, 2, 3], 8000).astype(np.int16), 8000, format="RAW", subtype="ULAW")
+    source = tmp_path / "train.tsv"
+    source.write_text("path\tlabel\tstart\tend\nl.ulaw\ta\t0\t1\nl.ulaw\tb\t1\t2.5\nl.ulaw\tc\t2.5\t\n")
+    corpus = find_corpus(source if layout == "manifest" else tmp_path, raw="ulaw:8000")
+    assert corpus.layout == layout
+    assert [(clip.start, clip.stop) for clip in corpus.clips] == [(0, 8000), (8000, 20000), (20000, None)]
+
+
 def test_the_option_is_checked() -> None:
     assert parse_raw("ulaw") == parse_raw("ulaw:8000") == Raw("ulaw", 8000)
     with pytest.raises(ConfigError, match="'mulaw' is not a coding of headerless samples: did you mean ulaw"):

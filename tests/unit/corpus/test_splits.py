@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from kwsfeat.cli import main
+from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
@@ -22,6 +23,8 @@ from kwsfeat.corpus.split_notes import split_notes
 from kwsfeat.corpus.splits import assign_splits, chosen_rule, empty_classes, fold_numbers, parse_rule, speakers_in_several_splits, which_set
 from kwsfeat.dataset.reader import Reader
 from kwsfeat.errors import ConfigError, CorpusError
+from kwsfeat.pipeline.sources import plan_recordings
+from kwsfeat.pipeline.variants import corpus_noise
 
 
 def clips_of(n_words: int = 10, n_speakers: int = 20, n_takes: int = 2, nohash: bool = False) -> list[Clip]:
@@ -241,6 +244,49 @@ def test_pieces_of_one_noise_file_share_no_sample_across_splits(rule: str, tmp_p
     assert not [(a, b) for a, b in combinations(silence, 2) if a.split != b.split and abs(a.start - b.start) < 16000]
 
 
+PARTS = {"train": "train", "val": "validation", "test": "test"}
+
+
+def parts_with_noise(root: Path, noise: tuple[str, ...], order: str = "{part}/{word}/{n}.wav") -> Path:
+    """Words in three parts, and two noise files of 4 s in each part of `noise`."""
+    for part in PARTS:
+        for word in ("yes", "no", "_background_noise_") if part in noise else ("yes", "no"):
+            for n in range(2):
+                path = root / order.format(part=part, word=word, n=n)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, np.full(64000 if word.startswith("_") else 160, len(part), np.int16), 16000)
+    return root
+
+
+@pytest.mark.parametrize("kind", ["parts", "wrapped", "inside", "manifest", "pattern"])
+def test_noise_stays_in_the_parts_that_the_corpus_gives_it(tmp_path: Path, kind: str) -> None:
+    order = "{word}/{part}/{n}.wav" if kind == "inside" else "{part}/{word}/{n}.wav"
+    root = source = parts_with_noise(tmp_path / "c" / "data", ("train", "test"), order)
+    if kind == "wrapped":
+        (tmp_path / "c" / "noise").mkdir()
+        soundfile.write(tmp_path / "c" / "noise" / "more.wav", np.ones(16000, np.int16), 16000)
+        source = tmp_path / "c"
+    elif kind == "manifest":
+        paths = [path.relative_to(root) for path in root.rglob("*.wav")]
+        source = root / "m.csv"
+        source.write_text("path,label,split\n" + "".join(f"{path},{path.parts[1]},{PARTS[path.parts[0]]}\n" for path in paths))
+    rows = plan_recordings(source, FeatureConfig(), pattern="{split}/{label}/*" if kind == "pattern" else None)
+    clips = [clip for clip in rows.clips if clip.label == "silence" and "more.wav" not in clip.path]
+    assert len(clips) == 16
+    assert {clip.split == ("test" if "test/" in clip.path else "train") for clip in clips} == {True}
+    kept = corpus_noise(rows.corpus, 16000, [clip for clip in rows.clips if clip.label != "silence"])
+    assert kept is not None
+    assert sorted(kept.length.tolist()) == [16000] * (kind == "wrapped") + [64000] * 2
+    again = assign_splits(rows.clips, "stratified")
+    assert {clip.split for clip in again if "train/" in clip.path and clip.label == "silence"} != {"train"}
+
+
+def test_noise_for_training_only_is_cut_as_noise_without_a_part(tmp_path: Path) -> None:
+    rows = plan_recordings(parts_with_noise(tmp_path, ("train",)), FeatureConfig())
+    assert rows.corpus.layout == "parts"
+    assert {clip.split for clip in rows.clips if clip.label == "silence"} == {"train", "validation", "test"}
+
+
 @pytest.mark.parametrize("rule", ["stratified", "folds", "80/20"])
 def test_pieces_of_a_recording_stay_together(rule: str) -> None:
     clips = [Clip(f"{k}.wav", f"w{i % 2}", start=16000 * i, stop=16000 * (i + 1)) for k in range(20) for i in range(10)]
@@ -304,6 +350,15 @@ def test_the_notes_say_the_rule_the_copies_the_unknown_speakers_and_empty_classe
     assert notes[3:] == ["no clips in validation of rare", "no clips in test of rare"]
     notes = split_notes(assign_splits(clips_of(), "by-speaker"), [f"w{i}" for i in range(10)], "by-speaker", {})
     assert notes[1:] == ["no speaker is in two splits (20 speakers)"]
+
+
+def test_one_recording_under_two_labels_is_said(tmp_path: Path) -> None:
+    copies = [Clip("yes/a.wav", "yes"), Clip("no/z.wav", "no"), Clip("yes/b.wav", "yes", start=80), Clip("yes/b.wav", "no", start=160)]
+    (note,) = [note for note in split_notes(copies, ["yes", "no"], "stratified", {"no/z.wav": "yes/a.wav"}) if "under another" in note]
+    assert note.startswith("1 recordings are there under another label, too: yes/a.wav is 'yes' and no/z.wav is 'no', for one")
+    soundfile.write(tmp_path / "a.wav", np.ones(160, np.int16), 16000)
+    (tmp_path / "m.csv").write_text("path,label\na.wav,yes\na.wav,no\n")
+    assert any("a.wav is 'yes' and a.wav is 'no'" in note for note in plan_recordings(tmp_path / "m.csv", FeatureConfig()).split_notes)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")

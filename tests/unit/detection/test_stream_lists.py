@@ -35,7 +35,8 @@ def test_recordings_without_words_are_of_the_source_that_their_folder_names(tmp_
 def test_a_list(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"{HEAD}1,2,yes\n")
     (tmp_path / "stream.toml").write_text(
-        '[[recordings]]\naudio = "a.wav"\nreference = "a.csv"\n[[recordings]]\naudio = "sub/b.wav"\nno_words = true\nsource = "noise"\n'
+        '[[recordings]]\naudio = "a.wav"\nreference = "a.csv"\n[[recordings]]\naudio = "sub/b.wav"\nno_words = true\nsource = "noise"\n',
+        encoding="utf-8-sig",
     )
     for given in (tmp_path, tmp_path / "stream.toml"):
         a, b = list_streams(given)

@@ -156,6 +156,31 @@ def test_samples_that_make_no_sense_are_skipped(tmp_path: Path) -> None:
     assert "split 'dev set' must be train" in rows.corpus.skipped[2][1]
 
 
+def test_null_is_nothing_said_and_a_list_is_no_label(tmp_path: Path) -> None:
+    told = {"a": '{"label": "yes", "speaker": null, "split": null}', "b": '{"label": null}', "c": '{"label": ["yes"]}', "d": '{"label": 7}'}
+    with tarfile.open(tmp_path / "x-0.tar", "w") as tar:
+        for key, text in told.items():
+            add(tar, f"word/{key}.wav", b"")
+            add(tar, f"word/{key}.json", text.encode("utf-8-sig"))
+    rows: Recordings = plan(f"{tmp_path}/x-{{0..0}}.tar")  # type: ignore[arg-type]
+    assert [(clip.label, clip.speaker) for clip in rows.clips] == [("yes", ""), ("7", "")]
+    assert [(name[-6:], why.split(",")[0]) for name, why in rows.corpus.skipped] == [
+        ("/c.wav", "what is said of it cannot be read (label ['yes'] must be one text or number)"),
+        ("/b.wav", "no label"),
+    ]
+
+
+def test_a_second_recording_of_a_sample_is_listed(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x-0.tar", "w") as tar:
+        for name in ("yes/1.wav", "yes/1.flac", "no.0.wav", "no.1.wav", "no.2.wav"):
+            add(tar, name, b"")
+        add(tar, "no.cls", b"no")
+    rows: Recordings = plan(f"{tmp_path}/x-{{0..0}}.tar")  # type: ignore[arg-type]
+    assert [clip.path for clip in rows.clips] == ["x-0.tar/yes/1.wav", "x-0.tar/no.0.wav"]
+    assert [name for name, _ in rows.corpus.skipped] == ["x-0.tar/yes/1.flac", "x-0.tar/no.1.wav", "x-0.tar/no.2.wav"]
+    assert "a second recording of the sample no: names differ before their first dot" in rows.corpus.skipped[1][1]
+
+
 def test_a_damaged_tar_file_is_named(tars: Path, tmp_path: Path) -> None:
     (tmp_path / "x-0.tar").write_bytes(bytes(range(256)) * 20)
     with pytest.raises(CorpusError, match=r"x-0\.tar: damaged, or not a tar file"):
