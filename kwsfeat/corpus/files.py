@@ -101,7 +101,7 @@ def list_files(source: Path, top: Path, *, raw: bool = False) -> Files:
     """Every recording below `top`.
 
     Links are followed, but each folder is walked once: under its own name where it lies below `top`, else under that of the
-    first link. A folder that cannot be read is skipped. With `raw`, files of headerless samples count.
+    first link. A folder that cannot be read is skipped, and so is a link to itself. With `raw`, files of headerless samples count.
 
     Raises
     ------
@@ -150,14 +150,21 @@ class _Walk:
             self._try(path, name)
 
     def _entry(self, entry: os.DirEntry[str], name: str) -> None:
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:  # a link to itself, or to what may not be looked at
+            if not is_recording(name):  # which is said of a recording when it is read
+                self.files.skipped.append((name, f"cannot be read: {error.strerror}"))
+                return
+            is_folder = False
+        if is_folder:
             if entry.is_symlink():
                 self.links.append((entry.path, name))
                 self.n_links += 1
             else:
                 self.files.folders.append(name)
                 self._try(entry.path, name)
-        elif entry.is_file() or entry.is_symlink():
+        elif entry.is_symlink() or entry.is_file():
             if is_recording(name) or (self._raw and is_raw(name)) or (self._ffmpeg and is_foreign(name)):
                 self.files.audio.append(name)
             elif is_foreign(name):
