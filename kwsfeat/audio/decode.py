@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from kwsfeat.audio import faults
 from kwsfeat.audio.faults import Remark, Source, cannot_open, implausible, name_of, truncated
+from kwsfeat.audio.raw import is_raw, without_header
 from kwsfeat.audio.wav import OPEN_ENDED
 from kwsfeat.audio.waveform import Samples, check_peak
 from kwsfeat.errors import AudioError
@@ -36,23 +38,36 @@ def opened(source: Source) -> Iterator[SoundFile]:
 
     if isinstance(source, str | os.PathLike) and os.path.exists(source) and not os.path.isfile(source):
         raise cannot_open(source)  # a pipe would be waited for
+    if isinstance(source, str | os.PathLike) and os.path.isfile(source) and _looks_bare(source):
+        raise without_header(source)
     try:
-        with soundfile.SoundFile(openable(source) if isinstance(source, str | os.PathLike) else source) as file:
+        with soundfile.SoundFile(openable(source)) as file:
             yield file
     except soundfile.LibsndfileError as error:
         if isinstance(source, str | os.PathLike) and not os.path.isfile(source):
             raise cannot_open(source) from None
         if isinstance(source, str | os.PathLike) and not os.path.getsize(source):
             raise AudioError(f"{name_of(source)}: empty, 0 bytes: fetch it again or remove it") from None
+        if isinstance(source, str | os.PathLike) and is_raw(source):
+            raise without_header(source) from None
         what = str(error.error_string).strip().rstrip(".")
         raise AudioError(f"{name_of(source)}: not a recording that can be read ({what}): convert it or remove it") from None
     except OSError as error:
         raise cannot_open(source, error) from None
 
 
-def openable(path: str | os.PathLike[str]) -> str | bytes:
-    """`path` as soundfile takes it: bytes where a name need not be Unicode, which soundfile would refuse as text."""
-    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+def openable(source: Source) -> Any:
+    """`source` as soundfile takes it: a path as bytes where a name need not be Unicode, which soundfile would refuse as text."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsencode(source) if os.name == "posix" else os.fspath(source)
+    if _looks_bare(name_of(source)):  # it has got the header that its name denies
+        return SimpleNamespace(read=source.read, seek=source.seek, tell=source.tell)
+    return source
+
+
+def _looks_bare(name: str | os.PathLike[str]) -> bool:
+    """Whether soundfile takes a file of this name for samples without a header, whatever is in it."""
+    return os.fspath(name).lower().endswith(".raw")
 
 
 def check_promises(source: Source, file: SoundFile, remark: Remark) -> int:
