@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ PIECE = 1 << 18  # frames that are decoded at once
 
 _MOST_PER_BYTE = 1 << 14  # samples that the best compression of silence makes of one byte
 _CANCELLED = 1e-3  # of the channels' power is left in their mean: 30 dB
+_ID3_HEADER = 10  # bytes of what stands before a tag, with its length
 _PROMISES = re.compile(r"^\s*(?:data|Data Size|SSND|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -175,10 +176,20 @@ def has_length_tag(source: Source) -> bool:
     """Whether an MP3 file states how long it is (the frame called Xing or Info)."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            head = file.read(8192)
+            head = _first_frames(file)
     else:
         place = source.tell()  # libsndfile goes on from there
         source.seek(0)
-        head = source.read(8192)
+        head = _first_frames(source)
         source.seek(place)
     return b"Xing" in head or b"Info" in head
+
+
+def _first_frames(file: BinaryIO) -> bytes:
+    """The beginning of an MP3 file behind its ID3v2 tags, which may hold a picture."""
+    at = 0
+    while (head := file.read(_ID3_HEADER)).startswith(b"ID3") and len(head) == _ID3_HEADER:
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+        at += size + _ID3_HEADER
+        file.seek(at)
+    return head + file.read(8192)

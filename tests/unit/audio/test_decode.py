@@ -87,6 +87,23 @@ def test_an_mp3_without_a_length_is_decoded_to_its_end(tmp_path: Path) -> None:
     assert len(read_samples(io.BytesIO(path.read_bytes()))[0]) == len(y)
 
 
+def test_a_picture_in_front_of_an_mp3_hides_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp3"
+    soundfile.write(path, noise(SR), SR, format="MP3", subtype="MPEG_LAYER_III")
+    data = path.read_bytes()
+    tag = b"ID3\3\0\0\0\x01\x1c\x2a" + b"Xing".ljust(20010, b"\0")  # 20010 in 7 bits a byte
+    path.write_bytes(tag + tag + data)
+    y, _, remarks = heard(path)
+    assert (len(y), remarks) == (SR, [])
+    half = (tag + tag + data)[: -len(data) // 2]
+    path.write_bytes(half)
+    for cut in (path, io.BytesIO(half)):
+        with pytest.raises(AudioError, match="truncated"):
+            read_samples(cut)
+    path.write_bytes(tag + data[data.index(b"\xff\xf3", 4) :])  # a word in the tag is no length
+    assert heard(path)[2] == [faults.UNTAGGED]
+
+
 def test_channels_that_cancel_each_other(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     y = noise(SR).astype(np.float32)
