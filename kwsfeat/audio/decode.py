@@ -28,6 +28,7 @@ PIECE = 1 << 18  # frames that are decoded at once
 
 _MOST_PER_BYTE = 1 << 14  # samples that the best compression of silence makes of one byte
 _CANCELLED = 1e-3  # of the channels' power is left in their mean: 30 dB
+_NIST_COUNT, _NIST_HEADER = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE), 1024  # bytes
 _ID3_HEADER = 10  # bytes of what stands before a tag, with its length
 _PROMISES = re.compile(r"^\s*(?:data|Data Size|SSND|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
@@ -85,6 +86,11 @@ def check_promises(source: Source, file: SoundFile, remark: Remark) -> int:
             if promised - there >= _frame_bytes(file):
                 raise truncated(source, there, promised)
             remark(faults.HALF_SAMPLE)
+    if "Seems to be a truncated file" in file.extra_info:  # VOC
+        raise AudioError(f"{name_of(source)}: truncated: it ends before its end mark: fetch it again or remove it")
+    counted = _NIST_COUNT.search(_look(source, lambda file: file.read(_NIST_HEADER))) if file.format == "NIST" else None
+    if counted and file.frames < int(counted[1]):
+        raise truncated(source, file.frames * _frame_bytes(file), int(counted[1]) * _frame_bytes(file))
     if "lacks an end-of-stream bit" in file.extra_info:
         if "Junk after the last page" in file.extra_info:
             raise AudioError(f"{name_of(source)}: truncated: it ends in the middle of a page: fetch it again or remove it")
@@ -174,15 +180,20 @@ def _check_values(source: Source, y: NDArray[np.float32]) -> None:
 
 def has_length_tag(source: Source) -> bool:
     """Whether an MP3 file states how long it is (the frame called Xing or Info)."""
+    head = _look(source, _first_frames)
+    return b"Xing" in head or b"Info" in head
+
+
+def _look(source: Source, read: Callable[[BinaryIO], bytes]) -> bytes:
+    """What `read` finds from the beginning of a file on; libsndfile, which has it open, goes on from where it is."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            head = _first_frames(file)
-    else:
-        place = source.tell()  # libsndfile goes on from there
-        source.seek(0)
-        head = _first_frames(source)
-        source.seek(place)
-    return b"Xing" in head or b"Info" in head
+            return read(file)
+    place = source.tell()
+    source.seek(0)
+    found = read(source)
+    source.seek(place)
+    return found
 
 
 def _first_frames(file: BinaryIO) -> bytes:

@@ -15,7 +15,7 @@ from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.elsewhere.tars import is_tars, read_tars
 from kwsfeat.corpus.elsewhere.urls import is_url
-from kwsfeat.corpus.files import Files, foreign_note, list_files, no_recordings
+from kwsfeat.corpus.files import Files, list_files, no_recordings, unread_notes
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
@@ -85,7 +85,7 @@ def find_corpus(
         unpack(source, Path(unpacked.name))
     files = list_files(source, Path(unpacked.name) if unpacked else source, raw=headerless is not None)
     if not files.audio:
-        raise no_recordings(source, files.foreign)
+        raise no_recordings(files)
     if pattern is not None:
         corpus = read_pattern(files, pattern)
     elif label_level is not None:
@@ -96,8 +96,7 @@ def find_corpus(
     corpus.skipped += files.skipped
     if files.aliases:
         corpus.notes.append(f"{len(files.aliases):,} links lead to folders that are read under another name, {files.aliases[0]} for one")
-    if files.foreign:
-        corpus.notes.append(foreign_note(files.foreign))
+    corpus.notes += unread_notes(files)
     return corpus
 
 

@@ -24,7 +24,7 @@ CONFIG = FeatureConfig()
 KINDS = {
     "wav": ("WAV", "PCM_24"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", "MPEG_LAYER_III"), "aiff": ("AIFF", "PCM_16"), "au": ("AU", "PCM_16"), "w64": ("W64", "PCM_16"),
-    "rf64": ("RF64", "PCM_16"), "caf": ("CAF", "PCM_16"),
+    "rf64": ("RF64", "PCM_16"), "caf": ("CAF", "PCM_16"), "sph": ("NIST", "PCM_16"), "voc": ("VOC", "PCM_16"),
 }  # fmt: skip
 
 
