@@ -175,6 +175,26 @@ def test_what_is_cut_off_is_said(tmp_path: Path, crop: str, remark: str) -> None
     assert remarks == []
 
 
+@pytest.mark.parametrize(("peak", "said"), [(1.0, []), (1.2, []), (1.5, [faults.OVERDRIVEN]), (15.0, [faults.OVERDRIVEN])])
+def test_what_is_louder_than_full_scale_is_said(tmp_path: Path, peak: float, said: list[str]) -> None:
+    y = peak * np.sin(2 * np.pi * 440 * np.arange(SR) / SR)
+    soundfile.write(tmp_path / "x.wav", y, SR, subtype="FLOAT")
+    remarks: list[str] = []
+    clip, _ = load_clip(tmp_path / "x.wav", CONFIG, remark=remarks.append)
+    assert remarks == said
+    np.testing.assert_array_equal(clip, np.clip(np.rint(y.astype(np.float32) * 32768), -32768, 32767))
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "ogg", "opus"])
+def test_overshoots_of_a_loud_lossy_recording_need_no_remark(tmp_path: Path, suffix: str) -> None:
+    kind, subtype = KINDS[suffix]
+    soundfile.write(tmp_path / "x", np.clip(noise(SR, level=0.35), -1, 1), SR, format=kind, subtype=subtype)
+    assert suffix == "opus" or np.abs(read_samples(tmp_path / "x")[0]).max() > 1.1, "nothing overshoots, so this tests nothing"
+    remarks: list[str] = []
+    load_clip(tmp_path / "x", CONFIG, remark=remarks.append)
+    assert remarks == []
+
+
 @pytest.fixture(scope="module")
 def long_recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray]:
     """70 s at 48 kHz, quiet, with one loud second that begins at 40 s."""
