@@ -181,9 +181,12 @@ def build(
         console.note(f"{len(names):,} recording{'s' if len(names) > 1 else ''}: {text}{_CURES.get(text, '')}  ({listed(names)})")
     if report.copies:
         n = len(report.copies)
+        cure = "remove one of each"
+        if getattr(rows, "split", "").startswith(("given", "speaker-hash")):  # which part equal files, too
+            cure += ", or --split stratified keeps equal files together"
         console.note(
             f"{n:,} recording{'s are copies' if n > 1 else ' is a copy'} of others in another split, the score will be too good: "
-            f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; --split stratified keeps copies together"
+            f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; {cure}"
         )
     _print_report(report, size, skipped, remarks, console)
     return SKIPPED if skipped else 0
