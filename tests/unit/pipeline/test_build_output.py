@@ -190,3 +190,11 @@ def test_feature_sets_that_cut_clips_differently_cannot_share_a_file(tiny_corpus
 def test_a_folder_that_does_not_exist(tiny_corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="No such file or directory"):
         run(tiny_corpus, tmp_path / "missing" / "a.h5")
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 64])
+def test_a_seed_that_the_file_cannot_keep_is_refused_before_work(tiny_corpus: Path, tmp_path: Path, seed: int) -> None:
+    source = plan_recordings(tiny_corpus, CONFIG)
+    with pytest.raises(ConfigError, match=rf"seed={seed} must be >= 0 and <= 18,446,744,073,709,551,615"):
+        build(source, tmp_path / "a.h5", {"logmel": CONFIG}, seed=seed)
+    assert list(tmp_path.iterdir()) == []
