@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kwsfeat.audio.foreign import is_foreign
 from kwsfeat.audio.raw import is_raw
-from kwsfeat.corpus.clip import Clip
+from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip
 from kwsfeat.corpus.files import is_recording
 from kwsfeat.corpus.names.meaning import SILENCE
 
@@ -23,6 +23,11 @@ _FEW = 3  # of fewer recordings than that, the pieces are told apart by their sa
 def is_noise_piece(clip: Clip) -> bool:
     """Whether a clip is silence of nobody: a piece of a noise file, or synthesised."""
     return clip.label == SILENCE and not clip.speaker
+
+
+def is_made_silence(clip: Clip) -> bool:
+    """Whether somebody chose how long a silence is: a piece of a noise file, or synthesised."""
+    return is_noise_piece(clip) and (clip.stop is not None or clip.path.startswith(SYNTHETIC_SILENCE))
 
 
 def shared_sources(clips: Sequence[Clip], same: Mapping[str, str]) -> list[str]:
