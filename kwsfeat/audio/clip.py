@@ -7,7 +7,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.faults import CUT, LOUDEST_CUT, OVERDRIVEN, Remark, Source, no_remark
+from kwsfeat.audio.faults import CUT, LEFT_S, LOUDEST_CUT, OVERDRIVEN, TRIMMED, Remark, Source, no_remark
 from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples, as_float32, as_int16, as_samples, check_samples, is_overdriven
@@ -218,7 +218,10 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
 
 def _trimmed_and_fixed(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
     if config.trim_db is not None:
+        n = len(y)
         y = trim_silence(y, sr, config.trim_db)
+        if len(y) < min(n, LEFT_S * sr):
+            remark(TRIMMED)
     return _fixed_at_rate(y, sr, config, seed, remark)
 
 

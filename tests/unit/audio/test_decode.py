@@ -175,6 +175,22 @@ def test_what_is_cut_off_is_said(tmp_path: Path, crop: str, remark: str) -> None
     assert remarks == []
 
 
+@pytest.mark.parametrize("seconds", [1, 70])
+def test_a_recording_of_which_trimming_leaves_a_click_is_said(tmp_path: Path, seconds: int) -> None:
+    y = np.zeros(seconds * SR)
+    y[3000:3200] = 0.5
+    y[9000:13000] = 0.03 * np.sin(np.arange(4000))
+    soundfile.write(tmp_path / "x.wav", y, SR)
+    said: dict[float, list[str]] = {10.0: [], 40.0: []}
+    lengths = [load_clip(tmp_path / "x.wav", FeatureConfig(trim_db=db), remark=remarks.append)[1] for db, remarks in said.items()]
+    assert lengths[0] < 0.05 * SR < 0.5 * SR < lengths[1]
+    assert faults.TRIMMED in said[10.0]
+    assert faults.TRIMMED not in said[40.0]
+    soundfile.write(tmp_path / "x.wav", y[3000:3200], SR)  # as short before
+    load_clip(tmp_path / "x.wav", FeatureConfig(trim_db=10.0), remark=said[40.0].append)
+    assert faults.TRIMMED not in said[40.0]
+
+
 @pytest.mark.parametrize(("peak", "said"), [(1.0, []), (1.2, []), (1.5, [faults.OVERDRIVEN]), (15.0, [faults.OVERDRIVEN])])
 def test_what_is_louder_than_full_scale_is_said(tmp_path: Path, peak: float, said: list[str]) -> None:
     y = peak * np.sin(2 * np.pi * 440 * np.arange(SR) / SR)
