@@ -19,6 +19,7 @@ from kwsfeat.corpus.files import Files, list_files, no_recordings, unread_notes
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
+from kwsfeat.corpus.names.check import check_apart
 from kwsfeat.corpus.names.meaning import is_noise_name
 from kwsfeat.corpus.pattern import read_level, read_pattern
 from kwsfeat.errors import CorpusError, unknown_name
@@ -92,6 +93,7 @@ def find_corpus(
         corpus = read_level(files, label_level)
     else:
         corpus = _below_wrappers(files, layout)
+    check_apart(corpus)
     corpus.raw, corpus.unpacked = headerless, unpacked
     corpus.skipped += files.skipped
     if files.aliases:

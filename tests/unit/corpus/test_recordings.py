@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +62,26 @@ def test_recordings_that_are_not_read_are_counted_with_the_cure(tmp_path: Path, 
         find_corpus(root)
     with pytest.raises(CorpusError, match="have no header"):
         list_recordings(root)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode on this system")
+@pytest.mark.parametrize("shape", [b"caf%b/%d.wav", b"caf%b_%d.wav", b"caf%b%d.wav"])
+def test_names_that_only_bytes_tell_apart_are_refused(tmp_path: Path, shape: bytes) -> None:
+    root = recordings(tmp_path / "c", *(f"x{i}.wav" for i in range(6)))
+    for i in range(6):
+        path = os.fsencode(root) + b"/" + shape % ([b"\xe9", b"\xe8"][i % 2], i)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.rename(root / f"x{i}.wav", path)
+    with pytest.raises(CorpusError, match=r"caf\\xe8 and caf\\xe9 are no Unicode and would be one class, caf\ufffd: rename them"):
+        find_corpus(root, "words" if b"/" in shape else "names")
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode on this system")
+def test_a_name_of_other_bytes_inside_a_folder_is_no_other_word(tmp_path: Path) -> None:
+    root = recordings(tmp_path / "c", "word/1.wav", "no/1.wav")
+    os.rename(root / "word" / "1.wav", os.fsencode(root / "word") + b"/caf\xe8.wav")
+    os.rename(root / "word", os.fsencode(root) + b"/caf\xe9")
+    assert find_corpus(root).words == ["caf\ufffd", "no"]
 
 
 def test_a_link_to_itself_is_skipped_and_its_folder_is_read(tmp_path: Path) -> None:
