@@ -7,10 +7,10 @@ from math import ceil
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat.audio.faults import CUT, LOUDEST_CUT, Remark, Source, no_remark
+from kwsfeat.audio.faults import CUT, LEFT_S, LOUDEST_CUT, OVERDRIVEN, TRIMMED, Remark, Source, no_remark
 from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
-from kwsfeat.audio.waveform import Samples, as_float32, as_int16, as_samples, check_samples
+from kwsfeat.audio.waveform import Samples, as_float32, as_int16, as_samples, check_samples, is_overdriven
 from kwsfeat.config.clip import ClipConfig
 from kwsfeat.errors import AudioError
 
@@ -65,6 +65,8 @@ def load_clip(
     """
     long = LongRecording(source, config, seed, remark)
     y, sr = read_samples(source, start=start, stop=stop, remark=remark, choose=long)
+    if is_overdriven(y):
+        remark(OVERDRIVEN)
     if long.taken:
         y, sr = resample(y, sr, long.rate, config.resample)[long.skip : long.skip + long.n], long.rate
         remark(CUT)
@@ -216,7 +218,10 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
 
 def _trimmed_and_fixed(y: Samples, sr: int, config: ClipConfig, seed: tuple[int, ...], remark: Remark) -> tuple[Samples, int]:
     if config.trim_db is not None:
+        n = len(y)
         y = trim_silence(y, sr, config.trim_db)
+        if len(y) < min(n, LEFT_S * sr):
+            remark(TRIMMED)
     return _fixed_at_rate(y, sr, config, seed, remark)
 
 

@@ -6,13 +6,15 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio import faults
 from kwsfeat.audio.faults import Remark, Source, cannot_open, implausible, name_of, truncated
+from kwsfeat.audio.raw import is_raw, without_header
 from kwsfeat.audio.wav import OPEN_ENDED
 from kwsfeat.audio.waveform import Samples, check_peak
 from kwsfeat.errors import AudioError
@@ -26,6 +28,8 @@ PIECE = 1 << 18  # frames that are decoded at once
 
 _MOST_PER_BYTE = 1 << 14  # samples that the best compression of silence makes of one byte
 _CANCELLED = 1e-3  # of the channels' power is left in their mean: 30 dB
+_NIST_COUNT, _NIST_HEADER = re.compile(rb"^sample_count -i (\d+)", re.MULTILINE), 1024  # bytes
+_ID3_HEADER = 10  # bytes of what stands before a tag, with its length
 _PROMISES = re.compile(r"^\s*(?:data|Data Size|SSND|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
@@ -36,23 +40,36 @@ def opened(source: Source) -> Iterator[SoundFile]:
 
     if isinstance(source, str | os.PathLike) and os.path.exists(source) and not os.path.isfile(source):
         raise cannot_open(source)  # a pipe would be waited for
+    if isinstance(source, str | os.PathLike) and os.path.isfile(source) and _looks_bare(source):
+        raise without_header(source)
     try:
-        with soundfile.SoundFile(openable(source) if isinstance(source, str | os.PathLike) else source) as file:
+        with soundfile.SoundFile(openable(source)) as file:
             yield file
     except soundfile.LibsndfileError as error:
         if isinstance(source, str | os.PathLike) and not os.path.isfile(source):
             raise cannot_open(source) from None
         if isinstance(source, str | os.PathLike) and not os.path.getsize(source):
             raise AudioError(f"{name_of(source)}: empty, 0 bytes: fetch it again or remove it") from None
+        if isinstance(source, str | os.PathLike) and is_raw(source):
+            raise without_header(source) from None
         what = str(error.error_string).strip().rstrip(".")
         raise AudioError(f"{name_of(source)}: not a recording that can be read ({what}): convert it or remove it") from None
     except OSError as error:
         raise cannot_open(source, error) from None
 
 
-def openable(path: str | os.PathLike[str]) -> str | bytes:
-    """`path` as soundfile takes it: bytes where a name need not be Unicode, which soundfile would refuse as text."""
-    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+def openable(source: Source) -> Any:
+    """`source` as soundfile takes it: a path as bytes where a name need not be Unicode, which soundfile would refuse as text."""
+    if isinstance(source, str | os.PathLike):
+        return os.fsencode(source) if os.name == "posix" else os.fspath(source)
+    if _looks_bare(name_of(source)):  # it has got the header that its name denies
+        return SimpleNamespace(read=source.read, seek=source.seek, tell=source.tell)
+    return source
+
+
+def _looks_bare(name: str | os.PathLike[str]) -> bool:
+    """Whether soundfile takes a file of this name for samples without a header, whatever is in it."""
+    return os.fspath(name).lower().endswith(".raw")
 
 
 def check_promises(source: Source, file: SoundFile, remark: Remark) -> int:
@@ -69,6 +86,11 @@ def check_promises(source: Source, file: SoundFile, remark: Remark) -> int:
             if promised - there >= _frame_bytes(file):
                 raise truncated(source, there, promised)
             remark(faults.HALF_SAMPLE)
+    if "Seems to be a truncated file" in file.extra_info:  # VOC
+        raise AudioError(f"{name_of(source)}: truncated: it ends before its end mark: fetch it again or remove it")
+    counted = _NIST_COUNT.search(_look(source, lambda file: file.read(_NIST_HEADER))) if file.format == "NIST" else None
+    if counted and file.frames < int(counted[1]):
+        raise truncated(source, file.frames * _frame_bytes(file), int(counted[1]) * _frame_bytes(file))
     if "lacks an end-of-stream bit" in file.extra_info:
         if "Junk after the last page" in file.extra_info:
             raise AudioError(f"{name_of(source)}: truncated: it ends in the middle of a page: fetch it again or remove it")
@@ -158,12 +180,27 @@ def _check_values(source: Source, y: NDArray[np.float32]) -> None:
 
 def has_length_tag(source: Source) -> bool:
     """Whether an MP3 file states how long it is (the frame called Xing or Info)."""
+    head = _look(source, _first_frames)
+    return b"Xing" in head or b"Info" in head
+
+
+def _look(source: Source, read: Callable[[BinaryIO], bytes]) -> bytes:
+    """What `read` finds from the beginning of a file on; libsndfile, which has it open, goes on from where it is."""
     if isinstance(source, str | os.PathLike):
         with open(source, "rb") as file:
-            head = file.read(8192)
-    else:
-        place = source.tell()  # libsndfile goes on from there
-        source.seek(0)
-        head = source.read(8192)
-        source.seek(place)
-    return b"Xing" in head or b"Info" in head
+            return read(file)
+    place = source.tell()
+    source.seek(0)
+    found = read(source)
+    source.seek(place)
+    return found
+
+
+def _first_frames(file: BinaryIO) -> bytes:
+    """The beginning of an MP3 file behind its ID3v2 tags, which may hold a picture."""
+    at = 0
+    while (head := file.read(_ID3_HEADER)).startswith(b"ID3") and len(head) == _ID3_HEADER:
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+        at += size + _ID3_HEADER
+        file.seek(at)
+    return head + file.read(8192)

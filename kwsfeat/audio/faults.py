@@ -18,6 +18,9 @@ CANCELLED = "its channels cancel each other: the first one is taken"
 DEAD_CHANNEL = "a channel is silent: the mean is quieter for it"
 NO_END = "it has no end mark: its end may be missing"
 HALF_SAMPLE = "its last sample is incomplete, and left out"
+LEFT_S = 0.1  # no word is shorter
+TRIMMED = f"trimmed to less than {LEFT_S:g} s, as where a click is louder than the word: a larger --trim (trim_db) keeps more"
+OVERDRIVEN = "louder than full scale, and clipped there: export it again with a peak of at most 1"
 UNTAGGED = "an MP3 without a length in its header: its end was found by decoding it"
 
 LOWEST_HZ, HIGHEST_HZ = 1000, 1_000_000  # rates beyond these are damage, and resampling would make gigabytes of them

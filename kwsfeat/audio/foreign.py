@@ -11,7 +11,10 @@ from typing import BinaryIO
 from kwsfeat.audio.faults import name_of
 from kwsfeat.errors import AudioError
 
-FOREIGN_SUFFIXES = (".m4a", ".aac", ".amr", ".3gp", ".webm", ".wma", ".mp4", ".mka", ".ulaw", ".ul")
+FOREIGN_SUFFIXES = (
+    ".m4a", ".m4b", ".m4r", ".aac", ".amr", ".awb", ".3gp", ".3gpp", ".3g2", ".webm", ".wma", ".mp4", ".mov", ".mka", ".mkv", ".wv",
+    ".ape", ".tta", ".spx", ".ulaw", ".ul",
+)  # fmt: skip
 CONVERSION = 'install ffmpeg, or convert them: for f in *{suffix}; do ffmpeg -i "$f" "${{f%{suffix}}}.wav"; done'
 _TIMEOUT_S = 120
 _MOST_BYTES = 1 << 31  # of decoded samples: eighteen hours at 16 kHz

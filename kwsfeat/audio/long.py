@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.audio.decode import mono, pieces
-from kwsfeat.audio.faults import Remark, Source
+from kwsfeat.audio.faults import LEFT_S, TRIMMED, Remark, Source
 from kwsfeat.audio.wav import LONG_S
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.config.clip import ClipConfig
@@ -57,6 +57,8 @@ class LongRecording:
             loud = np.flatnonzero(power >= power.max() * 10.0 ** (-trim_db / 10.0))
             start, stop = start + int(loud[0]) * step, min(stop, start + int(loud[-1] + 1) * step)
             power = power[loud[0] : loud[-1] + 1]
+            if stop - start < LEFT_S * sr:
+                self._remark(TRIMMED)
         first = self._first(power, step, stop - start, sr)
         return self._read(file, start, stop, first, sr)
 

@@ -44,6 +44,13 @@ def is_raw(path: str | os.PathLike[str]) -> bool:
     return os.path.splitext(os.fspath(path))[1].lower() in RAW_SUFFIXES
 
 
+def without_header(path: str | os.PathLike[str]) -> AudioError:
+    """The error about samples that nobody said what they are."""
+    return AudioError(
+        f"{name_of(path)}: no header says what it holds: build and scan read it with --raw s16:16000 or the like, or convert it"
+    )
+
+
 def as_wav(path: str | os.PathLike[str], raw: Raw) -> BinaryIO:
     """The samples with the header that they lack, in memory.
 

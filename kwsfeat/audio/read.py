@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from kwsfeat.audio.decode import Choose, check_promises, decode, has_length_tag, mono, openable, opened, pieces
+from kwsfeat.audio.decode import Choose, check_promises, decode, has_length_tag, mono, opened, pieces
 from kwsfeat.audio.faults import HIGHEST_HZ, LOWEST_HZ, Remark, Source, implausible, name_of, no_remark
 from kwsfeat.audio.foreign import decoded, is_foreign
 from kwsfeat.audio.wav import read_plain_wav
 from kwsfeat.audio.waveform import Samples
 from kwsfeat.errors import AudioError
 
-__all__ = ["openable", "read_blocks", "read_samples"]
+__all__ = ["read_blocks", "read_samples"]
 
 
 def read_samples(

@@ -18,6 +18,8 @@ from kwsfeat.errors import AudioError
 Samples = NDArray[Any]
 
 LOUDEST = 16.0  # float samples may exceed 1 a little; beyond this they hold integers
+# A few samples of a lossy or resampled recording overshoot by a decibel or two; one in a thousand beyond 2 dB was recorded so.
+_OVERSHOOT, _OVERSHOOTING = 1.25, 1e-3
 _CURES = {
     "int32": "divide them by 2147483648, or convert them with .astype(np.int16) when the values are 16-bit",
     "int64": "divide them by their full scale (32768 for 16-bit values), or convert 16-bit values with .astype(np.int16)",
@@ -121,6 +123,13 @@ def check_peak(peak: float, name: str, *, check_finite: bool = True) -> None:
     raise AudioError(
         f"{name}: samples reach {peak:g} and must lie between -1 and 1: divide them by their full scale, 32768 for 16-bit values"
     )
+
+
+def is_overdriven(y: Samples) -> bool:
+    """Whether `y`, float, lies so far and so often beyond full scale that 16 bits lose what is heard; int16 never does."""
+    if y.dtype == np.int16 or max(float(y.max()), -float(y.min())) <= _OVERSHOOT:
+        return False
+    return bool(np.mean(np.abs(y) > _OVERSHOOT) > _OVERSHOOTING)
 
 
 def require_finite(values: NDArray[np.generic], name: str, check_finite: bool) -> None:

@@ -21,7 +21,11 @@ from kwsfeat.augment.grid import Grid
 from kwsfeat.augment.noise import Noise
 from kwsfeat.augment.transform import Transform
 from kwsfeat.augment.transforms import transform_kinds
+from kwsfeat.config.option import Bound, checked, shown
 from kwsfeat.errors import ConfigError, unknown_name
+
+_OF_PARTS = ("one_of", "compose")
+_FIELDS_OF_PARTS = ("parts", "weights")
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,10 @@ def load_policy(policy: str | os.PathLike[str] | Policy) -> Policy:
         path = Path(name)
         if not path.is_file():
             raise ConfigError(f"{path}: no such policy file")
-        loaded = Policy(path.stem, path.read_text(encoding="utf-8-sig"))
+        try:
+            loaded = Policy(path.stem, path.read_text(encoding="utf-8-sig"))
+        except UnicodeDecodeError:
+            raise ConfigError(f"{path}: not a text in UTF-8: a policy is TOML") from None
     elif name in policy_names():
         loaded = Policy(name, _shipped().joinpath(f"{name}.toml").read_text(encoding="utf-8"))
     else:
@@ -141,6 +148,9 @@ def _check(policy: Policy) -> None:
         raise ConfigError(f"policy {policy.name}: not TOML: {error}") from None
     if unknown := sorted(table.keys() - {"grid", "chain", "copies"}):
         raise ConfigError(f"policy {policy.name}: unknown key {unknown[0]!r}: there are grid, chain and copies")
+    for name in table.keys() & {"grid", "chain"}:
+        if not isinstance(table[name], dict):
+            raise ConfigError(f"policy {policy.name}: {name}={shown(table[name])} must be a table, [{name}]")
     if {"grid", "chain"} <= table.keys():
         raise ConfigError(f"policy {policy.name}: a grid and a chain exclude each other")
     if not isinstance(table.get("copies", 1), int) or table.get("copies", 1) < 1:
@@ -149,24 +159,46 @@ def _check(policy: Policy) -> None:
         raise ConfigError(f"policy {policy.name}: unknown key {wrong[0]!r} in [grid]: there are rates, steps and method")
     if "grid" in table and not {"rates", "steps"} <= table["grid"].keys():
         raise ConfigError(f"policy {policy.name}: [grid] needs rates and steps")
-    policy.bind(16000, Noise([np.ones(1, np.int16)]))
+    try:
+        for name in table.get("grid", {}).keys() & {"rates", "steps"}:
+            checked(name, table["grid"][name], tuple[float, ...], Bound())
+        policy.bind(16000, Noise([np.ones(1, np.int16)]))
+    except ConfigError as error:
+        error.args = (f"policy {policy.name}: {error}",)
+        raise
 
 
 def _compose(table: Mapping[str, Any], sr: int, noise: Noise | None) -> Compose:
     if wrong := sorted(table.keys() - {"p", "parts"}):
         raise ConfigError(f"unknown key {wrong[0]!r}: a chain has p and parts")
-    return Compose(tuple(_part(part, sr, noise) for part in table.get("parts", [])), float(table.get("p", 1.0)))
+    return Compose(_parts(table, sr, noise), _probability(table))
+
+
+def _parts(table: Mapping[str, Any], sr: int, noise: Noise | None) -> tuple[Transform, ...]:
+    parts = table.get("parts", [])
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise ConfigError(f"parts={shown(parts)} must be a list of tables, [[chain.parts]]")
+    return tuple(_part(part, sr, noise) for part in parts)
 
 
 def _part(table: Mapping[str, Any], sr: int, noise: Noise | None) -> Transform:
     kind = str(table.get("kind"))
+    inner = {key: value for key, value in table.items() if key not in ("kind", "p")}
+    if kind in _OF_PARTS and (wrong := sorted(inner.keys() - set(_FIELDS_OF_PARTS))):
+        raise unknown_name(f"field of {kind}", wrong[0], _FIELDS_OF_PARTS)
     if kind == "one_of":
-        part: Transform = OneOf(tuple(_part(choice, sr, noise) for choice in table.get("parts", [])), tuple(table.get("weights", ())))
+        weights = inner.get("weights", [])
+        checked("weights", weights, tuple[float, ...], Bound())
+        part: Transform = OneOf(_parts(inner, sr, noise), tuple(weights))
     elif kind == "compose":
-        part = _compose({"parts": table.get("parts", [])}, sr, noise)
+        part = Compose(_parts(inner, sr, noise))
     else:
-        part = _transform(kind, {key: value for key, value in table.items() if key not in ("kind", "p")}, sr, noise)
-    return Compose((part,), float(table["p"])) if "p" in table else part
+        part = _transform(kind, inner, sr, noise)
+    return Compose((part,), _probability(table)) if "p" in table else part
+
+
+def _probability(table: Mapping[str, Any]) -> float:
+    return float(checked("p", table.get("p", 1.0), float, Bound()))
 
 
 def _transform(kind: str, values: Mapping[str, Any], sr: int, noise: Noise | None) -> Transform:
@@ -181,14 +213,15 @@ def _transform(kind: str, values: Mapping[str, Any], sr: int, noise: Noise | Non
     try:
         return transform_kinds()[kind](**written, **{name: value for name, value in given.items() if name in known})
     except TypeError as error:
-        raise ConfigError(f"{kind}: {error}") from None
+        said = ", ".join(f"{name}={shown(value)}" for name, value in values.items())
+        raise ConfigError(f"{kind}: {said}: {error}") from None
 
 
 def _fields(kind: str) -> dict[str, Field[Any]]:
     """What a transform of this kind is made of, by name."""
     kinds = transform_kinds()
     if kind not in kinds:
-        raise unknown_name("kind of transform", kind, [*kinds, "one_of", "compose"])
+        raise unknown_name("kind of transform", kind, [*kinds, *_OF_PARTS])
     return {field.name: field for field in fields(kinds[kind])}  # type: ignore[arg-type]  # each is a dataclass
 
 

@@ -8,7 +8,7 @@ import click
 
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options
-from kwsfeat.cli.options import check_new, overwrite_option
+from kwsfeat.cli.options import check_new, overwrite_option, seed_option
 
 
 @click.command()
@@ -25,7 +25,7 @@ from kwsfeat.cli.options import check_new, overwrite_option
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR", help="Where the files go.")
 @click.option("--count", type=click.IntRange(min=1), default=8, show_default=True, help="Variants to draw, where the policy is random.")
 @click.option("--noise", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Noise to mix in; repeatable.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random policies.")
+@seed_option(help="For random policies.")
 @overwrite_option
 @console_options
 def augment(

@@ -12,7 +12,7 @@ import click
 from kwsfeat.audio.faults import CUT, LOUDEST_CUT
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, overwrite_option, threads_option
+from kwsfeat.cli.options import layout_options, overwrite_option, seed_option, threads_option
 from kwsfeat.corpus.elsewhere.urls import source_path
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _seconds_or_auto(context: click.Context, parameter: click.Parameter, text: s
     help="Have the workers of a Dask cluster, or N processes, make a folder of files, each with --threads threads, 1 without it.",
 )  # fmt: skip
 @threads_option
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For random splits, crops, silence and dither.")
+@seed_option(help="For random splits, crops, silence and dither.")
 @click.option("--strict", is_flag=True, help="Fail where a recording would be left out, or a word has none.")
 @overwrite_option
 @click.option("--no-lock", is_flag=True, help="For a file system without locks, when no other build writes OUT.")
@@ -181,9 +181,12 @@ def build(
         console.note(f"{len(names):,} recording{'s' if len(names) > 1 else ''}: {text}{_CURES.get(text, '')}  ({listed(names)})")
     if report.copies:
         n = len(report.copies)
+        cure = "remove one of each"
+        if getattr(rows, "split", "").startswith(("given", "speaker-hash")):  # which part equal files, too
+            cure += ", or --split stratified keeps equal files together"
         console.note(
             f"{n:,} recording{'s are copies' if n > 1 else ' is a copy'} of others in another split, the score will be too good: "
-            f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; --split stratified keeps copies together"
+            f"{one_line(listed([' = '.join(pair) for pair in report.copies]))}; {cure}"
         )
     _print_report(report, size, skipped, remarks, console)
     return SKIPPED if skipped else 0

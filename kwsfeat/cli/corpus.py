@@ -9,7 +9,7 @@ import click
 
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, overwrite_option, part_option, range_option, threads_option
+from kwsfeat.cli.options import layout_options, overwrite_option, part_option, range_option, seed_option, threads_option
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.elsewhere.urls import source_path
 
@@ -21,7 +21,7 @@ _FEW_CLIPS = 20  # of a word in a stream: of 20 that are all found, one in six m
 @click.option("--words", required=True, metavar="WORD,WORD,...|FILE", help="What is spoken: a list, or a file with one word per line.")
 @click.option("--voices", type=click.IntRange(min=1), default=60, show_default=True, help="Different speakers.")
 @click.option("--takes", type=click.IntRange(min=1), default=5, show_default=True, help="Recordings of each word by each speaker.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides voices, levels, places and noise.")
+@seed_option(help="Decides voices, levels, places and noise.")
 @console_options
 def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console: Console) -> None:
     """Write a synthetic corpus.
@@ -49,7 +49,7 @@ def synth(folder: Path, words: str, voices: int, takes: int, seed: int, console:
 @click.argument("texts", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1, required=True, metavar="TEXT...")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="How much is read.")
 @click.option("--without", metavar="WORD,WORD,...", default="", help="Sentences with one of these, within a word too, are left out.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides order, voices, levels and pauses.")
+@seed_option(help="Decides order, voices, levels and pauses.")
 @console_options
 def talk(folder: Path, texts: tuple[Path, ...], hours: float, without: str, seed: int, console: Console) -> None:
     """Write hours of talk: texts that synthetic voices read.
@@ -170,7 +170,7 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
 @click.option("--length", "length_s", type=float, default=600.0, show_default=True, metavar="S", help="Seconds of one stream, at most.")
 @click.option("--format", "audio", type=click.Choice(("flac", "wav")), default="flac", show_default=True)
 @click.option("--sr", type=click.IntRange(1000, 192_000), default=16000, show_default=True, help="Hz.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides what is said where and how loud.")
+@seed_option(help="Decides what is said where and how loud.")
 @overwrite_option
 @console_options
 def stream_corpus(

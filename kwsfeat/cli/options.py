@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kwsfeat.config.seed import MOST_SEED
 from kwsfeat.errors import StoreError
 
 
@@ -37,6 +38,7 @@ part_option = click.option(
 )  # fmt: skip
 range_option = partial(click.option, type=low_high, metavar="LOW:HIGH", show_default=True)
 threads_option = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="[default: one per processor, at most 16]")
+seed_option = partial(click.option, "--seed", type=click.IntRange(0, MOST_SEED), default=0, show_default=True)
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 
 

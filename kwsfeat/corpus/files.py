@@ -12,7 +12,8 @@ from kwsfeat.audio.raw import Raw, is_raw
 from kwsfeat.errors import CorpusError
 
 AUDIO_SUFFIXES = (
-    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64",
+    ".sph", ".voc", ".gsm",
 )  # fmt: skip
 
 
@@ -53,22 +54,35 @@ def list_recordings(folder: str | os.PathLike[str]) -> list[Path]:
     folder = Path(folder)
     files = list_files(folder, folder)
     if not files.audio:
-        raise no_recordings(folder, files.foreign)
+        raise no_recordings(files)
     return [folder / path for path in files.audio]
 
 
-def no_recordings(source: Path, foreign: list[str] | None = None) -> CorpusError:
-    """The error about a folder or archive that holds none; `foreign` are recordings in it that need ffmpeg."""
-    if foreign:
-        return CorpusError(f"{source}: {foreign_note(foreign)}")
-    return CorpusError(f"{source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
+def no_recordings(files: Files) -> CorpusError:
+    """The error about a folder or archive that holds none which can be read."""
+    if unread := unread_notes(files):
+        return CorpusError(f"{files.source}: {'; '.join(unread)}")
+    return CorpusError(f"{files.source}: no recordings in it: it needs files called {', '.join(AUDIO_SUFFIXES)}")
 
 
-def foreign_note(paths: list[str]) -> str:
-    """How many recordings of which kinds need ffmpeg, which is not there, and the line that converts them."""
-    kinds = Counter(suffix_of(path) for path in paths)
-    counted = " and ".join(f"{n:,} {suffix}" for suffix, n in kinds.most_common())
-    return f"{counted} recordings cannot be read without ffmpeg: {CONVERSION.format(suffix=kinds.most_common(1)[0][0])}"
+def unread_notes(files: Files) -> list[str]:
+    """How many recordings of which kinds are not read: for want of ffmpeg, with the line that converts them, or of a header."""
+    notes = []
+    if files.foreign:
+        how = CONVERSION.format(suffix=_kinds(files.foreign)[0][0])
+        notes.append(f"{_counted(files.foreign)} recordings cannot be read without ffmpeg: {how}")
+    if files.headerless:
+        how = "build and scan read them with --raw ulaw:8000 or the like"
+        notes.append(f"{_counted(files.headerless)} recordings have no header and are left out: {how}")
+    return notes
+
+
+def _kinds(paths: list[str]) -> list[tuple[str, int]]:
+    return Counter(suffix_of(path) for path in paths).most_common()
+
+
+def _counted(paths: list[str]) -> str:
+    return " and ".join(f"{n:,} {suffix}" for suffix, n in _kinds(paths))
 
 
 @dataclass
@@ -77,8 +91,9 @@ class Files:
 
     `source` is what the user named, `top` the folder that was walked (of an archive, where it was unpacked), and `root` the
     folder in it that the paths are relative to. `audio` are the recordings and `folders` all folders. `foreign` are recordings
-    that need ffmpeg where that is not installed, `skipped` the folders that cannot be read, with the reason, and `aliases`
-    links to folders that are read under another name. `raw` says what headerless files hold.
+    that need ffmpeg where that is not installed, `headerless` those that nobody said what they hold, `skipped` the folders that
+    cannot be read, with the reason, and `aliases` links to folders that are read under another name. `raw` says what headerless
+    files hold.
     """
 
     source: Path
@@ -87,6 +102,7 @@ class Files:
     audio: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
+    headerless: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     raw: Raw | None = None
@@ -102,7 +118,7 @@ def list_files(source: Path, top: Path, *, raw: bool = False) -> Files:
     """Every recording below `top`.
 
     Links are followed, but each folder is walked once: under its own name where it lies below `top`, else under that of the
-    first link. A folder that cannot be read is skipped. With `raw`, files of headerless samples count.
+    first link. A folder that cannot be read is skipped, and so is a link to itself. With `raw`, files of headerless samples count.
 
     Raises
     ------
@@ -151,16 +167,25 @@ class _Walk:
             self._try(path, name)
 
     def _entry(self, entry: os.DirEntry[str], name: str) -> None:
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:  # a link to itself, or to what may not be looked at
+            if not is_recording(name):  # which is said of a recording when it is read
+                self.files.skipped.append((name, f"cannot be read: {error.strerror}"))
+                return
+            is_folder = False
+        if is_folder:
             if entry.is_symlink():
                 self.links.append((entry.path, name))
                 self.n_links += 1
             else:
                 self.files.folders.append(name)
                 self._try(entry.path, name)
-        elif entry.is_file() or entry.is_symlink():
+        elif entry.is_symlink() or entry.is_file():
             if is_recording(name) or (self._raw and is_raw(name)) or (self._ffmpeg and is_foreign(name)):
                 self.files.audio.append(name)
+            elif is_raw(name):
+                self.files.headerless.append(name)
             elif is_foreign(name):
                 self.files.foreign.append(name)
 

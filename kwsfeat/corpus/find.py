@@ -15,10 +15,11 @@ from kwsfeat.corpus.acquire.archive import is_archive, unpack
 from kwsfeat.corpus.clip import Clip, Corpus
 from kwsfeat.corpus.elsewhere.tars import is_tars, read_tars
 from kwsfeat.corpus.elsewhere.urls import is_url
-from kwsfeat.corpus.files import Files, foreign_note, list_files, no_recordings
+from kwsfeat.corpus.files import Files, list_files, no_recordings, unread_notes
 from kwsfeat.corpus.guess import asked_layout, beside, best_layout, wrapper
 from kwsfeat.corpus.layouts import LAYOUTS
 from kwsfeat.corpus.manifest.rows import SUFFIXES as MANIFEST_SUFFIXES
+from kwsfeat.corpus.names.check import check_apart
 from kwsfeat.corpus.names.meaning import is_noise_name
 from kwsfeat.corpus.pattern import read_level, read_pattern
 from kwsfeat.errors import CorpusError, unknown_name
@@ -86,19 +87,19 @@ def find_corpus(
     files = list_files(source, Path(unpacked.name) if unpacked else source, raw=headerless is not None)
     files.raw = headerless
     if not files.audio:
-        raise no_recordings(source, files.foreign)
+        raise no_recordings(files)
     if pattern is not None:
         corpus = read_pattern(files, pattern)
     elif label_level is not None:
         corpus = read_level(files, label_level)
     else:
         corpus = _below_wrappers(files, layout)
+    check_apart(corpus)
     corpus.raw, corpus.unpacked = headerless, unpacked
     corpus.skipped += files.skipped
     if files.aliases:
         corpus.notes.append(f"{len(files.aliases):,} links lead to folders that are read under another name, {files.aliases[0]} for one")
-    if files.foreign:
-        corpus.notes.append(foreign_note(files.foreign))
+    corpus.notes += unread_notes(files)
     return corpus
 
 

@@ -1,4 +1,4 @@
-"""Which clips come from one source: pieces of one recording, copies, links and files that are listed twice."""
+"""Which clips come from one source: pieces of one recording, copies, links, files that are listed twice, other kinds of a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 
-from kwsfeat.corpus.clip import Clip
+from kwsfeat.audio.foreign import is_foreign
+from kwsfeat.audio.raw import is_raw
+from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip
+from kwsfeat.corpus.files import is_recording
 from kwsfeat.corpus.names.meaning import SILENCE
 
 _PROBE = 4096  # bytes at the front and in the middle that tell most recordings apart
@@ -22,10 +25,16 @@ def is_noise_piece(clip: Clip) -> bool:
     return clip.label == SILENCE and not clip.speaker
 
 
+def is_made_silence(clip: Clip) -> bool:
+    """Whether somebody chose how long a silence is: a piece of a noise file, or synthesised."""
+    return is_noise_piece(clip) and (clip.stop is not None or clip.path.startswith(SYNTHETIC_SILENCE))
+
+
 def shared_sources(clips: Sequence[Clip], same: Mapping[str, str]) -> list[str]:
     """A name for the source of each clip: equal names must not lie in different splits.
 
-    The source is the recording. Where there are only one or two recordings in pieces, those pieces that overlap share a source.
+    The source is the recording, with its :func:`twins`. Where there are only one or two recordings in pieces, those pieces that
+    overlap share a source.
 
     Parameters
     ----------
@@ -33,7 +42,8 @@ def shared_sources(clips: Sequence[Clip], same: Mapping[str, str]) -> list[str]:
     same : mapping of str to str
         Paths that hold the same recording as another path, see :func:`equal_recordings`.
     """
-    sources = [same.get(clip.path, clip.path) for clip in clips]
+    joined = _joined(same, twins(clip.path for clip in clips))
+    sources = [joined.get(clip.path, clip.path) for clip in clips]
     for is_noise in (True, False):
         pieces = defaultdict(list)
         for i, clip in enumerate(clips):
@@ -49,6 +59,28 @@ def shared_sources(clips: Sequence[Clip], same: Mapping[str, str]) -> list[str]:
                     stop = clips[i].stop
                     end = max(end, inf if stop is None else stop)
     return sources
+
+
+def twins(paths: Iterable[str]) -> dict[str, str]:
+    """Recordings beside one of the same name with another suffix, ``a.mp3`` beside ``a.wav``, and that other: the first of them."""
+    first: dict[str, str] = {}
+    known = (path for path in paths if is_recording(path) or is_foreign(path) or is_raw(path))
+    return {path: other for path in known if (other := first.setdefault(os.path.splitext(path)[0], path)) != path}
+
+
+def _joined(*pairs: Mapping[str, str]) -> dict[str, str]:
+    """Each path that belongs to another one, and the path that stands for all that belong together."""
+    above: dict[str, str] = {}
+
+    def top(path: str) -> str:
+        while path in above:
+            path = above[path]
+        return path
+
+    for path, other in (pair for mapping in pairs for pair in mapping.items()):
+        if (lower := top(path)) != (upper := top(other)):
+            above[lower] = upper
+    return {path: top(path) for path in above}
 
 
 def equal_recordings(root: Path, paths: Iterable[str]) -> dict[str, str]:

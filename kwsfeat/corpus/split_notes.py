@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kwsfeat.corpus.clip import Clip
-from kwsfeat.corpus.same_source import is_noise_piece
+from kwsfeat.corpus.same_source import is_noise_piece, twins
 from kwsfeat.corpus.splits import RULES, empty_classes, parse_rule, speakers_in_several_splits
 
 _LISTED = 8
@@ -47,6 +47,12 @@ def split_notes(clips: Sequence[Clip], labels: Sequence[str], rule: str, same: M
         notes.append(
             f"{len(pairs):,} recordings are there under another label, too: {first.path} is {first.label!r} and {other.path} "
             f"is {other.label!r}, for one: keep the one that is right"
+        )
+    if found := twins(clip.path for clip in words):
+        path, twin = next(iter(found.items()))
+        notes.append(
+            f"{len(found):,} recordings lie beside one of the same name with another suffix, {path} beside {twin} for one: "
+            "they count as copies and stay in one split, but where the corpus itself parts them"
         )
     for split, missing in empty_classes(clips, labels).items():
         more = f" and {len(missing) - _LISTED:,} more" if len(missing) > _LISTED else ""

@@ -23,6 +23,7 @@ import numpy as np
 from kwsfeat import __version__
 from kwsfeat.config.clip import check_same_clip, common_clip
 from kwsfeat.config.features import FeatureConfig
+from kwsfeat.config.seed import check_seed
 from kwsfeat.dataset.block import Block, Receipt
 from kwsfeat.dataset.columns import Columns
 from kwsfeat.dataset.reader import Reader
@@ -67,6 +68,9 @@ class Settings:
     audio: bool = True
     dtype: str = "float32"
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
     def key(self, source: ClipSource, columns: Columns) -> bytes:
         """A digest that differs whenever what is built of `source` would."""

@@ -23,7 +23,7 @@ from kwsfeat.corpus.clip import SYNTHETIC_SILENCE, Clip, Corpus
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
 from kwsfeat.corpus.names.meaning import SILENCE
-from kwsfeat.corpus.same_source import equal_recordings, is_noise_piece
+from kwsfeat.corpus.same_source import equal_recordings, is_made_silence, is_noise_piece
 from kwsfeat.corpus.split_notes import split_notes
 from kwsfeat.corpus.splits import assign_splits, chosen_rule, parse_rule
 from kwsfeat.dataset.columns import Columns, Cut
@@ -126,7 +126,7 @@ class Recordings:
             try:
                 _, length[i] = load_clip(
                     self.corpus.open(clip), self.config, start=clip.start, stop=clip.stop, seed=seed, out=audio[i],
-                    remark=partial(self._remark, clip.path, cut[i : i + 1]),
+                    remark=partial(self._remark, clip, cut[i : i + 1]),
                 )  # fmt: skip
             except AudioError as error:
                 self._check_still_there(clip)
@@ -142,9 +142,11 @@ class Recordings:
         missing = frozenset(os.path.join(here, folder) for folder in self.missing)
         return replace(self, corpus=kept, clips=clips, missing=missing, split_notes=(), remarks=[])
 
-    def _remark(self, path: str, cut: NDArray[np.uint8], text: str) -> None:
+    def _remark(self, clip: Clip, cut: NDArray[np.uint8], text: str) -> None:
+        if text in _CUTS and is_made_silence(clip):
+            return  # nothing that was recorded is lost
         cut[:] = _CUTS.get(text, cut[0])
-        self.remarks.append((path, text))
+        self.remarks.append((clip.path, text))
 
     def _check_still_there(self, clip: Clip) -> None:
         """A bad recording is skipped, but a disk that went away must not turn into a file that lacks half of the words."""

@@ -11,7 +11,7 @@ import click
 from kwsfeat import list_recordings
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import check_new, overwrite_option
+from kwsfeat.cli.options import check_new, overwrite_option, seed_option
 
 if TYPE_CHECKING:
     from kwstrain.teaching.takes.recordings import Fault
@@ -35,7 +35,7 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 @click.option("--fa-per-hour", "per_hour", type=float, default=0.5, show_default=True, metavar="X", help="False accepts to allow.")
 @click.option("--voices", type=click.IntRange(0, 10_000), default=60, show_default=True, metavar="N", help="Of espeak-ng; 0 is none.")
 @click.option("--keep-all", is_flag=True, help="Use recordings, too, that are unlike the others.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option()
 @overwrite_option
 @console_options
 def teach(
@@ -173,7 +173,7 @@ def bank(
 @click.option("--spoken", type=click.FloatRange(0, 1), default=0.6, show_default=True, metavar="X", help="Share that voices speak.")
 @click.option("--epochs", type=int, default=2, show_default=True, metavar="N")
 @click.option("--width", type=click.IntRange(min=4), default=22, show_default=True, metavar="N", help="Of the network; Google's has 24.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option(type=click.IntRange(0, (1 << 63) - 1))  # as the network draws its weights
 @overwrite_option
 @console_options
 def distil(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.clips import as_clips
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
+from kwsfeat.config.option import Bound, checked
 from kwsfeat.design.butterworth import butter_sos, even_sos
 from kwsfeat.errors import ConfigError
 from kwsfeat.features.filtering import sosfilt
@@ -36,8 +37,7 @@ class Filter(Transform, kind="filter"):
             raise ConfigError(f"kinds={list(self.kinds)} must be band-stop, low-pass or both")
         check_bounds("octaves", self.octaves, 0.01, 6.0)
         check_bounds("hz", self.hz, 1.0, 1e6)
-        if self.order < 1:
-            raise ConfigError(f"order={self.order} must be >= 1")
+        checked("order", self.order, int, Bound(at_least=1))
 
     def parameters(self, u: Sequence[float]) -> Parameters:
         """``{"kind", "hz"}``, and ``"octaves"`` of a band-stop."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kwsfeat.augment.stretch import MAX_RATE, MAX_STEPS, MIN_RATE, Method, pitch_shift, time_stretch
 from kwsfeat.augment.transform import Parameters, Transform, between, check_bounds
+from kwsfeat.config.option import Bound, checked
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class TimeStretch(Transform, kind="time_stretch"):
 
     def __post_init__(self) -> None:
         check_bounds("rate", self.rate, MIN_RATE, MAX_RATE)
+        checked("method", self.method, Method, Bound())
 
     def parameters(self, u: Sequence[float]) -> Parameters:
         """``{"rate": above 1 is faster}``."""
@@ -44,6 +47,7 @@ class PitchShift(Transform, kind="pitch_shift"):
 
     def __post_init__(self) -> None:
         check_bounds("n_steps", self.n_steps, -MAX_STEPS, MAX_STEPS)
+        checked("method", self.method, Literal["wsola", "vocoder", "vocoder-locked"], Bound())
 
     def parameters(self, u: Sequence[float]) -> Parameters:
         """``{"n_steps": semitones}``."""

@@ -107,13 +107,14 @@ def _unpack_zip(archive: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as pack:
         members = pack.infolist()
         for member in members:
+            member.filename = member.filename.replace("\\", "/")  # what old tools on Windows wrote between folders
             _check_name(archive, member.filename)
             if stat.S_ISLNK(member.external_attr >> 16):
                 raise CorpusError(f"{archive}: refused: {member.filename} is a link")
             if member.flag_bits & 1:
                 raise _encrypted(archive)
         _check_space(archive, target, sum(member.file_size for member in members))
-        pack.extractall(target)
+        pack.extractall(target, members)
 
 
 def _unpack_7z(archive: Path, target: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from kwsfeat.corpus.clip import Corpus
-from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN, is_person, word_likeness
+from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN, as_label, is_person, word_likeness
+from kwsfeat.errors import CorpusError
 
+_NO_UNICODE = "\ufffd"  # what a byte becomes that is none
 _NEGATION = re.compile(r"\b(not|non|no|neg|negative|negatives|without|other|others|fake|hard negatives?)\b")
 
 
@@ -46,6 +49,27 @@ def doubts(corpus: Corpus) -> list[Doubt]:
     if mixed := _mixed(corpus):
         found.append(mixed)
     return sorted(found, key=lambda doubt: -doubt.weight)
+
+
+def check_apart(corpus: Corpus) -> None:
+    """Refuse two names that differ only in bytes which are no Unicode: both would be one class.
+
+    Raises
+    ------
+    CorpusError
+        Naming both.
+    """
+    called = defaultdict(set)
+    for clip in corpus.clips:
+        if _NO_UNICODE in clip.label:
+            *folders, file = clip.path.split("/")
+            parts = [part.rstrip("0123456789") for part in re.split(r"[_\-. ]+", file)]
+            named = [[name for name in names if as_label(name) == clip.label] for names in (folders, parts)]
+            called[clip.label].update(named[0] or named[1])
+    for label, names in sorted(called.items()):
+        if len(names) > 1:
+            one, other = (os.fsencode(name).decode("ascii", "backslashreplace") for name in sorted(names)[:2])
+            raise CorpusError(f"{corpus.source}: {one} and {other} are no Unicode and would be one class, {label}: rename them")
 
 
 def _mixed(corpus: Corpus) -> Doubt | None:

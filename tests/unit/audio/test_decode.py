@@ -24,7 +24,7 @@ CONFIG = FeatureConfig()
 KINDS = {
     "wav": ("WAV", "PCM_24"), "flac": ("FLAC", "PCM_16"), "ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS"),
     "mp3": ("MP3", "MPEG_LAYER_III"), "aiff": ("AIFF", "PCM_16"), "au": ("AU", "PCM_16"), "w64": ("W64", "PCM_16"),
-    "rf64": ("RF64", "PCM_16"), "caf": ("CAF", "PCM_16"),
+    "rf64": ("RF64", "PCM_16"), "caf": ("CAF", "PCM_16"), "sph": ("NIST", "PCM_16"), "voc": ("VOC", "PCM_16"),
 }  # fmt: skip
 
 
@@ -85,6 +85,23 @@ def test_an_mp3_without_a_length_is_decoded_to_its_end(tmp_path: Path) -> None:
     assert len(y) == pytest.approx(10 * SR, abs=3000)
     assert remarks == [faults.UNTAGGED]
     assert len(read_samples(io.BytesIO(path.read_bytes()))[0]) == len(y)
+
+
+def test_a_picture_in_front_of_an_mp3_hides_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp3"
+    soundfile.write(path, noise(SR), SR, format="MP3", subtype="MPEG_LAYER_III")
+    data = path.read_bytes()
+    tag = b"ID3\3\0\0\0\x01\x1c\x2a" + b"Xing".ljust(20010, b"\0")  # 20010 in 7 bits a byte
+    path.write_bytes(tag + tag + data)
+    y, _, remarks = heard(path)
+    assert (len(y), remarks) == (SR, [])
+    half = (tag + tag + data)[: -len(data) // 2]
+    path.write_bytes(half)
+    for cut in (path, io.BytesIO(half)):
+        with pytest.raises(AudioError, match="truncated"):
+            read_samples(cut)
+    path.write_bytes(tag + data[data.index(b"\xff\xf3", 4) :])  # a word in the tag is no length
+    assert heard(path)[2] == [faults.UNTAGGED]
 
 
 def test_channels_that_cancel_each_other(tmp_path: Path) -> None:
@@ -155,6 +172,42 @@ def test_what_is_cut_off_is_said(tmp_path: Path, crop: str, remark: str) -> None
     remarks.clear()
     soundfile.write(tmp_path / "y.wav", y[:SR], SR)
     load_clip(tmp_path / "y.wav", FeatureConfig(crop=crop), remark=remarks.append)
+    assert remarks == []
+
+
+@pytest.mark.parametrize("seconds", [1, 70])
+def test_a_recording_of_which_trimming_leaves_a_click_is_said(tmp_path: Path, seconds: int) -> None:
+    y = np.zeros(seconds * SR)
+    y[3000:3200] = 0.5
+    y[9000:13000] = 0.03 * np.sin(np.arange(4000))
+    soundfile.write(tmp_path / "x.wav", y, SR)
+    said: dict[float, list[str]] = {10.0: [], 40.0: []}
+    lengths = [load_clip(tmp_path / "x.wav", FeatureConfig(trim_db=db), remark=remarks.append)[1] for db, remarks in said.items()]
+    assert lengths[0] < 0.05 * SR < 0.5 * SR < lengths[1]
+    assert faults.TRIMMED in said[10.0]
+    assert faults.TRIMMED not in said[40.0]
+    soundfile.write(tmp_path / "x.wav", y[3000:3200], SR)  # as short before
+    load_clip(tmp_path / "x.wav", FeatureConfig(trim_db=10.0), remark=said[40.0].append)
+    assert faults.TRIMMED not in said[40.0]
+
+
+@pytest.mark.parametrize(("peak", "said"), [(1.0, []), (1.2, []), (1.5, [faults.OVERDRIVEN]), (15.0, [faults.OVERDRIVEN])])
+def test_what_is_louder_than_full_scale_is_said(tmp_path: Path, peak: float, said: list[str]) -> None:
+    y = peak * np.sin(2 * np.pi * 440 * np.arange(SR) / SR)
+    soundfile.write(tmp_path / "x.wav", y, SR, subtype="FLOAT")
+    remarks: list[str] = []
+    clip, _ = load_clip(tmp_path / "x.wav", CONFIG, remark=remarks.append)
+    assert remarks == said
+    np.testing.assert_array_equal(clip, np.clip(np.rint(y.astype(np.float32) * 32768), -32768, 32767))
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "ogg", "opus"])
+def test_overshoots_of_a_loud_lossy_recording_need_no_remark(tmp_path: Path, suffix: str) -> None:
+    kind, subtype = KINDS[suffix]
+    soundfile.write(tmp_path / "x", np.clip(noise(SR, level=0.35), -1, 1), SR, format=kind, subtype=subtype)
+    assert suffix == "opus" or np.abs(read_samples(tmp_path / "x")[0]).max() > 1.1, "nothing overshoots, so this tests nothing"
+    remarks: list[str] = []
+    load_clip(tmp_path / "x", CONFIG, remark=remarks.append)
     assert remarks == []
 
 

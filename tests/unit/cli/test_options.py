@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kwsfeat.cli import main
+from kwstrain.cli import main as kwstrain
 
 
 def test_a_preset_is_written_over_only_when_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,3 +66,30 @@ def test_a_value_that_is_unknown_is_wrong_usage(
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        (main, ["build", "c", "a.h5"]),
+        (main, ["augment", "a.wav", "--out", "b"]),
+        (main, ["synth", "b", "--words", "yes"]),
+        (main, ["talk", "b", "a.txt"]),
+        (main, ["stream-corpus", "a.h5", "b", "--words", "yes", "--negatives", "c"]),
+        (kwstrain, ["teach", "c"]),
+        (kwstrain, ["distil", "c", "--out", "b"]),
+        (kwstrain, ["fit", "a.h5"]),
+    ],
+)
+@pytest.mark.parametrize("seed", [-1, 1 << 64])
+def test_a_seed_that_no_file_can_keep_is_wrong_usage(
+    program: Callable[[list[str]], int], arguments: list[str], seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c").mkdir()
+    for name in ("a.h5", "a.txt", "a.wav"):
+        (tmp_path / name).touch()
+    assert program([*arguments, "--seed", str(seed)]) == 2
+    assert f"{seed} " in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "a.txt", "a.wav", "c"]

@@ -47,6 +47,20 @@ def test_7z_is_read_like_a_folder(tmp_path: Path, folder: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["speech", "speech.7z"]
 
 
+def test_backslashes_in_a_zip_are_folders(tmp_path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "speech.zip", "w") as pack:
+        pack.writestr("speech\\yes\\", "")
+        for path in sorted(folder.rglob("*.wav")):
+            pack.write(path, str(path.relative_to(tmp_path)).replace("/", "\\"))
+    corpus = find_corpus(tmp_path / "speech.zip")
+    assert corpus.words == ["no", "yes"]
+    assert len(corpus.noise) == 1
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as pack:
+        pack.writestr("a\\..\\..\\evil.wav", "")
+    with pytest.raises(CorpusError, match="refused"):
+        find_corpus(tmp_path / "evil.zip")
+
+
 def test_archives_inside_an_archive_are_unpacked(tmp_path: Path, folder: Path) -> None:
     """What Kaggle's "download all" gives: a zip of 7z archives."""
     seven(tmp_path / "train.7z", folder, "train/audio")

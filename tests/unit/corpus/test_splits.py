@@ -18,7 +18,7 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.corpus.clip import Clip
 from kwsfeat.corpus.find import find_corpus
 from kwsfeat.corpus.labels import apply_labels
-from kwsfeat.corpus.same_source import equal_recordings, shared_sources
+from kwsfeat.corpus.same_source import equal_recordings, shared_sources, twins
 from kwsfeat.corpus.split_notes import split_notes
 from kwsfeat.corpus.splits import assign_splits, chosen_rule, empty_classes, fold_numbers, parse_rule, speakers_in_several_splits, which_set
 from kwsfeat.dataset.reader import Reader
@@ -320,6 +320,26 @@ def test_copies_and_links_are_found_and_stay_in_one_split(tmp_path: Path) -> Non
         out = {clip.path: clip.split for clip in assign_splits([Clip(n, "yes") for n in names], "50/25/25", seed=seed, same=same)}
         assert out["b.wav"] == out["a07.wav"]
         assert out["c.wav"] == out["a08.wav"]
+
+
+@pytest.mark.parametrize("rule", ["stratified", "folds", "by-speaker"])
+def test_kinds_of_one_file_stay_together(rule: str) -> None:
+    """Also where one of them is the copy of another file, which has twins of its own."""
+    clips = [Clip(f"{w}/{i}.{kind}", w, f"s{i}") for w in ("yes", "no") for i in range(20) for kind in ("flac", "mp3", "WAV")]
+    for seed in range(4):
+        split = {clip.path: clip.split for clip in assign_splits(clips, rule, seed=seed, same={"yes/3.mp3": "yes/8.mp3"})}
+        assert all(split[f"{w}/{i}.flac"] == split[f"{w}/{i}.mp3"] == split[f"{w}/{i}.WAV"] for w in ("yes", "no") for i in range(20))
+        assert split["yes/3.WAV"] == split["yes/8.flac"]
+    assert set(split.values()) == {"train", "validation", "test"}
+    (note,) = [note for note in split_notes(assign_splits(clips), ["yes", "no"], "stratified", {}) if "suffix" in note]
+    assert note.startswith("80 recordings lie beside one of the same name with another suffix, yes/0.mp3 beside yes/0.flac for one")
+
+
+def test_names_that_share_their_beginning_are_no_twins() -> None:
+    """A number behind a dot is no suffix, nor is what a URL asks for, and a name in another folder is another one."""
+    names = ["a.1", "a.2", "https://x/get.wav?id=1", "https://x/get.wav?id=2", "yes/b.wav", "no/b.mp3", "b.wav"]
+    assert twins(names) == {}
+    assert twins([*names, "yes/b.opus", "yes/b.wav"]) == {"yes/b.opus": "yes/b.wav"}
 
 
 def test_speakers_who_share_a_recording_count_as_one() -> None:

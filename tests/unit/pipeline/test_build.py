@@ -181,6 +181,7 @@ def test_copies_in_several_splits_are_said(audio: list[str], tmp_path: Path, cap
     pairs = {tuple(sorted(pair)) for pair in json.loads(out)["copies_across_splits"]}
     assert pairs == {("yes/0.wav", "yes/copy.wav"), ("no/1.wav", "no/again.flac")}
     assert "2 recordings are copies of others in another split, the score will be too good: " in err
+    assert "; remove one of each, or --split stratified keeps equal files together\n" in err
     assert main([*arguments, "--overwrite", "--split", "stratified:50/25/25"]) == 0
     assert json.loads(capsys.readouterr().out)["copies_across_splits"] in (
         [],

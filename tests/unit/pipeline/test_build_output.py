@@ -201,3 +201,11 @@ def test_recordings_without_labels_make_a_file(tiny_corpus: Path, tmp_path: Path
     for command in (["info", out], ["verify", out], ["report", out, str(tmp_path / "a.html")], ["build", out, str(tmp_path / "b.h5")]):
         assert main(command) == 0
     assert "(unlabelled)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seed", [-1, 1 << 64])
+def test_a_seed_that_the_file_cannot_keep_is_refused_before_work(tiny_corpus: Path, tmp_path: Path, seed: int) -> None:
+    source = plan_recordings(tiny_corpus, CONFIG)
+    with pytest.raises(ConfigError, match=rf"seed={seed} must be >= 0 and <= 18,446,744,073,709,551,615"):
+        build(source, tmp_path / "a.h5", {"logmel": CONFIG}, seed=seed)
+    assert list(tmp_path.iterdir()) == []

@@ -210,3 +210,17 @@ def test_a_file_of_an_older_version_does_not_know_what_was_cut(tmp_path: Path, c
     assert "cut" not in said
     assert main(["info", str(tmp_path / "again.h5")]) == 0
     assert "cut        not known" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_recorded", [False, True])
+def test_silence_that_was_made_is_no_recording_that_is_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str], is_recorded: bool) -> None:
+    corpus = write_words(tmp_path / "c", [1.0] * 10)
+    if is_recorded:
+        (corpus / "_background_noise_").mkdir()
+        soundfile.write(corpus / "_background_noise_" / "a.wav", 0.01 * np.random.default_rng(0).standard_normal(160000), 16000)
+    reader, said = build(corpus, tmp_path / "a.h5", capsys, "--length", "0.5", "--silence-share", "0.5")
+    silence = reader.label == reader.labels.index("silence")
+    assert silence.sum() == 10
+    assert not reader.cut[silence].any()
+    assert reader.cut[~silence].all()
+    assert "20 recordings: longer than a clip" in said
