@@ -73,6 +73,29 @@ def equal_recordings(root: Path, paths: Iterable[str]) -> dict[str, str]:
     return same
 
 
+def repeated_recordings(paths: Sequence[str | os.PathLike[str]]) -> dict[int, int]:
+    """Which of some recordings are the same as an earlier one: given twice, or files of the same bytes.
+
+    Parameters
+    ----------
+    paths : sequence of path
+
+    Returns
+    -------
+    dict of int to int
+        Number of each recording that is there again -> number of the first one.
+
+    Examples
+    --------
+    >>> repeated_recordings(["recordings/no/ann_nohash_0.wav", "recordings/yes/ann_nohash_0.wav", "./recordings/no/ann_nohash_0.wav"])
+    {2: 0}
+    """
+    names = [str(Path(path)) for path in paths]
+    same, first = equal_recordings(Path(), names), dict[str, int]()
+    found = [first.setdefault(same.get(name, name), i) for i, name in enumerate(names)]
+    return {i: k for i, k in enumerate(found) if i != k}
+
+
 def _grouped(root: Path, paths: Sequence[str], look) -> list[list[str]]:  # type: ignore[no-untyped-def]
     """Those of `paths` that look alike, in groups of at least two."""
     if len(paths) < 2:

@@ -219,10 +219,10 @@ def _files(streams: Sequence[Path], no_words: bool) -> list[Any]:
 
 
 def _hear(recognizer: Recognizer, words: Sequence[str], streams: Sequence[Path], no_words: bool, console: Console) -> Any:
-    from kwstrain.detection.score import check_words, hear
+    from kwstrain.detection.score import check_words, hear, once
 
     files = _files(streams, no_words)
-    for note in check_words(files, words):
+    for note in check_words(once(files)[0], words):
         console.note(one_line(note))
     with _seconds(console) as progress:
         heard = hear(recognizer, files, words, progress=progress)

@@ -270,6 +270,33 @@ def test_a_reference_of_another_recording_is_refused(run: Path, streams: Path, c
     assert "b.flac: the reference continues to 51 s, but the recording ends at 20.0 s" in capsys.readouterr().err
 
 
+def test_a_recording_that_is_there_again_counts_once(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given twice, by another path, as a copy under another name, or listed twice; calibrate stores no more hours either."""
+    once = json.loads(answer(["score", str(run), str(streams), "--json"], capsys))
+    for suffix in (".wav", ".csv"):
+        shutil.copy(streams / f"a{suffix}", streams / f"copy{suffix}")
+    entry = '[[recordings]]\naudio = "{0}"\nreference = "a.csv"\n'
+    (streams / "list.toml").write_text(entry.format("a.wav") + entry.format("copy.wav") + entry.format("a.wav"))
+    (tmp_path / "other").mkdir()
+    given = [str(streams), str(streams / "a.wav"), str(tmp_path / "other" / ".." / "streams" / "b.flac"), str(streams / "list.toml")]
+    assert main(["score", str(run), *given, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == once
+    assert "3 recordings: the same as another: counts once  (" in err
+    assert f"{streams / 'copy.wav'} = {streams / 'a.wav'}" in err
+    assert main(["calibrate", str(run), *given, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["point"]["calibration"]["hours"] == pytest.approx(once["false_accepts"]["hours"])
+    assert "3 recordings: the same as another" in err
+
+
+def test_a_recording_with_two_references_is_refused(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(streams / "a.wav", streams / "c.wav")
+    (streams / "c.csv").write_text("start_s,end_s,word\n2,2.3,yes\n")
+    assert main(["score", str(run), str(streams)]) == 1
+    assert f"{streams / 'c.wav'} is the recording {streams / 'a.wav'}, and their references differ" in capsys.readouterr().err
+
+
 def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "s").mkdir()
     soundfile.write(tmp_path / "s" / "a.wav", 1.1 * np.sin(2 * np.pi * 1000 * np.arange(20 * SR) / SR), SR, subtype="FLOAT")
