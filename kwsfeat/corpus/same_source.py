@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 from collections import defaultdict
@@ -94,6 +95,31 @@ def repeated_recordings(paths: Sequence[str | os.PathLike[str]]) -> dict[int, in
     same, first = equal_recordings(Path(), names), dict[str, int]()
     found = [first.setdefault(same.get(name, name), i) for i, name in enumerate(names)]
     return {i: k for i, k in enumerate(found) if i != k}
+
+
+def recordings_once(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Recordings without those that are the same as an earlier one, of which a warning is logged.
+
+    Parameters
+    ----------
+    paths : sequence of path
+
+    Returns
+    -------
+    list of Path
+        In the order of `paths`.
+
+    Examples
+    --------
+    >>> [path.as_posix() for path in recordings_once(["recordings/no/ann_nohash_0.wav", "recordings/no/ann_nohash_0.wav"])]
+    ['recordings/no/ann_nohash_0.wav']
+    """
+    again = repeated_recordings(paths)
+    if again:
+        i, first = next(iter(again.items()))
+        n = f"{len(again):,} recording{'s are' if len(again) > 1 else ' is'}"
+        logging.getLogger("kwsfeat").warning(f"{n} there already, and counted once: {paths[i]} = {paths[first]}")
+    return [Path(path) for i, path in enumerate(paths) if i not in again]
 
 
 def _grouped(root: Path, paths: Sequence[str], look) -> list[list[str]]:  # type: ignore[no-untyped-def]
