@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,12 +249,15 @@ class _seconds(AbstractContextManager[Callable[[float], None]]):
 
 
 def _outputs(paths: Sequence[Path], folders: dict[str, Path | None], *, overwrite: bool) -> dict[tuple[int, str], Path]:
-    """(number of the recording, suffix) -> the file to write for it; names that occur more than once are numbered."""
-    names: dict[str, int] = {}
+    """(number of the recording, suffix) -> the file for it; names that occur more than once get a number that no other name has."""
+    stems, numbers = {path.stem for path in paths}, dict[str, Iterator[int]]()
     written = {}
     for k, path in enumerate(paths):
-        names[path.stem] = names.get(path.stem, 0) + 1
-        name = path.stem + (f"-{names[path.stem]}" if names[path.stem] > 1 else "")
+        name = path.stem
+        if name in numbers:
+            name = next(one for n in numbers[name] if (one := f"{name}-{n}") not in stems)
+        else:
+            numbers[name] = count(2)
         for suffix, folder in folders.items():
             if folder is not None:
                 written[k, suffix] = folder / (name + suffix)

@@ -75,6 +75,22 @@ def test_labels_pictures_and_json(run: Path, streams: Path, tmp_path: Path, caps
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_number_is_not_the_name_of_another_recording(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The third is neither a.txt nor a-2.txt, which are those of others; nor is it where they come later."""
+    names = ("x/a.wav", "x/a-2.wav", "y/a.wav", "z/a.wav")
+    for i, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, tones(4, ("yes", 1 + 0.5 * i, 0.9)), SR)
+    for order, written in ((names, ["a", "a-2", "a-3", "a-4"]), (names[::-1], ["a", "a-3", "a-2", "a-4"])):
+        folder = tmp_path / f"labels-{order[0][0]}"
+        values = json.loads(
+            answer(["detect", str(run), *(str(tmp_path / one) for one in order), "--audacity", str(folder), "--json", "-q"], capsys)
+        )
+        assert sorted(path.stem for path in folder.iterdir()) == sorted(written)
+        for value, name in zip(values, written, strict=True):
+            assert (folder / f"{name}.txt").read_text().split("\t")[1] == f"{value['events'][0]['time_s']:.4f}"
+
+
 def test_recordings_that_cannot_be_read_are_listed(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (streams / "bad.wav").write_text("no recording")
     y = tones(4, ("yes", 1, 0.9))
