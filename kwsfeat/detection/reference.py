@@ -29,7 +29,8 @@ class Interval:
     source : str
         What a section holds: speech, music, noise, near-miss, or any other text.
     snr_db, level_db : float, dB
-        Of a word: over what is heard beside it, and its RMS under full scale; NaN where it is not known.
+        Of a word: over what is heard beside it, and its RMS under full scale; infinite where nothing else, or nothing, is heard, and
+        NaN where it is not known.
 
     Examples
     --------

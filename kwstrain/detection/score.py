@@ -258,19 +258,22 @@ class Score:
         return [FalseAccepts(source, counts[source], time) for source, time in hours.most_common()]
 
     def misses_by_snr(self) -> list[Misses]:
-        """Misses by signal-to-noise ratio, in steps of 5 dB; words without a known ratio are left out."""
+        """Misses by signal-to-noise ratio, in steps of 5 dB, infinite ones apart; words without a known ratio are left out."""
         return self._by_decibel(lambda one: one.snr_db, SNR_STEP_DB)
 
     def misses_by_level(self) -> list[Misses]:
-        """Misses by level, in steps of 10 dB re full scale; words without a known level are left out."""
+        """Misses by level, in steps of 10 dB re full scale, silence apart; words without a known level are left out."""
         return self._by_decibel(lambda one: one.level_db, LEVEL_STEP_DB)
 
     def _by_decibel(self, of: Callable[[Interval], float], step: int) -> list[Misses]:
-        known = {math.floor(of(one) / step) for one in _said(self.outcomes) if not math.isnan(of(one))}
-        return [
-            _misses(f"{k * step} to {(k + 1) * step} dB", self.outcomes, lambda one, k=k: k * step <= of(one) < (k + 1) * step)  # type: ignore[misc]
-            for k in sorted(known)
-        ]
+        def group(one: Interval) -> float:  # infinite for a word without noise, or one that is silent
+            return math.floor(of(one) / step) if math.isfinite(of(one)) else of(one)
+
+        def name(k: float) -> str:
+            return f"{k * step} to {(k + 1) * step} dB" if math.isfinite(k) else f"{k} dB"
+
+        known = sorted({group(one) for one in _said(self.outcomes) if not math.isnan(of(one))})
+        return [_misses(name(k), self.outcomes, lambda one, k=k: group(one) == k) for k in known]  # type: ignore[misc]
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as JSON types."""

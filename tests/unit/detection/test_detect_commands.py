@@ -129,6 +129,15 @@ def test_a_score_is_what_can_be_counted_by_hand(run: Path, streams: Path, tmp_pa
     assert main(["score", str(run), str(streams), "--out", str(tmp_path / "report")]) == 1
 
 
+def test_an_infinite_ratio_or_level_is_a_group_of_its_own(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A word without any noise, and one that is silent; what is not known is left out."""
+    rows = ["2,2.3,yes,inf,-12", "8,8.3,no,12,-inf", "14,14.3,yes,inf,", "30,30.3,yes,-inf,nan"]
+    (streams / "a.csv").write_text("\n".join(["start_s,end_s,word,snr_db,level_db", *rows]) + "\n")
+    values = json.loads(answer(["score", str(run), str(streams / "a.wav"), "--json"], capsys))
+    assert [(row["name"], row["said"]) for row in values["misses_by_snr"]] == [("-inf dB", 1), ("10 to 15 dB", 1), ("inf dB", 2)]
+    assert [(row["name"], row["said"]) for row in values["misses_by_level"]] == [("-inf dB", 1), ("-20 to -10 dB", 1)]
+
+
 class Page(HTMLParser):
     """The sources of the players of a page, and its text."""
 
