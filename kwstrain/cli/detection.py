@@ -17,7 +17,7 @@ import click
 from kwsfeat import StoreError, list_recordings
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import check_new, overwrite_option
+from kwsfeat.cli.options import check_new, overwrite_option, word_list
 
 if TYPE_CHECKING:
     from kwstrain.detection.detect import Detections
@@ -142,13 +142,13 @@ def score(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("streams", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="STREAM.toml|FOLDER...")
 @click.option("--fa-per-hour", "target", type=float, default=0.5, show_default=True, metavar="X", help="Of all words together.")
-@click.option("--words", metavar="WORD,WORD,...", help="What is to be detected  [default: every label that is said]")
+@click.option("--words", type=word_list, metavar="WORD,WORD,...", help="What is to be detected  [default: every label that is said]")
 @click.option("--tolerance", type=click.FloatRange(0, 60), default=1.0, show_default=True, metavar="S", help="Seconds after a word's end.")
 @no_words_option
 @overwrite_option
 @console_options
 def calibrate(
-    run: Path, streams: tuple[Path, ...], target: float, words: str | None, tolerance: float, no_words: bool, overwrite: bool,
+    run: Path, streams: tuple[Path, ...], target: float, words: list[str] | None, tolerance: float, no_words: bool, overwrite: bool,
     console: Console,
 ) -> None:  # fmt: skip
     """Choose the thresholds of RUN, its smoothing and its refractory time on streams, and store them as detector.json in RUN.
@@ -171,7 +171,7 @@ def calibrate(
     point = replace(point, tolerance_s=tolerance)
     files = _files(streams, no_words)
     with wrong_usage():
-        chosen = said_words(files, recognizer.labels, words.split(",") if words else None)
+        chosen = said_words(files, recognizer.labels, words or None)
     heard = _hear(recognizer, chosen, streams, no_words, console)
     with console.progress("curves") as progress:
         given = calibrate_run(run, point, heard, target=target, progress=progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kwsfeat.cli import main
+from kwsfeat.cli.options import word_list
 
 
 def test_a_preset_is_written_over_only_when_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,6 +21,11 @@ def test_a_preset_is_written_over_only_when_that_is_said(tmp_path: Path, capsys:
     assert "n_mfcc" in path.read_text()
     assert main(["presets", "--write", "mfcc", "--out", str(tmp_path), "--overwrite"]) == 1
     assert "is a folder: give the name of a file" in capsys.readouterr().err
+
+
+def test_a_list_of_words_holds_a_word_with_a_comma_in_quotes() -> None:
+    assert word_list('"hey, you", no,,yes,no') == ["hey, you", "no", "yes"]
+    assert word_list("") == []
 
 
 @pytest.mark.parametrize(

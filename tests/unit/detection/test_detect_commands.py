@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tone_recognizer import SR, tones
+from tone_recognizer import SR, ToneRecognizer, tones
 
 from kwsfeat import FeatureConfig, KwsError, StoreError, binomial_interval, poisson_interval
 
@@ -215,6 +215,17 @@ def test_a_calibration_is_kept_and_used(run: Path, streams: Path, capsys: pytest
     assert "detector.json exists" in capsys.readouterr().err
     assert main(["calibrate", str(run), str(streams), "--overwrite", "--fa-per-hour", "100", "--words", "yes"]) == 0
     assert (OperatingPoint.load(run) or point).calibration["false_accepts"]["false_accepts"] == 1
+
+
+def test_a_word_with_a_comma_is_chosen_in_quotes(
+    run: Path, streams: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ToneRecognizer, "labels", ("hey, you", "no", "silence"))
+    for name in ("a.csv", "b.csv"):
+        (streams / name).write_text((streams / name).read_text().replace(",yes,", ',"hey, you",'))
+    command = ["calibrate", str(run), str(streams), "--json", "--overwrite", "--fa-per-hour", "100", "--words"]
+    assert set(json.loads(answer([*command, '"hey, you"'], capsys))["point"]["thresholds"]) == {"hey, you"}
+    assert set(json.loads(answer([*command, 'no,"hey, you"'], capsys))["point"]["thresholds"]) == {"hey, you", "no"}
 
 
 def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
