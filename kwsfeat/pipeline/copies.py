@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,11 +17,15 @@ def copies_across(reader: Reader, prints: NDArray[np.uint64]) -> tuple[tuple[str
     that is not zero do not count. Where the file holds no audio, recordings count as equal that agree in samples all over them.
     """
     columns = reader.columns()
-    rows = np.flatnonzero((prints != 0) & (columns.variant == 0))
+    pairs = equal_rows(reader, np.where(columns.variant == 0, prints, np.uint64(0)), columns.split)
+    return tuple((str(reader.source[a]), str(reader.source[b])) for a, b in pairs)
+
+
+def equal_rows(reader: Reader, prints: NDArray[np.uint64], apart: NDArray[Any]) -> list[tuple[int, int]]:
+    """Pairs of rows of equal samples whose values of `apart` differ: the first of its kind, and another. A print of 0 equals none."""
+    rows = np.flatnonzero(prints)
     _, first, inverse = np.unique(prints[rows], return_index=True, return_inverse=True)
     original = rows[first[inverse]]
-    apart = np.flatnonzero(columns.split[original] != columns.split[rows])
-    pairs = list(zip(original[apart].tolist(), rows[apart].tolist(), strict=True))
-    if reader.has_audio:
-        pairs = [(a, b) for a, b in pairs if np.array_equal(reader.audio[a], reader.audio[b])]
-    return tuple((str(reader.source[a]), str(reader.source[b])) for a, b in pairs)
+    differ = np.flatnonzero(apart[original] != apart[rows])
+    pairs = zip(original[differ].tolist(), rows[differ].tolist(), strict=True)
+    return [(a, b) for a, b in pairs if not reader.has_audio or np.array_equal(reader.audio[a], reader.audio[b])]
