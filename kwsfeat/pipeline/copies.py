@@ -13,12 +13,16 @@ from kwsfeat.dataset.reader import Reader
 def copies_across(reader: Reader, prints: NDArray[np.uint64]) -> tuple[tuple[str, str], ...]:
     """Pairs of recordings that have the same samples, one of them in another split than the first of its kind.
 
-    `prints` are those of all rows, as :class:`~kwsfeat.dataset.block.Receipt` has them. Augmented copies and silence without a sample
-    that is not zero do not count. Where the file holds no audio, recordings count as equal that agree in samples all over them.
+    `prints` are those of all rows, as :class:`~kwsfeat.dataset.block.Receipt` has them. Of the variants of a recording those count
+    that are as it was recorded, together once; silence without a sample that is not zero does not count. Where the file holds no
+    audio, recordings count as equal that agree in samples all over them.
     """
-    columns = reader.columns()
-    pairs = equal_rows(reader, np.where(columns.variant == 0, prints, np.uint64(0)), columns.split)
-    return tuple((str(reader.source[a]), str(reader.source[b])) for a, b in pairs)
+    source, start = reader.source, reader.start
+    pairs = {
+        (source[a], start[a], source[b], start[b]): (str(source[a]), str(source[b]))
+        for a, b in equal_rows(reader, prints, reader.columns().split)
+    }
+    return tuple(pairs.values())
 
 
 def equal_rows(reader: Reader, prints: NDArray[np.uint64], apart: NDArray[Any]) -> list[tuple[int, int]]:

@@ -242,6 +242,14 @@ def test_choices_that_cannot_be_are_one_line(
     assert not (tmp_path / "a" / "stream.toml").exists()
 
 
+def test_a_split_of_augmented_clips_alone_is_said(tiny_corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "nine.h5"
+    assert main(["build", str(tiny_corpus), str(path), "--features", "logmel", "--augment", "nine", "-q"]) == 0
+    with pytest.raises(CorpusError, match="clips of words in its train split are augmented: take another split, or the recordings"):
+        find_clips(path, "train", sr=SR, words=["yes"], others=True)
+    assert find_clips(path, "test", sr=SR, words=["yes"], others=True)
+
+
 def test_a_folder_with_other_files_is_left_alone(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(StoreError, match="holds other files"):
