@@ -43,6 +43,10 @@ from .corpus.acquire.synth import (
 )
 from .corpus.files import list_recordings as list_recordings
 from .corpus.names.meaning import is_negative as is_negative
+from .corpus.same_source import (
+    recordings_once as recordings_once,
+    repeated_recordings as repeated_recordings,
+)
 from .corpus.splits import which_set as which_set
 from .dataset.reader import Reader as Reader
 from .dataset.verify import verify_file as verify_file

@@ -60,7 +60,7 @@ class Console:
         import logging
 
         handler = logging.Handler()
-        handler.emit = lambda record: self.note(record.getMessage())  # type: ignore[method-assign]
+        handler.emit = lambda record: self.note(one_line(record.getMessage()))  # type: ignore[method-assign]
         logger = logging.getLogger("kwsfeat")
         level = logger.level
         logger.setLevel(logging.INFO)

@@ -9,7 +9,7 @@ import click
 
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import layout_options, overwrite_option, part_option, range_option, seed_option, threads_option
+from kwsfeat.cli.options import layout_options, overwrite_option, part_option, range_option, seed_option, threads_option, word_list
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.corpus.elsewhere.urls import source_path
 
@@ -150,7 +150,7 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
 @click.command("stream-corpus")
 @click.argument("clips", type=click.Path(path_type=Path), metavar="CLIPS")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="OUT")
-@click.option("--words", required=True, metavar="WORD,WORD,...", help="What is to be detected.")
+@click.option("--words", type=word_list, required=True, metavar="WORD,WORD,...", help="What is to be detected.")
 @click.option(
     "--negatives", type=click.Path(path_type=Path), multiple=True, required=True, metavar="DIR",
     help="Recordings in which none of the words is said; repeatable.",
@@ -174,7 +174,7 @@ def scan(source: Path | str, labels: str | None, limit: int | None, threads: int
 @overwrite_option
 @console_options
 def stream_corpus(
-    clips: Path, folder: Path, words: str, negatives: tuple[Path, ...], part: tuple[int, int], gap: tuple[float, float],
+    clips: Path, folder: Path, words: list[str], negatives: tuple[Path, ...], part: tuple[int, int], gap: tuple[float, float],
     snr: tuple[float, float], level: tuple[float, float], room: float, console: Console, **choices: Any,
 ) -> None:  # fmt: skip
     """Make streams to calibrate and score a detector on: words placed into hours of something else.
@@ -200,7 +200,7 @@ def stream_corpus(
         config = MixConfig(gap_s=gap, snr_db=snr, level_db=level, room=room)
     with console.progress("recordings") as progress:
         made = make_streams(
-            clips, folder, words=[word.strip() for word in words.split(",") if word.strip()], negatives=negatives, part=part,
+            clips, folder, words=words, negatives=negatives, part=part,
             config=config, progress=progress, **choices,
         )  # fmt: skip
     for word, n in made.recorded.items():

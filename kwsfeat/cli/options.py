@@ -24,6 +24,13 @@ def low_high(text: str) -> tuple[float, float]:
     return numbers[0], numbers[-1]
 
 
+def word_list(text: str) -> list[str]:
+    """The words of ``WORD,WORD,...``, where quotes hold one with a comma, as ``--labels`` takes them."""
+    from kwsfeat.corpus.labels import split_list
+
+    return list(dict.fromkeys(word.strip() for word in split_list(text) if word.strip()))
+
+
 def k_of_n(text: str) -> tuple[int, int]:
     """The two numbers of ``K/N``."""
     k, slash, n = text.partition("/")

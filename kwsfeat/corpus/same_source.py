@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 from collections import defaultdict
@@ -103,6 +104,54 @@ def equal_recordings(root: Path, paths: Iterable[str]) -> dict[str, str]:
             for equal in _grouped(root, alike, lambda file: hashlib.file_digest(file, "blake2b").digest()):
                 same.update(dict.fromkeys(equal, equal[0]))
     return same
+
+
+def repeated_recordings(paths: Sequence[str | os.PathLike[str]]) -> dict[int, int]:
+    """Which of some recordings are the same as an earlier one: given twice, or files of the same bytes.
+
+    Parameters
+    ----------
+    paths : sequence of path
+
+    Returns
+    -------
+    dict of int to int
+        Number of each recording that is there again -> number of the first one.
+
+    Examples
+    --------
+    >>> repeated_recordings(["recordings/no/ann_nohash_0.wav", "recordings/yes/ann_nohash_0.wav", "./recordings/no/ann_nohash_0.wav"])
+    {2: 0}
+    """
+    names = [str(Path(path)) for path in paths]
+    same, first = equal_recordings(Path(), names), dict[str, int]()
+    found = [first.setdefault(same.get(name, name), i) for i, name in enumerate(names)]
+    return {i: k for i, k in enumerate(found) if i != k}
+
+
+def recordings_once(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Recordings without those that are the same as an earlier one, of which a warning is logged.
+
+    Parameters
+    ----------
+    paths : sequence of path
+
+    Returns
+    -------
+    list of Path
+        In the order of `paths`.
+
+    Examples
+    --------
+    >>> [path.as_posix() for path in recordings_once(["recordings/no/ann_nohash_0.wav", "recordings/no/ann_nohash_0.wav"])]
+    ['recordings/no/ann_nohash_0.wav']
+    """
+    again = repeated_recordings(paths)
+    if again:
+        i, first = next(iter(again.items()))
+        n = f"{len(again):,} recording{'s are' if len(again) > 1 else ' is'}"
+        logging.getLogger("kwsfeat").warning(f"{n} there already, and counted once: {paths[i]} = {paths[first]}")
+    return [Path(path) for i, path in enumerate(paths) if i not in again]
 
 
 def _grouped(root: Path, paths: Sequence[str], look) -> list[list[str]]:  # type: ignore[no-untyped-def]

@@ -29,7 +29,8 @@ class Interval:
     source : str
         What a section holds: speech, music, noise, near-miss, or any other text.
     snr_db, level_db : float, dB
-        Of a word: over what is heard beside it, and its RMS under full scale; NaN where it is not known.
+        Of a word: over what is heard beside it, and its RMS under full scale; infinite where nothing else, or nothing, is heard, and
+        NaN where it is not known.
 
     Examples
     --------
@@ -95,14 +96,19 @@ def write_reference(path: str | os.PathLike[str], intervals: Iterable[Interval])
 
 def _table(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(lines)
-    names = reader.fieldnames or ()
+    try:
+        names, rows = reader.fieldnames or (), [(reader.line_num, row) for row in reader]
+    except csv.Error as error:  # a cell as long as a book
+        raise CorpusError(f"{path}, line {reader.line_num + 1}: {error}: is there a quote that is not closed?") from None
     if missing := [name for name in _NEEDED if name not in names]:
         raise CorpusError(f"{path}: lacks the column {missing[0]}: its first line must be {','.join(COLUMNS)}, of which three are needed")
     for name in names:
         if name not in COLUMNS:
             raise unknown_name(f"column of {path}", name, COLUMNS)
-    for row in reader:
-        yield reader.line_num, {name: value or "" for name, value in row.items() if name in COLUMNS}
+    for number, row in rows:
+        if more := [cell for cell in row.get(None, ()) if cell.strip()]:
+            raise CorpusError(f"{path}, line {number}: {more[0][:60]!r} is in no column: write a word that has a comma in quotes")
+        yield number, {name: value or "" for name, value in row.items() if name in COLUMNS}
 
 
 def _audacity(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -112,6 +118,8 @@ def _audacity(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, str
         cells = line.split("\t")
         if len(cells) < 3:
             raise CorpusError(f"{path}, line {number}: {line[:60]!r} is not a label: start, end and text between tabs are needed")
+        if more := [cell for cell in cells[3:] if cell.strip()]:
+            raise CorpusError(f"{path}, line {number}: {more[0][:60]!r} is not in the label: leave out the tab in front of it")
         text = cells[2].strip()
         kind = ("source", text[1:-1]) if text.startswith("[") and text.endswith("]") else ("word", text)
         yield number, {"start_s": cells[0], "end_s": cells[1], kind[0]: kind[1]}

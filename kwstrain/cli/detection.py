@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import click
 from kwsfeat import StoreError, list_recordings
 from kwsfeat.cli.boundary import SKIPPED, wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
-from kwsfeat.cli.options import check_new, overwrite_option
+from kwsfeat.cli.options import check_new, overwrite_option, word_list
 
 if TYPE_CHECKING:
     from kwstrain.detection.detect import Detections
@@ -141,13 +142,13 @@ def score(
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("streams", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="STREAM.toml|FOLDER...")
 @click.option("--fa-per-hour", "target", type=float, default=0.5, show_default=True, metavar="X", help="Of all words together.")
-@click.option("--words", metavar="WORD,WORD,...", help="What is to be detected  [default: every label that is said]")
+@click.option("--words", type=word_list, metavar="WORD,WORD,...", help="What is to be detected  [default: every label that is said]")
 @click.option("--tolerance", type=click.FloatRange(0, 60), default=1.0, show_default=True, metavar="S", help="Seconds after a word's end.")
 @no_words_option
 @overwrite_option
 @console_options
 def calibrate(
-    run: Path, streams: tuple[Path, ...], target: float, words: str | None, tolerance: float, no_words: bool, overwrite: bool,
+    run: Path, streams: tuple[Path, ...], target: float, words: list[str] | None, tolerance: float, no_words: bool, overwrite: bool,
     console: Console,
 ) -> None:  # fmt: skip
     """Choose the thresholds of RUN, its smoothing and its refractory time on streams, and store them as detector.json in RUN.
@@ -170,7 +171,7 @@ def calibrate(
     point = replace(point, tolerance_s=tolerance)
     files = _files(streams, no_words)
     with wrong_usage():
-        chosen = said_words(files, recognizer.labels, words.split(",") if words else None)
+        chosen = said_words(files, recognizer.labels, words or None)
     heard = _hear(recognizer, chosen, streams, no_words, console)
     with console.progress("curves") as progress:
         given = calibrate_run(run, point, heard, target=target, progress=progress)
@@ -219,10 +220,10 @@ def _files(streams: Sequence[Path], no_words: bool) -> list[Any]:
 
 
 def _hear(recognizer: Recognizer, words: Sequence[str], streams: Sequence[Path], no_words: bool, console: Console) -> Any:
-    from kwstrain.detection.score import check_words, hear
+    from kwstrain.detection.score import check_words, hear, once
 
     files = _files(streams, no_words)
-    for note in check_words(files, words):
+    for note in check_words(once(files)[0], words):
         console.note(one_line(note))
     with _seconds(console) as progress:
         heard = hear(recognizer, files, words, progress=progress)
@@ -248,12 +249,15 @@ class _seconds(AbstractContextManager[Callable[[float], None]]):
 
 
 def _outputs(paths: Sequence[Path], folders: dict[str, Path | None], *, overwrite: bool) -> dict[tuple[int, str], Path]:
-    """(number of the recording, suffix) -> the file to write for it; names that occur more than once are numbered."""
-    names: dict[str, int] = {}
+    """(number of the recording, suffix) -> the file for it; names that occur more than once get a number that no other name has."""
+    stems, numbers = {path.stem for path in paths}, dict[str, Iterator[int]]()
     written = {}
     for k, path in enumerate(paths):
-        names[path.stem] = names.get(path.stem, 0) + 1
-        name = path.stem + (f"-{names[path.stem]}" if names[path.stem] > 1 else "")
+        name = path.stem
+        if name in numbers:
+            name = next(one for n in numbers[name] if (one := f"{name}-{n}") not in stems)
+        else:
+            numbers[name] = count(2)
         for suffix, folder in folders.items():
             if folder is not None:
                 written[k, suffix] = folder / (name + suffix)

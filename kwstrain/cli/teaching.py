@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kwsfeat import list_recordings
+from kwsfeat import list_recordings, recordings_once
 from kwsfeat.cli.boundary import wrong_usage
 from kwsfeat.cli.console import Console, console_options, one_line
 from kwsfeat.cli.options import check_new, overwrite_option, seed_option
@@ -145,7 +145,7 @@ def bank(
 
     check_new(out, overwrite=overwrite)
     e = embedding_of(embedding)
-    streams, failed = hear(e, [path for folder in folders for path in list_recordings(folder)])
+    streams, failed = hear(e, recordings_once([path for folder in folders for path in list_recordings(folder)]))
     for path, reason in failed:
         console.note(f"unreadable: {one_line(str(path))}: {one_line(reason)}")
     made = Bank.of_streams(fingerprint(e), list(streams.values()), e.hop_s, sources, windows_of_words(e, words) if words else [])

@@ -23,6 +23,7 @@ from kwsfeat import (
     certificate,
     nearest,
     operating_curve,
+    repeated_recordings,
     unknown_name,
 )
 from kwstrain.detection.point import OperatingPoint
@@ -30,6 +31,7 @@ from kwstrain.detection.posteriors import PosteriorStore, listen, no_progress
 from kwstrain.detection.rates import FalseAccepts, Misses, bootstrap
 from kwstrain.inference.recognizer import Recognizer
 
+AGAIN = "the same as another: counts once"
 SNR_STEP_DB, LEVEL_STEP_DB = 5, 10
 
 
@@ -64,10 +66,27 @@ class Heard:
         return sum(one.word == word for stream in self.streams for one in stream.reference)
 
 
+def once(files: Sequence[StreamFile]) -> tuple[list[StreamFile], list[tuple[str, str]]]:
+    """The recordings without those that are there already, under whatever name; and a remark on each of these.
+
+    Raises
+    ------
+    CorpusError
+        If a recording has two references: nobody knows which is right.
+    """
+    again, remarks = repeated_recordings([file.audio for file in files]), []
+    for i, first in again.items():
+        one, other = files[i], files[first]
+        if repr(one.reference) != repr(other.reference):  # in which what is not known equals itself
+            raise CorpusError(f"{one.audio} is the recording {other.audio}, and their references differ: leave out the wrong one")
+        remarks.append((f"{one.audio} = {other.audio}", AGAIN))
+    return [file for i, file in enumerate(files) if i not in again], remarks
+
+
 def hear(
     recognizer: Recognizer, files: Sequence[StreamFile], words: Sequence[str], *, progress: Callable[[float], None] = no_progress
 ) -> Heard:
-    """Compute the posteriors of all streams, once.
+    """Compute the posteriors of all streams, once; a recording that is there again, under whatever name, counts once, with a remark.
 
     Parameters
     ----------
@@ -89,10 +108,11 @@ def hear(
     AudioError
         If one of the recordings cannot be read to the end: a score of the others would not be the score of the set.
     CorpusError
-        If a reference continues for more than one second after the end of its recording.
+        If a reference continues for more than one second after the end of its recording, or a recording has two references.
     """
     store = PosteriorStore([recognizer.labels.index(word) for word in words])
-    streams, digests, remarks = [], {}, []
+    files, remarks = once(files)
+    streams, digests = [], {}
     for file in files:
         first, name = len(store), str(file.audio)
         said: dict[str, None] = {}
@@ -238,19 +258,22 @@ class Score:
         return [FalseAccepts(source, counts[source], time) for source, time in hours.most_common()]
 
     def misses_by_snr(self) -> list[Misses]:
-        """Misses by signal-to-noise ratio, in steps of 5 dB; words without a known ratio are left out."""
+        """Misses by signal-to-noise ratio, in steps of 5 dB, infinite ones apart; words without a known ratio are left out."""
         return self._by_decibel(lambda one: one.snr_db, SNR_STEP_DB)
 
     def misses_by_level(self) -> list[Misses]:
-        """Misses by level, in steps of 10 dB re full scale; words without a known level are left out."""
+        """Misses by level, in steps of 10 dB re full scale, silence apart; words without a known level are left out."""
         return self._by_decibel(lambda one: one.level_db, LEVEL_STEP_DB)
 
     def _by_decibel(self, of: Callable[[Interval], float], step: int) -> list[Misses]:
-        known = {math.floor(of(one) / step) for one in _said(self.outcomes) if not math.isnan(of(one))}
-        return [
-            _misses(f"{k * step} to {(k + 1) * step} dB", self.outcomes, lambda one, k=k: k * step <= of(one) < (k + 1) * step)  # type: ignore[misc]
-            for k in sorted(known)
-        ]
+        def group(one: Interval) -> float:  # infinite for a word without noise, or one that is silent
+            return math.floor(of(one) / step) if math.isfinite(of(one)) else of(one)
+
+        def name(k: float) -> str:
+            return f"{k * step} to {(k + 1) * step} dB" if math.isfinite(k) else f"{k} dB"
+
+        known = sorted({group(one) for one in _said(self.outcomes) if not math.isnan(of(one))})
+        return [_misses(name(k), self.outcomes, lambda one, k=k: group(one) == k) for k in known]  # type: ignore[misc]
 
     def to_dict(self) -> dict[str, Any]:
         """The counts as JSON types."""

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from kwsfeat import AudioError, clip_parts, is_negative, list_recordings
+from kwsfeat import AudioError, clip_parts, is_negative, list_recordings, recordings_once
 from kwstrain.evaluation.metrics import wilson_interval
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier
@@ -79,8 +79,8 @@ def evaluate_negatives(
 ) -> Negatives:
     """Classify recordings of noise, or of anything else without the run's words, clip by clip.
 
-    A recording of two clips or more is cut into clips that follow each other; a shorter one is treated as `predict` treats it.
-    Memory does not grow with the recordings.
+    A recording of two clips or more is cut into clips that follow each other; a shorter one is treated as `predict` treats it. One
+    that is there again, under another name, counts once. Memory does not grow with the recordings.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def evaluate_negatives(
         If none of them can be read.
     """
     classifier = Classifier(Bundle.load(run))
-    paths = [Path(folder)] if Path(folder).is_file() else list_recordings(folder)
+    paths = [Path(folder)] if Path(folder).is_file() else recordings_once(list_recordings(folder))
     words = {label for label in classifier.labels if not is_negative(label)}
     taken, above, n_clips, unreadable = Counter[str](), Counter[str](), 0, list[str]()
     worst: list[tuple[int, float, int, NegativeRecording]] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kwsfeat import ConfigError, list_recordings
+from kwsfeat import ConfigError, list_recordings, recordings_once
 from kwstrain.teaching.bank import Bank, fingerprint, hear, shipped
 from kwstrain.teaching.embeddings.embedding import Embedding, Vectors
 
@@ -52,9 +52,11 @@ class Choices:
 def bank_of(e: Embedding, choices: Choices, note: Note) -> tuple[Bank, dict[Path, Vectors]]:
     """The shipped bank with the caller's negatives, or a bank of these; and these by themselves."""
     given: dict[Path, Vectors] = {}
-    for folder in (*choices.negatives, *choices.hard):
+    folders = (*choices.negatives, *choices.hard)
+    once = set(recordings_once([path for folder in folders for path in list_recordings(folder)]))
+    for folder in folders:
         note(f"listening to {folder}")
-        heard, failed = hear(e, list_recordings(folder))
+        heard, failed = hear(e, [path for path in list_recordings(folder) if path in once and path not in given])
         for path, reason in failed:
             note(f"unreadable: {path}: {reason}")
         given |= heard

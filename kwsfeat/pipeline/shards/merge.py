@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from kwsfeat.config.clip import check_same_clip
 from kwsfeat.dataset.reader import Reader
@@ -15,6 +18,7 @@ from kwsfeat.dataset.seal import FORMAT_VERSION
 from kwsfeat.dataset.storage.facts import examine, index_of
 from kwsfeat.dataset.storage.open import Storage, open_storage
 from kwsfeat.errors import ConfigError, StoreError, refuse_one_path
+from kwsfeat.pipeline.shards.contradictions import contradictions
 from kwsfeat.pipeline.shards.folder import Making
 from kwsfeat.pipeline.shards.shard import Progress
 
@@ -28,7 +32,8 @@ def merge_files(
 ) -> Path:
     """Put files and folders together to one folder, after comparing every byte with its checksums.
 
-    The rows keep their order and their splits. The files are linked where the disk can do that, else copied.
+    The rows keep their order and their splits. The files are linked where the disk can do that, else copied. Recordings that are in two
+    of them, and recordings and speakers that are in two splits, are named in a warning that is logged.
 
     Parameters
     ----------
@@ -78,6 +83,10 @@ def merge_files(
             done += file.n_clips
             _link(file.path, folder.partial / name)
         folder.finish(index_of(files[0], names, facts))
+    with Reader(output) as reader:
+        number = np.repeat(np.arange(len(stored)), [one.n_clips for one in stored])
+        for text in contradictions(reader, np.concatenate([one.prints for one in facts]), number):
+            logging.getLogger("kwsfeat").warning(text)
     for one in stored:
         one.close()
     return Path(output)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kwsfeat.audio.clip import resample
 from kwsfeat.audio.read import read_blocks
 from kwsfeat.corpus.files import list_recordings
+from kwsfeat.corpus.same_source import recordings_once
 from kwsfeat.errors import ConfigError, refuse_one_path
 
 _SHORTEST_S = 5.0  # of a section: what is left of a source below this is dropped
@@ -19,7 +20,8 @@ _SHORTEST_S = 5.0  # of a section: what is left of a source below this is droppe
 def find_negatives(folders: Sequence[str | Path], part: tuple[int, int]) -> dict[str, list[Path]]:
     """Source -> its recordings; the source is the name of the folder that a recording lies in.
 
-    `part` (k, n) leaves every n-th recording of each source, from the k-th on: the parts of one n have none in common.
+    A recording that is there again, under whatever name, counts once. `part` (k, n) leaves every n-th recording of each source, from
+    the k-th on: the parts of one n have none in common.
 
     Raises
     ------
@@ -33,9 +35,8 @@ def find_negatives(folders: Sequence[str | Path], part: tuple[int, int]) -> dict
     if not 1 <= k <= n:
         raise ConfigError(f"part {k}/{n} must be from 1/{max(n, 1)} to {max(n, 1)}/{max(n, 1)}")
     sources: dict[str, list[Path]] = {}
-    for folder in folders:
-        for path in list_recordings(folder):
-            sources.setdefault(path.resolve().parent.name, []).append(path)
+    for path in recordings_once([path for folder in folders for path in list_recordings(folder)]):
+        sources.setdefault(path.resolve().parent.name, []).append(path)
     chosen = {name: paths[k - 1 :: n] for name, paths in sorted(sources.items()) if paths[k - 1 :: n]}
     if not chosen:
         raise ConfigError(f"no recording is left in part {k}/{n}: each source has fewer than {k}")
@@ -50,7 +51,7 @@ def read_negatives(
     Parameters
     ----------
     folders : sequence of path
-        The folder that a recording lies in is its source.
+        The folder that a recording lies in is its source. One that is there again, under whatever name, counts once.
     sr : int
         Rate of the samples in Hz.
     part : pair of int

@@ -79,7 +79,7 @@ def find_clips(source: str | os.PathLike[str], split: str, *, sr: int, words: Se
     Raises
     ------
     CorpusError
-        If a word has no clip in the split, or there are no others where they are wanted.
+        If a word has no clip in the split, or none that is not augmented, or there are no others where they are wanted.
     StoreError
         If the file holds no audio.
     """
@@ -110,11 +110,13 @@ def _of_file(path: Path, split: str, sr: int) -> list[SpokenClip]:
     if not reader.has_audio:
         raise StoreError(f"{path} holds no audio, it was built with --no-audio: build it again, or give the recordings")
     rows = [row for row in reader.rows(split).tolist() if not reader.noise[row] and reader.labels[reader.label[row]] != SILENCE]
-    return [
-        SpokenClip(reader.labels[reader.label[row]], str(reader.speaker[row]), partial(_load_row, reader, row, sr))
-        for row in rows
-        if reader.variant[row] == 0
-    ]
+    recorded = [row for row in rows if reader.variant[row] == 0]
+    if rows and not recorded:
+        raise CorpusError(
+            f"{path}: all {len(rows):,} clips of words in its {split} split are augmented: take another split, or the recordings that it "
+            "was built from"
+        )
+    return [SpokenClip(reader.labels[reader.label[row]], str(reader.speaker[row]), partial(_load_row, reader, row, sr)) for row in recorded]
 
 
 def _load_row(reader: Reader, row: int, sr: int) -> NDArray[np.float32]:

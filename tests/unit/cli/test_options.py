@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kwsfeat.cli import main
+from kwsfeat.cli.options import word_list
 from kwstrain.cli import main as kwstrain
 
 
@@ -42,6 +43,11 @@ def test_noise_for_a_policy_without_any_is_said(tiny_corpus: Path, tmp_path: Pat
     recording = str(next(tiny_corpus.glob("*/*.wav")))
     assert main(["augment", recording, "--policy", "nine", "--noise", recording, "--out", str(tmp_path)]) == 0
     assert "the policy nine mixes in no noise: --noise is not used" in capsys.readouterr().err
+
+
+def test_a_list_of_words_holds_a_word_with_a_comma_in_quotes() -> None:
+    assert word_list('"hey, you", no,,yes,no') == ["hey, you", "no", "yes"]
+    assert word_list("") == []
 
 
 @pytest.mark.parametrize(

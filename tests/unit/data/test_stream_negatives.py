@@ -51,6 +51,15 @@ def test_a_part_is_other_recordings(folder: Path) -> None:
     assert first.digest == Negatives([folder], SR, (1, 2)).digest
 
 
+def test_a_recording_that_is_there_again_is_heard_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("0.wav", "1.wav"):
+        (tmp_path / name).write_bytes((folder / "music" / "0.wav").read_bytes())
+    negatives = Negatives([folder / "music", folder / "music", tmp_path], SR)
+    assert negatives.hours == pytest.approx(60 / 3600)
+    assert negatives.digest == Negatives([folder / "music"], SR).digest
+    assert "4 recordings are there already, and counted once" in caplog.text
+
+
 def test_a_short_source_is_repeated(folder: Path) -> None:
     piece = Negatives([folder / "speech"], SR, (1, 2)).piece(np.random.default_rng(0), 20 * SR)
     assert len(piece) == 20 * SR

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tone_recognizer import SR, tones
+from tone_recognizer import SR, ToneRecognizer, tones
 
 from kwsfeat import FeatureConfig, KwsError, StoreError, binomial_interval, poisson_interval
 
@@ -75,6 +75,22 @@ def test_labels_pictures_and_json(run: Path, streams: Path, tmp_path: Path, caps
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_number_is_not_the_name_of_another_recording(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The third is neither a.txt nor a-2.txt, which are those of others; nor is it where they come later."""
+    names = ("x/a.wav", "x/a-2.wav", "y/a.wav", "z/a.wav")
+    for i, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, tones(4, ("yes", 1 + 0.5 * i, 0.9)), SR)
+    for order, written in ((names, ["a", "a-2", "a-3", "a-4"]), (names[::-1], ["a", "a-3", "a-2", "a-4"])):
+        folder = tmp_path / f"labels-{order[0][0]}"
+        values = json.loads(
+            answer(["detect", str(run), *(str(tmp_path / one) for one in order), "--audacity", str(folder), "--json", "-q"], capsys)
+        )
+        assert sorted(path.stem for path in folder.iterdir()) == sorted(written)
+        for value, name in zip(values, written, strict=True):
+            assert (folder / f"{name}.txt").read_text().split("\t")[1] == f"{value['events'][0]['time_s']:.4f}"
+
+
 def test_recordings_that_cannot_be_read_are_listed(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (streams / "bad.wav").write_text("no recording")
     y = tones(4, ("yes", 1, 0.9))
@@ -111,6 +127,15 @@ def test_a_score_is_what_can_be_counted_by_hand(run: Path, streams: Path, tmp_pa
     assert json.loads((tmp_path / "report" / "score.json").read_text()) == values
     assert "not calibrated" in err
     assert main(["score", str(run), str(streams), "--out", str(tmp_path / "report")]) == 1
+
+
+def test_an_infinite_ratio_or_level_is_a_group_of_its_own(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A word without any noise, and one that is silent; what is not known is left out."""
+    rows = ["2,2.3,yes,inf,-12", "8,8.3,no,12,-inf", "14,14.3,yes,inf,", "30,30.3,yes,-inf,nan"]
+    (streams / "a.csv").write_text("\n".join(["start_s,end_s,word,snr_db,level_db", *rows]) + "\n")
+    values = json.loads(answer(["score", str(run), str(streams / "a.wav"), "--json"], capsys))
+    assert [(row["name"], row["said"]) for row in values["misses_by_snr"]] == [("-inf dB", 1), ("10 to 15 dB", 1), ("inf dB", 2)]
+    assert [(row["name"], row["said"]) for row in values["misses_by_level"]] == [("-inf dB", 1), ("-20 to -10 dB", 1)]
 
 
 class Page(HTMLParser):
@@ -192,6 +217,17 @@ def test_a_calibration_is_kept_and_used(run: Path, streams: Path, capsys: pytest
     assert (OperatingPoint.load(run) or point).calibration["false_accepts"]["false_accepts"] == 1
 
 
+def test_a_word_with_a_comma_is_chosen_in_quotes(
+    run: Path, streams: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ToneRecognizer, "labels", ("hey, you", "no", "silence"))
+    for name in ("a.csv", "b.csv"):
+        (streams / name).write_text((streams / name).read_text().replace(",yes,", ',"hey, you",'))
+    command = ["calibrate", str(run), str(streams), "--json", "--overwrite", "--fa-per-hour", "100", "--words"]
+    assert set(json.loads(answer([*command, '"hey, you"'], capsys))["point"]["thresholds"]) == {"hey, you"}
+    assert set(json.loads(answer([*command, 'no,"hey, you"'], capsys))["point"]["thresholds"]) == {"hey, you", "no"}
+
+
 def test_other_streams_are_not_warned_about(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What counts is the recording, not its name."""
     assert main(["calibrate", str(run), str(streams), "-q"]) == 0
@@ -268,6 +304,33 @@ def test_a_reference_of_another_recording_is_refused(run: Path, streams: Path, c
     (streams / "b.csv").write_text("start_s,end_s,word\n1,2,yes\n50,51,yes\n")
     assert main(["score", str(run), str(streams)]) == 1
     assert "b.flac: the reference continues to 51 s, but the recording ends at 20.0 s" in capsys.readouterr().err
+
+
+def test_a_recording_that_is_there_again_counts_once(run: Path, streams: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given twice, by another path, as a copy under another name, or listed twice; calibrate stores no more hours either."""
+    once = json.loads(answer(["score", str(run), str(streams), "--json"], capsys))
+    for suffix in (".wav", ".csv"):
+        shutil.copy(streams / f"a{suffix}", streams / f"copy{suffix}")
+    entry = '[[recordings]]\naudio = "{0}"\nreference = "a.csv"\n'
+    (streams / "list.toml").write_text(entry.format("a.wav") + entry.format("copy.wav") + entry.format("a.wav"))
+    (tmp_path / "other").mkdir()
+    given = [str(streams), str(streams / "a.wav"), str(tmp_path / "other" / ".." / "streams" / "b.flac"), str(streams / "list.toml")]
+    assert main(["score", str(run), *given, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == once
+    assert "3 recordings: the same as another: counts once  (" in err
+    assert f"{streams / 'copy.wav'} = {streams / 'a.wav'}" in err
+    assert main(["calibrate", str(run), *given, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["point"]["calibration"]["hours"] == pytest.approx(once["false_accepts"]["hours"])
+    assert "3 recordings: the same as another" in err
+
+
+def test_a_recording_with_two_references_is_refused(run: Path, streams: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(streams / "a.wav", streams / "c.wav")
+    (streams / "c.csv").write_text("start_s,end_s,word\n2,2.3,yes\n")
+    assert main(["score", str(run), str(streams)]) == 1
+    assert f"{streams / 'c.wav'} is the recording {streams / 'a.wav'}, and their references differ" in capsys.readouterr().err
 
 
 def test_no_thresholds_keep_an_impossible_target(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,13 @@ def test_a_table_needs_three_columns_in_any_order(tmp_path: Path) -> None:
     assert all(map(same, read_reference(tmp_path / "a.csv"), [Interval(1.0, 1.5, "yes"), Interval(2.0, 3.0, "no")]))
 
 
+def test_empty_cells_beyond_the_columns_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("start_s,end_s,word\n1,2,yes,, \n")
+    (tmp_path / "b.txt").write_text("1\t2\tyes\t\t\n")
+    for name in ("a.csv", "b.txt"):
+        assert [repr(one) for one in read_reference(tmp_path / name)] == [repr(Interval(1.0, 2.0, "yes"))]
+
+
 def test_labels_of_audacity(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0.5\t1.0\tyes\n\\\t100.0\t900.0\n\n2\t60\t[music]\n3.0\t3.0\ttree\n")
     given = read_reference(tmp_path / "a.txt")
@@ -47,6 +54,10 @@ def test_labels_of_audacity(tmp_path: Path) -> None:
         ("a.csv", "start_s,end_s,word\n,2,yes\n", "line 2: start_s is '', not a number"),
         ("a.csv", "start_s,end_s,word\n1\n", "line 2: end_s is '', not a number"),
         ("a.csv", "start_s,end_s,word,snr_db\n1,2,yes,loud\n", "line 2: snr_db is 'loud'"),
+        ("a.csv", "start_s,end_s,word\n1,4,no\n1,4,snow,boy\n", "line 3: 'boy' is in no column: write a word that has a comma in q"),
+        ("a.csv", f"start_s,end_s,word\n1,2,no\n1,2,{'x' * 140_000}\n", "a.csv, line 3: field larger than field limit"),
+        ("a.csv", f"start_s,end_s,{'x' * 140_000}\n", "a.csv, line 1: field larger than field limit"),
+        ("a.txt", "1\t4\tsnow\tboy\n", "a.txt, line 1: 'boy' is not in the label"),
         ("a.txt", "1.0 2.0 yes\n", "line 1: '1.0 2.0 yes' is not a label"),
         ("a.txt", "one\ttwo\tyes\n", "line 1: start_s is 'one', not a number"),
     ],

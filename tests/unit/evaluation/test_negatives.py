@@ -75,6 +75,14 @@ def test_each_clip_counts_once(noises: Path, tmp_path: Path, monkeypatch: pytest
     assert evaluate_negatives(run, noises).worst == found.worst[:1]
 
 
+def test_a_recording_that_is_there_again_counts_once(noises: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.wav", "b.wav"):
+        shutil.copy(noises / "1.wav", tmp_path / name)
+    found = evaluate_negatives(RUN, tmp_path)
+    assert (found.n_recordings, found.n_clips) == (1, 1)
+    assert f"1 recording is there already, and counted once: {tmp_path / 'b.wav'} = {tmp_path / 'a.wav'}" in caplog.text
+
+
 def test_the_command(noises: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(RUN), "--negatives", str(noises)]) == 3
     out, err = capsys.readouterr()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,23 @@ def test_copies_of_a_chain(tiny_corpus, plain, tmp_path):
         clip = int(np.flatnonzero(plain.split == "train")[1])
         drawn = draw_variants(load_policy(recipe), transform, seed=4, index=clip)
         assert [json.loads(text) if text else None for text in reader.augmentation[training[4:8]]] == drawn
+
+
+@pytest.mark.parametrize(("policy", "audio"), [("nine", []), ("nine", ["--no-audio"]), ("kws-streaming", [])])
+def test_a_copy_in_another_split_is_said_once_for_all_variants(policy, audio, tmp_path, capsys):
+    """Listed twice, and under another name; whether the training or the test comes first, and whatever the grid calls the recording."""
+    for i in range(6):
+        y = np.cos(0.3 * np.random.default_rng(i).standard_normal(8000).cumsum())
+        soundfile.write(tmp_path / f"{i}.wav", 0.3 * y, 16000, subtype="PCM_16")
+    shutil.copy(tmp_path / "1.wav", tmp_path / "copy.wav")
+    rows = ["0.wav,yes,test", *(f"{i}.wav,yes,train" for i in range(5)), "copy.wav,yes,test", "5.wav,yes,test"]
+    (tmp_path / "m.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    command = ["build", str(tmp_path / "m.csv"), str(tmp_path / "a.h5"), "--silence-share", "0", "--augment", policy, "--json", *audio]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    pairs = {tuple(sorted(pair)) for pair in json.loads(out)["copies_across_splits"]}
+    assert pairs == {("0.wav", "0.wav"), ("1.wav", "copy.wav")}
+    assert "2 recordings are copies of others in another split" in err
 
 
 def test_from_an_earlier_file_and_not_twice(plain, nine, tmp_path):

@@ -13,6 +13,7 @@ from builds import run
 
 from kwsfeat import AudioError, ConfigError, CorpusError, StoreError, list_streams
 from kwsfeat.cli import main
+from kwsfeat.pipeline.streams.background import find_negatives
 from kwsfeat.pipeline.streams.mix import MixConfig, mix
 from kwsfeat.pipeline.streams.spoken import Deck, SpokenClip, find_clips
 from kwsfeat.pipeline.streams.write import make_streams
@@ -96,6 +97,22 @@ def test_parts_of_the_negatives_have_no_recording_in_common(tiny_corpus: Path, n
     spectra = [np.fft.rfft(y[: 40 * SR]) for y in (first, second)]
     shared = np.fft.irfft(spectra[0] * spectra[1].conj())
     assert np.abs(shared).max() < 10 * shared.std()  # of equal pieces it would be hundreds
+
+
+def test_a_recording_that_is_there_again_is_heard_once(
+    tiny_corpus: Path, negatives: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is given twice, and a copy of its first recording in another one, which would be in the other part."""
+    (tmp_path / "more" / "noise").mkdir(parents=True)
+    (tmp_path / "more" / "noise" / "z.wav").write_bytes((negatives / "noise" / "0.wav").read_bytes())
+    given = [str(negatives / "noise"), str(negatives / "music" / ".." / "noise"), str(tmp_path / "more")]
+    command = ["stream-corpus", str(tiny_corpus), str(tmp_path / "streams"), "--words", "yes", "--split", "train", "--json"]
+    assert main([*command, *(part for folder in given for part in ("--negatives", folder))]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["hours"] == pytest.approx({"noise": 80 / 3600})
+    assert f"5 recordings are there already, and counted once: {given[1]}/0.wav = {given[0]}/0.wav" in err
+    first, second = ({path.read_bytes() for path in find_negatives(given, (k, 2))["noise"]} for k in (1, 2))
+    assert (len(first), len(second), len(first & second)) == (2, 2, 0)
 
 
 def test_words_in_noise_leave_the_negatives_as_they_are(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:
@@ -223,6 +240,14 @@ def test_choices_that_cannot_be_are_one_line(
     with pytest.raises((ConfigError, CorpusError), match=message):
         make_streams(tiny_corpus, tmp_path / "a", **{"words": ["yes"], "negatives": [negatives], "split": "train", **choices})  # type: ignore[arg-type]
     assert not (tmp_path / "a" / "stream.toml").exists()
+
+
+def test_a_split_of_augmented_clips_alone_is_said(tiny_corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "nine.h5"
+    assert main(["build", str(tiny_corpus), str(path), "--features", "logmel", "--augment", "nine", "-q"]) == 0
+    with pytest.raises(CorpusError, match="clips of words in its train split are augmented: take another split, or the recordings"):
+        find_clips(path, "train", sr=SR, words=["yes"], others=True)
+    assert find_clips(path, "test", sr=SR, words=["yes"], others=True)
 
 
 def test_a_folder_with_other_files_is_left_alone(tiny_corpus: Path, negatives: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,26 @@ def test_a_bank_of_ones_own(tmp_path: Path, small_file: Path, negatives: Path, c
     assert said["recordings"] == 2
     assert said["bytes"] == (tmp_path / "bank.npz").stat().st_size
     assert main(call) == 1, "it exists"
+
+
+def test_negatives_that_are_there_again_count_once(
+    tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is given twice, and copies in another one: no more hours, in a bank and in those of a word."""
+    copies = Path(shutil.copytree(negatives, tmp_path / "copies"))
+    common = ["--embedding", str(small_file), "--json"]
+    assert main(["bank", str(negatives), str(negatives), str(copies), "--out", str(tmp_path / "bank.npz"), *common]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["recordings"] == 2
+    assert f"4 recordings are there already, and counted once: {negatives}/talk0.wav = {negatives}/talk0.wav" in err
+    word, hours = write_takes(tmp_path / "rise", RISING, 8), []
+    for given in ([negatives], [negatives, negatives, copies]):
+        options = [part for folder in given for part in ("--negatives", str(folder))]
+        assert main(["teach", str(word), "--out", str(tmp_path / str(len(given))), "--voices", "0", *options, *common]) == 0
+        out, err = capsys.readouterr()
+        hours.append(json.loads(out)["own_hours"])
+    assert hours[0] == hours[1] > 0
+    assert "4 recordings are there already, and counted once" in err
 
 
 def test_a_bank_knows_how_words_vary(tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]) -> None:

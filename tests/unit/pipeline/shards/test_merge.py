@@ -67,6 +67,40 @@ def test_a_damaged_file_is_not_taken(whole: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "all").exists()
 
 
+@pytest.mark.parametrize("audio", [True, False])
+def test_splits_that_contradict_each_other_are_said(
+    tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], audio: bool
+) -> None:
+    """The same recordings by two seeds: how many are in two splits, and how many in the same one twice, is counted here by name."""
+    for seed in (0, 1):
+        build_file(plan(tiny_corpus, seed=seed, split="stratified"), tmp_path / f"{seed}.h5", CONFIGS, audio=audio)
+    with Reader(tmp_path / "0.h5") as a, Reader(tmp_path / "1.h5") as b:
+        split = [dict(zip(one.source.tolist(), one.split.tolist(), strict=True)) for one in (a, b)]
+        voices: dict[str, set[str]] = {}
+        for one in (a, b):
+            for who, part in zip(one.speaker.tolist(), one.split.tolist(), strict=True):
+                voices.setdefault(who, set()).add(part)
+    n_same = sum(split[1][name] == part for name, part in split[0].items())
+    n_other = len(split[0]) - n_same
+    shared = sorted(who for who, parts in voices.items() if who and len(parts) > 1)
+    assert min(n_same, n_other, len(shared)) > 1
+    assert main(["merge", str(tmp_path / "0.h5"), str(tmp_path / "1.h5"), str(tmp_path / "all")]) == 0
+    err = capsys.readouterr().err
+    others = "copies of others" if audio else "called as others (there is no audio to compare)"
+    assert f"{n_other} recordings are {others} in another split, the score will be too good: " in err
+    assert f"{n_same} recordings are {others} in another file, and count twice: " in err
+    assert f"{len(shared)} of {len(voices.keys() - {''})} speakers, {shared[0]} for one, are in more than one split" in err
+
+
+def test_files_that_fit_together_are_merged_without_a_word(tiny_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = plan(tiny_corpus, split="by-speaker")
+    half = rows.columns().label.size // 2
+    for k, part in enumerate((slice(0, half), slice(half, 2 * half))):
+        build_file(rows.part(part), tmp_path / f"{k}.h5", CONFIGS)
+    assert main(["merge", str(tmp_path / "0.h5"), str(tmp_path / "1.h5"), str(tmp_path / "all")]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing to merge"):
         merge_files([], tmp_path / "all")
