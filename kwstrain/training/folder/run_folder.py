@@ -11,6 +11,7 @@ import numpy as np
 
 from kwsfeat import ConfigError, StoreError
 from kwstrain.inference.bundle import Bundle
+from kwstrain.training.folder.lock import held
 
 
 class RunFolder:
@@ -27,31 +28,40 @@ class RunFolder:
         Raises
         ------
         StoreError
-            If something is there that is not to be replaced, or nothing that can be taken up.
+            If something is there that is not to be replaced or that another training writes to, or nothing that can be taken up.
         ConfigError
             If the run that is to be taken up was trained on something else.
         """
-        self._restore()
-        if resume:
-            self._check_same(bundle)
-        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            if not overwrite:
-                raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
-            if not (self.out / "bundle.json").is_file():
-                raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
-            if Path(bundle.data).resolve().is_relative_to(self.out.resolve()):
-                raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
-            self.out.rename(self._replaced)
-        self.out.mkdir(parents=True, exist_ok=True)
-        try:
-            yield
-        finally:
+        if not resume:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+        with held(self.out):
             self._restore()
+            if resume:
+                self._check_same(bundle)
+            else:
+                self._make_room(bundle, overwrite=overwrite)
+            self.out.mkdir(exist_ok=True)
+            try:
+                yield
+            finally:
+                self._restore()
 
     def keep(self) -> None:
         """The new run has weights: the one that it replaces is no longer needed."""
         if self._replaced.exists():
             shutil.rmtree(self._replaced)
+
+    def _make_room(self, bundle: Bundle, *, overwrite: bool) -> None:
+        """What is there must be nothing, or a run that may be replaced; that one goes aside."""
+        if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
+            return
+        if not overwrite:
+            raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
+        if not (self.out / "bundle.json").is_file():
+            raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
+        if Path(bundle.data).resolve().is_relative_to(self.out.resolve()):
+            raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
+        self.out.rename(self._replaced)
 
     def _restore(self) -> None:
         """Put a replaced run back where its successor came to nothing."""
