@@ -227,6 +227,12 @@ class Bundle:
         )
 
 
+def replaced(folder: Path) -> Path:
+    """Where the run in `folder` waits while another takes its place, until that has completed an epoch."""
+    place = folder.resolve()  # what a link names is renamed, not the link
+    return place.parent / f".{place.name}.replaced"
+
+
 def _check_format(path: Path, values: Mapping[str, Any]) -> None:
     version = values.get("format_version")
     if values.get("format") != FORMAT or type(version) is not int or version < 1:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kwsfeat import ConfigError, StoreError
-from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.bundle import Bundle, replaced
 from kwstrain.training.folder.lock import held
 
 
@@ -19,7 +19,8 @@ class RunFolder:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self._replaced = out.with_name(f".{out.name}.replaced")
+        self._place = out.resolve()  # a link to it stays
+        self._replaced = replaced(out)
 
     @contextmanager
     def opened(self, bundle: Bundle, *, overwrite: bool, resume: bool) -> Iterator[None]:
@@ -33,14 +34,14 @@ class RunFolder:
             If the run that is to be taken up was trained on something else.
         """
         if not resume:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self._place.parent.mkdir(parents=True, exist_ok=True)
         with held(self.out):
             self._restore()
             if resume:
                 self._check_same(bundle)
             else:
                 self._make_room(bundle, overwrite=overwrite)
-            self.out.mkdir(exist_ok=True)
+            self._place.mkdir(exist_ok=True)
             try:
                 yield
             finally:
@@ -59,9 +60,11 @@ class RunFolder:
             raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
         if not (self.out / "bundle.json").is_file():
             raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
-        if Path(bundle.data).resolve().is_relative_to(self.out.resolve()):
+        if Path(bundle.data).resolve().is_relative_to(self._place):
             raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
-        self.out.rename(self._replaced)
+        if Path.cwd().is_relative_to(self._place):
+            raise StoreError(f"{self._place} is where you are, so it is not overwritten: go elsewhere, or choose another --out")
+        self._place.rename(self._replaced)
 
     def _restore(self) -> None:
         """Put a replaced run back where its successor came to nothing."""
@@ -69,9 +72,9 @@ class RunFolder:
             if (self.out / "weights.npz").is_file():
                 self.keep()
                 return
-            if self.out.exists():
-                shutil.rmtree(self.out)
-            self._replaced.rename(self.out)
+            if self._place.exists():
+                shutil.rmtree(self._place)
+            self._replaced.rename(self._place)
 
     def _check_same(self, bundle: Bundle) -> None:
         """The run in the folder must have been trained on the same labels and features, or its weights would mean something else."""

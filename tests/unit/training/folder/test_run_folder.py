@@ -72,3 +72,32 @@ def test_a_refused_resume_makes_no_folders(toy: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no checkpoint to resume"):
         fit(toy, ONCE, tmp_path / "runs" / "new", resume=True)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_link_to_a_run_stays_when_that_is_replaced(toy: Path, run: Path) -> None:
+    link = run.parent / "link"
+    link.symlink_to(run.name)
+    for seed in (1, 2):
+        fit(toy, replace(ONCE, seed=seed), link, overwrite=True)
+        assert link.readlink() == Path(run.name)
+        assert Bundle.load(run).config.seed == seed
+        assert sorted(path.name for path in run.parent.iterdir()) == ["link", "run"]
+
+
+@pytest.mark.parametrize("out", [".", "", "../new"])
+def test_the_folder_where_one_is_takes_a_run_when_it_is_empty(out: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new").mkdir()
+    monkeypatch.chdir(tmp_path / "new")
+    fit(toy, ONCE, out)
+    assert (tmp_path / "new" / "weights.npz").is_file()
+    with pytest.raises(StoreError, match="exists: choose another --out, or --overwrite"):
+        fit(toy, ONCE, out)
+    with pytest.raises(StoreError, match="new is where you are, so it is not overwritten: go elsewhere"):
+        fit(toy, ONCE, out, overwrite=True)
+    assert len(fit(toy, replace(ONCE, epochs=2), out, resume=True).records) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_the_root_is_no_place_for_a_run(toy: Path) -> None:
+    with pytest.raises(StoreError, match="/ exists"):
+        fit(toy, ONCE, "/")
