@@ -96,3 +96,8 @@ class RunFolder:
                 f"{self.out} was trained on other clips than {bundle.data} holds (the mean of the training features differs): "
                 "give the file that it was trained on, or start without --resume"
             )
+        if earlier.clips and earlier.clips != bundle.clips:  # earlier versions kept no digest
+            raise ConfigError(
+                f"{self.out} was trained or validated on other clips than those of {bundle.data} (another file, split or number of folds): "
+                "give what it was begun with, or start without --resume"
+            )
