@@ -12,10 +12,12 @@ from toy_features import write_toy
 
 pytest.importorskip("jax")
 
-from kwsfeat import ConfigError, Reader
+from kwsfeat import ConfigError, Reader, StoreError
+from kwstrain.cli import main
+from kwstrain.cli.training import keeping
 from kwstrain.config import TrainConfig
 from kwstrain.data.clips import digest, select
-from kwstrain.training.fit import fit
+from kwstrain.training.fit import Tick, fit
 from kwstrain.training.folds import cross_validate
 
 pytestmark = pytest.mark.usefixtures("arch_toy")
@@ -74,3 +76,44 @@ def test_folds_are_not_those_of_another_number(folds: int | str, tmp_path: Path)
     with pytest.raises(ConfigError, match=r"fold-1 was trained or validated on other clips .*another file, split or number of folds"):
         cross_validate(toy, ONCE, tmp_path / "run", folds=folds, resume=True)
     assert content(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3, 4])
+def test_a_cross_validation_goes_on_where_it_stopped(stopped_after: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a fold, between two, and in the first epoch of one."""
+    toy = write_toy(tmp_path / "toy.h5", n_clips=18)
+    whole = cross_validate(toy, TWICE, tmp_path / "whole", folds=3)
+    n_epochs = 0
+
+    def stop(tick: Tick) -> None:
+        nonlocal n_epochs
+        n_epochs += tick.record is not None
+        if n_epochs >= stopped_after and (tick.record is None or stopped_after % 2):  # after 2 and 4 in the epoch that follows
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(toy, TWICE, tmp_path / "run", folds=3, progress=stop)
+    assert not (tmp_path / "run" / "folds.json").exists()
+    choices = ["--arch", "toy", "--epochs", "2", "--batch", "16", "--lr", "0.03", "--augment", "off", "-s", "gradient_histograms=false"]
+    assert main(["fit", str(toy), *choices, "--out", str(tmp_path / "run"), "--folds", "3", "--resume"]) == 0
+    said = capsys.readouterr().out
+    for k, result in enumerate(whole.results, start=1):
+        assert f"fold {k}  validation accuracy {result.best['val_accuracy']:.4f}" in said
+        one, other = (np.load(tmp_path / name / f"fold-{k}" / "weights.npz") for name in ("run", "whole"))
+        assert all(np.array_equal(one[name], other[name]) for name in other.files)
+    assert json.loads((tmp_path / "run" / "folds.json").read_text()) == whole.to_dict()
+
+
+def test_a_cross_validation_that_never_began_is_not_resumed(toy: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="fold-1 holds no checkpoint to resume"):
+        cross_validate(toy, ONCE, tmp_path / "run", folds=3, resume=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_after_ctrl_c_the_folds_are_said_to_be_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fold-1").mkdir()
+    for name, said in (("x", "no epoch was complete"), ("weights.npz", f"{tmp_path} keeps the folds so far; --resume continues")):
+        (tmp_path / "fold-1" / name).touch()
+        with pytest.raises(KeyboardInterrupt), keeping(tmp_path):
+            raise KeyboardInterrupt
+        assert said in capsys.readouterr().err
