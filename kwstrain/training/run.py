@@ -26,6 +26,7 @@ from kwstrain.data.source import Source, loader, source, stored
 from kwstrain.data.streams import NO_WORDS
 from kwstrain.devices import here, n_processes
 from kwstrain.evaluation.metrics import score
+from kwstrain.evaluation.saved import forget
 from kwstrain.inference.bundle import Bundle, weights_of
 from kwstrain.inference.classifier import Classifier
 from kwstrain.io import save_arrays
@@ -219,6 +220,7 @@ class Run:
             progress.best, progress.best_epoch = value, record["epoch"]
             self.best_logits = self.logits
             if is_first():
+                forget(self.bundle.folder)
                 save_arrays(self.bundle.folder / "weights.npz", weights_of(here(self._variables)))
         if is_first():
             write_table(self.bundle, progress.records)
