@@ -62,6 +62,11 @@ def digest(*splits: Clips) -> str:
     return found.hexdigest()[:16]
 
 
+def digest_of_splits(reader: Reader, name: str) -> str:
+    """:func:`digest` of what the file has for training and for validation."""
+    return digest(*(select(reader, name, reader.rows(split)) for split in ("train", "validation")))
+
+
 def frame_range(config: FeatureConfig, length: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The frames ``[first, last)`` that begin in the recording and not in the zeros that filled it up; at least one.
 

@@ -36,7 +36,7 @@ FORMAT = "kwstrain-run"
 FORMAT_VERSION = 2  # 2 added `algorithm`
 _KEYS = {
     "format", "format_version", "created", "train", "feature_name", "feature_fingerprint", "features", "labels", "mean", "std", "data",
-    "parameters", "algorithm", "clips", "versions",
+    "parameters", "algorithm", "clips", "splits", "versions",
 }  # fmt: skip
 
 
@@ -45,8 +45,8 @@ class Bundle:
     """A run folder.
 
     `mean` and `std` float32 (n_features,) are what the network's input is standardised with. `algorithm` is the version of the
-    algorithm that computed the features it was trained on. `clips` is a digest of what it was trained and validated on, empty in
-    earlier runs.
+    algorithm that computed the features it was trained on. `clips` is a digest of what it was trained and validated on, `splits`
+    of what the file had for that, which with folds is something else; both are empty in earlier runs.
     """
 
     folder: Path
@@ -60,6 +60,7 @@ class Bundle:
     parameters: dict[str, int]
     algorithm: int = 1
     clips: str = ""
+    splits: str = ""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Bundle:
@@ -90,6 +91,7 @@ class Bundle:
             parameters=_part(path, values, "parameters", dict),
             algorithm=_part(path, {"algorithm": 1, **values}, "algorithm", int),
             clips=_part(path, {"clips": "", **values}, "clips", str),
+            splits=_part(path, {"splits": "", **values}, "splits", str),
         )
         if not all(isinstance(label, str) for label in bundle.labels) or len(set(bundle.labels)) < max(2, len(bundle.labels)):
             raise StoreError(f"{path} is damaged: labels must be two or more different texts")
@@ -114,6 +116,7 @@ class Bundle:
             "parameters": self.parameters,
             "algorithm": self.algorithm,
             "clips": self.clips,
+            "splits": self.splits,
             "versions": versions(),
         }
         write_atomic(self.folder / "bundle.json", json.dumps(values, indent=1).encode())

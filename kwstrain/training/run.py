@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, in_batches, on_devices, plan
-from kwstrain.data.clips import Clips, digest, select
+from kwstrain.data.clips import Clips, digest, digest_of_splits, select
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows, balanced_order, windowed_order
 from kwstrain.data.source import Source, loader, source, stored
@@ -99,7 +99,7 @@ class Run:
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
             data=str(reader.path.resolve()), parameters=_parameters(model, learns), algorithm=reader.algorithm(name),
-            clips=digest(self.train, self.val),
+            clips=digest(self.train, self.val), splits=digest_of_splits(reader, name),
         )  # fmt: skip
         self.classifier = Classifier(self.bundle, model)
         self.logits: NDArray[np.float32] | None = None  # of the validation clips, after the last epoch

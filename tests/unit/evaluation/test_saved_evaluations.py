@@ -15,11 +15,13 @@ pytest.importorskip("jax")
 
 from toy_network import toy_network
 
+from kwstrain.cli import main
 from kwstrain.config import TrainConfig
 from kwstrain.evaluation import compare
 from kwstrain.evaluation.evaluate import evaluate
 from kwstrain.report.evaluation import save
 from kwstrain.training.fit import fit
+from kwstrain.training.folds import cross_validate
 
 ONCE = TrainConfig(arch="toy", epochs=1, batch=16, lr=0.03, augment="off", gradient_histograms=False)
 
@@ -62,3 +64,27 @@ def test_what_was_measured_goes_with_the_weights(toy: Path, run: Path, tmp_path:
     assert compare.row(run).values["test_accuracy"] is None
     save(evaluate(run))
     assert compare.row(run).values["test_accuracy"] == json.loads((run / "test.json").read_text())["accuracy"]
+
+
+@pytest.mark.usefixtures("good")
+def test_a_file_that_was_built_anew_with_other_training_clips_is_remarked_on(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(run: Path) -> bool:
+        assert main(["evaluate", str(run), "--json"]) == 0
+        out, err = capsys.readouterr()
+        text = f"{own} was built anew since {run} was trained on it, with other training or validation clips"
+        assert json.loads((run / "test.json").read_text())["remarks"] == json.loads(out)["remarks"]
+        assert (text in err) == any(one.startswith(text) for one in json.loads(out)["remarks"])
+        return text in err
+
+    own, run = Path(shutil.copy(toy, tmp_path / "own.h5")), tmp_path / "run"
+    fit(own, ONCE, run)
+    cross_validate(own, ONCE, tmp_path / "folds", folds=2)
+    for one in (run, tmp_path / "folds" / "fold-1"):
+        assert not said(one)
+    write_toy(own, n_clips=90)  # the first 60 clips are the same, in the same splits
+    for one in (run, tmp_path / "folds" / "fold-1"):
+        assert said(one)
+    (run / "bundle.json").write_text(json.dumps({**json.loads((run / "bundle.json").read_text()), "splits": ""}))  # an earlier run
+    assert not said(run)
