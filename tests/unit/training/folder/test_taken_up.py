@@ -117,3 +117,21 @@ def test_after_ctrl_c_the_folds_are_said_to_be_kept(tmp_path: Path, capsys: pyte
         with pytest.raises(KeyboardInterrupt), keeping(tmp_path):
             raise KeyboardInterrupt
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("dropout", "ema"), [(0.0, 0.0), (0.5, 0.9)])
+def test_a_budget_that_ended_inside_an_epoch_goes_on_there(dropout: float, ema: float, toy: Path, tmp_path: Path) -> None:
+    """With the clips that follow, to the bit, and without counting steps that were not made."""
+    config = replace(ONCE, options={"dropout": dropout}, ema=ema)
+    whole = fit(toy, replace(config, steps=12), tmp_path / "whole")
+    assert [record["step"] for record in whole.records] == [5, 10, 12]
+    for steps, rows in ((3, [3]), (7, [3, 5, 7]), (7, [3, 5, 7]), (2, [3, 5, 7]), (12, [3, 5, 7, 10, 12])):
+        ticks: list[Tick] = []
+        result = fit(toy, replace(config, steps=steps), tmp_path / "run", resume=steps != 3, progress=ticks.append)
+        assert [record["step"] for record in result.records] == rows
+        assert [record["epoch"] for record in result.records] == list(range(1, len(rows) + 1))
+        assert all(tick.n_epochs == len(rows) for tick in ticks)
+    with np.load(tmp_path / "run" / "checkpoint.npz") as one, np.load(tmp_path / "whole" / "checkpoint.npz") as other:
+        for name in one.files:
+            if name != "about":
+                np.testing.assert_array_equal(one[name], other[name])
