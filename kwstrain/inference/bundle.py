@@ -76,7 +76,7 @@ class Bundle:
         try:
             values = read_json(path)
         except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
+            raise StoreError(_waiting(folder) or f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
         _check_format(path, values)
         feature_config = FeatureConfig.from_dict(_part(path, values, "features", dict))
         bundle = cls(
@@ -199,7 +199,8 @@ class Bundle:
         try:
             arrays = load_arrays(self.folder / "weights.npz")
         except FileNotFoundError:
-            raise StoreError(f"{self.folder} holds no weights: its training ended before the first epoch; run kwstrain fit again") from None
+            cure = "its training ended before the first epoch; run kwstrain fit again"
+            raise StoreError(_waiting(self.folder) or f"{self.folder} holds no weights: {cure}") from None
         # Runs of version 0.1.0 kept the statistics in bundle.json alone.
         return {"input_norm/mean": self.mean, "input_norm/std": self.std, **arrays}
 
@@ -238,6 +239,17 @@ def replaced(folder: Path) -> Path:
     """Where the run in `folder` waits while another takes its place, until that has completed an epoch."""
     place = folder.resolve()  # what a link names is renamed, not the link
     return place.parent / f".{place.name}.replaced"
+
+
+def _waiting(folder: Path) -> str:
+    """What is said of a folder without weights whose earlier run waits beside it; empty where none does."""
+    waits = replaced(folder)
+    if not (waits / "bundle.json").is_file():
+        return ""
+    return (
+        f"{folder} holds no weights yet, the run that it replaces waits in {waits}: give that one, or wait for an epoch; "
+        "if the training was killed, move that one back"
+    )
 
 
 def _check_format(path: Path, values: Mapping[str, Any]) -> None:

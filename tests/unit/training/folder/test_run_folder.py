@@ -101,3 +101,18 @@ def test_the_folder_where_one_is_takes_a_run_when_it_is_empty(out: str, toy: Pat
 def test_the_root_is_no_place_for_a_run(toy: Path) -> None:
     with pytest.raises(StoreError, match="/ exists"):
         fit(toy, ONCE, "/")
+
+
+@pytest.mark.parametrize("killed", ["before anything is written", "in the first epoch"])
+def test_a_run_that_waits_for_its_successor_is_named(killed: str, toy: Path, run: Path) -> None:
+    waits = run.parent / ".run.replaced"
+    run.rename(waits)
+    if killed == "in the first epoch":
+        run.mkdir()
+        shutil.copy(waits / "bundle.json", run)
+    with pytest.raises(StoreError, match=r"run holds no weights yet, the run that it replaces waits in .*\.run\.replaced: give that one"):
+        _ = Bundle.load(run).model
+    assert Bundle.load(waits).model
+    assert len(fit(toy, replace(ONCE, epochs=2), run, resume=True).records) == 2  # it is taken up
+    assert Bundle.load(run).model
+    assert [path.name for path in run.parent.iterdir()] == ["run"]
