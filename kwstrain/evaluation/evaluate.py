@@ -14,6 +14,7 @@ from kwstrain.data.clips import Clips, digest_of_splits, select
 from kwstrain.data.remarks import remarks
 from kwstrain.evaluation.groups import Group, groups
 from kwstrain.evaluation.metrics import Scores, score
+from kwstrain.evaluation.saved import free_name
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier
 from kwstrain.inference.probabilities import probabilities
@@ -49,8 +50,11 @@ class Evaluation:
 
     @property
     def name(self) -> str:
-        """What its files in the run folder are called: the split, after the name of the file where that is not the run's own."""
-        return self.split if _is_own(self.bundle, self.path) else f"{self.path.stem}-{self.split}"
+        """What its files in the run folder are called: the split, after the name of the file where that is not the run's own.
+
+        A number tells files of one name apart.
+        """
+        return self.split if _is_own(self.bundle, self.path) else free_name(self.bundle.folder, self.path, self.split)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 from kwsfeat import StoreError
@@ -19,3 +20,19 @@ def forget(folder: Path) -> None:
             if {"run", "file", "split"} <= values.keys() and path.stem.endswith(str(values["split"])):
                 for kind in (PICTURE, PAGE, SCORES):
                     path.with_name(path.stem + kind).unlink(missing_ok=True)
+
+
+def free_name(folder: Path, path: Path, split: str) -> str:
+    """What the evaluation of the file at `path` is called: what it was before, or a name that no other file has."""
+    numbers = chain([""], (f"-{n}" for n in count(2)))
+    names = (f"{path.stem}{number}-{split}" for number in numbers)
+    return next(name for name in names if not (folder / f"{name}{SCORES}").exists() or _is_of(folder / f"{name}{SCORES}", path))
+
+
+def _is_of(scores: Path, path: Path) -> bool:
+    """Whether they are of the file at `path`."""
+    try:
+        file = read_json(scores).get("file")
+    except StoreError:
+        return False
+    return isinstance(file, str) and Path(file).resolve() == path.resolve()

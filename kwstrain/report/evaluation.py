@@ -23,10 +23,11 @@ from kwstrain.report.figures import confusion_figure, draw_features, image, page
 def save(evaluation: Evaluation) -> list[Path]:
     """Write ``SPLIT.json``, ``SPLIT-confusion.png`` and ``SPLIT-mistakes.html`` into the run folder; gives the two to look at.
 
-    Those of a file that the run was not trained on begin with its name.
+    Those of a file that the run was not trained on begin with its name; of which one they are, ``SPLIT.json`` says from the root.
     """
     folder, name = evaluation.bundle.folder, evaluation.name
-    write_atomic(folder / f"{name}{SCORES}", json.dumps(evaluation.to_dict(), indent=1).encode())
+    values = {**evaluation.to_dict(), "file": str(evaluation.path.resolve())}
+    write_atomic(folder / f"{name}{SCORES}", json.dumps(values, indent=1).encode())
     picture, page = folder / f"{name}{PICTURE}", folder / f"{name}{PAGE}"
     save_confusion(evaluation.scores.confusion, evaluation.bundle.labels, picture)
     save_mistakes(evaluation, page)

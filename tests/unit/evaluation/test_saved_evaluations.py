@@ -88,3 +88,23 @@ def test_a_file_that_was_built_anew_with_other_training_clips_is_remarked_on(
         assert said(one)
     (run / "bundle.json").write_text(json.dumps({**json.loads((run / "bundle.json").read_text()), "splits": ""}))  # an earlier run
     assert not said(run)
+
+
+def test_files_of_one_name_do_not_replace_each_others_scores(
+    toy: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "words-3-test.json").write_text("[]")  # of whatever
+    files = []
+    for i in range(3):
+        (tmp_path / str(i)).mkdir()
+        files.append(Path(shutil.copy(toy, tmp_path / str(i) / "words.h5")))
+    names = ["words-test", "words-2-test", "words-4-test"]
+    for _ in range(2):
+        for path, name in zip(files, names, strict=True):
+            monkeypatch.chdir(path.parent)
+            assert main(["evaluate", str(run), "words.h5"]) == 0  # one and the same relative path
+            assert str(run / f"{name}-mistakes.html") in capsys.readouterr().out
+    found = {name: json.loads((run / f"{name}.json").read_text())["file"] for name in names}
+    assert found == dict(zip(names, (str(path.resolve()) for path in files), strict=True))
+    assert (run / "words-3-test.json").read_text() == "[]"
+    assert sum(path.name.endswith("-mistakes.html") for path in run.iterdir()) == 3
