@@ -208,6 +208,8 @@ def keeping(out: Path) -> Iterator[None]:
 def _kept(out: Path) -> str:
     if (out / "weights.npz").is_file():
         return f"{out} keeps the best weights so far; --resume continues after the last complete epoch"
+    if (out / "fold-1" / "weights.npz").is_file():
+        return f"{out} keeps the folds so far; --resume continues after the last complete epoch"
     return "no epoch was complete: there are no weights to keep"
 
 

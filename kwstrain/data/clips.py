@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from kwsfeat import FeatureConfig, Reader, StoreError
 from kwstrain.data.batches import Block
+
+_DIGESTED = 1 << 16  # clips at a time
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,25 @@ def select(reader: Reader, name: str, rows: NDArray[np.int64]) -> Clips:
     if rows.size and not 0 <= rows.min() <= rows.max() < len(reader.label):
         raise StoreError(f"{reader.path} has the rows 0 to {len(reader.label) - 1:,}: {rows.min():,} to {rows.max():,} were asked for")
     return Clips(reader, name, rows[reader.label[rows] >= 0])
+
+
+def digest(*splits: Clips) -> str:
+    """16 digits that differ where one of the splits holds other clips, in another order, or with other labels."""
+    found = hashlib.sha256()
+    for clips in splits:
+        reader = clips.reader
+        found.update(f"{len(clips)} clips\n".encode())
+        for first in range(0, len(clips), _DIGESTED):
+            rows = clips.rows[first : first + _DIGESTED]
+            found.update(b"\n".join(reader.map("source")[rows].tolist()))
+            for column in (reader.start, reader.variant, reader.label):
+                found.update(column[rows].astype("<i8").tobytes())
+    return found.hexdigest()[:16]
+
+
+def digest_of_splits(reader: Reader, name: str) -> str:
+    """:func:`digest` of what the file has for training and for validation."""
+    return digest(*(select(reader, name, reader.rows(split)) for split in ("train", "validation")))
 
 
 def frame_range(config: FeatureConfig, length: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

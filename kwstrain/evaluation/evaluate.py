@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat import Reader, StoreError
-from kwstrain.data.clips import Clips, select
+from kwstrain.data.clips import Clips, digest_of_splits, select
 from kwstrain.data.remarks import remarks
 from kwstrain.evaluation.groups import Group, groups
 from kwstrain.evaluation.metrics import Scores, score
+from kwstrain.evaluation.saved import free_name
 from kwstrain.inference.bundle import Bundle
 from kwstrain.inference.classifier import Classifier
 from kwstrain.inference.probabilities import probabilities
@@ -35,7 +36,8 @@ class Mistake:
 class Evaluation:
     """Scores of `bundle` on `split` of the file at `path`, and the most confident mistakes, worst first.
 
-    `groups` are parts of the split by ``speaker`` (the worst five), ``length`` and ``level``; `remarks` what its classes cannot tell.
+    `groups` are parts of the split by ``speaker`` (the worst five), ``length`` and ``level``; `remarks` what its classes cannot tell,
+    and that the file is another one since the run was trained on it.
     """
 
     bundle: Bundle
@@ -48,9 +50,11 @@ class Evaluation:
 
     @property
     def name(self) -> str:
-        """What its files in the run folder are called: the split, after the name of the file where that is not the run's own."""
-        own = self.path.resolve() == Path(self.bundle.data).resolve()
-        return self.split if own else f"{self.path.stem}-{self.split}"
+        """What its files in the run folder are called: the split, after the name of the file where that is not the run's own.
+
+        A number tells files of one name apart.
+        """
+        return self.split if _is_own(self.bundle, self.path) else free_name(self.bundle.folder, self.path, self.split)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types."""
@@ -115,7 +119,23 @@ def evaluate(run: str | Path, path: str | Path | None = None, *, split: str = "t
         if not is_first():
             return Evaluation(bundle, reader.path, split, scores, [], {}, [])
         parts = groups(reader, clips.rows, logits.argmax(axis=1) == clips.label)
-        return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes), parts, remarks(reader, [split]))
+        said = [*remarks(reader, [split]), *_changed(bundle, reader, clips.name)]
+        return Evaluation(bundle, reader.path, split, scores, mistakes(clips, logits, bundle, n_mistakes), parts, said)
+
+
+def _is_own(bundle: Bundle, path: Path) -> bool:
+    """Whether the file is the one that the run was trained on."""
+    return path.resolve() == Path(bundle.data).resolve()
+
+
+def _changed(bundle: Bundle, reader: Reader, name: str) -> list[str]:
+    """A sentence where the run's own file has other training or validation clips than it had; earlier runs do not know."""
+    if not bundle.splits or not _is_own(bundle, reader.path) or bundle.splits == digest_of_splits(reader, name):
+        return []
+    return [
+        f"{reader.path} was built anew since {bundle.folder} was trained on it, with other training or validation clips: "
+        "the network may know these clips; train again, or evaluate on the file of before"
+    ]
 
 
 def mistakes(clips: Clips, logits: NDArray[np.float32], bundle: Bundle, n: int = 24) -> list[Mistake]:

@@ -36,7 +36,7 @@ FORMAT = "kwstrain-run"
 FORMAT_VERSION = 2  # 2 added `algorithm`
 _KEYS = {
     "format", "format_version", "created", "train", "feature_name", "feature_fingerprint", "features", "labels", "mean", "std", "data",
-    "parameters", "algorithm", "versions",
+    "parameters", "algorithm", "clips", "splits", "versions",
 }  # fmt: skip
 
 
@@ -45,7 +45,8 @@ class Bundle:
     """A run folder.
 
     `mean` and `std` float32 (n_features,) are what the network's input is standardised with. `algorithm` is the version of the
-    algorithm that computed the features it was trained on.
+    algorithm that computed the features it was trained on. `clips` is a digest of what it was trained and validated on, `splits`
+    of what the file had for that, which with folds is something else; both are empty in earlier runs.
     """
 
     folder: Path
@@ -58,6 +59,8 @@ class Bundle:
     data: str
     parameters: dict[str, int]
     algorithm: int = 1
+    clips: str = ""
+    splits: str = ""
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Bundle:
@@ -73,7 +76,7 @@ class Bundle:
         try:
             values = read_json(path)
         except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
+            raise StoreError(_waiting(folder) or f"{folder} is not a run folder (no bundle.json): kwstrain fit makes one") from None
         _check_format(path, values)
         feature_config = FeatureConfig.from_dict(_part(path, values, "features", dict))
         bundle = cls(
@@ -87,6 +90,8 @@ class Bundle:
             data=_part(path, values, "data", str),
             parameters=_part(path, values, "parameters", dict),
             algorithm=_part(path, {"algorithm": 1, **values}, "algorithm", int),
+            clips=_part(path, {"clips": "", **values}, "clips", str),
+            splits=_part(path, {"splits": "", **values}, "splits", str),
         )
         if not all(isinstance(label, str) for label in bundle.labels) or len(set(bundle.labels)) < max(2, len(bundle.labels)):
             raise StoreError(f"{path} is damaged: labels must be two or more different texts")
@@ -110,6 +115,8 @@ class Bundle:
             "data": self.data,
             "parameters": self.parameters,
             "algorithm": self.algorithm,
+            "clips": self.clips,
+            "splits": self.splits,
             "versions": versions(),
         }
         write_atomic(self.folder / "bundle.json", json.dumps(values, indent=1).encode())
@@ -192,7 +199,8 @@ class Bundle:
         try:
             arrays = load_arrays(self.folder / "weights.npz")
         except FileNotFoundError:
-            raise StoreError(f"{self.folder} holds no weights: its training ended before the first epoch; run kwstrain fit again") from None
+            cure = "its training ended before the first epoch; run kwstrain fit again"
+            raise StoreError(_waiting(self.folder) or f"{self.folder} holds no weights: {cure}") from None
         # Runs of version 0.1.0 kept the statistics in bundle.json alone.
         return {"input_norm/mean": self.mean, "input_norm/std": self.std, **arrays}
 
@@ -225,6 +233,23 @@ class Bundle:
             seed=self.config.seed,
             **{"dtype": self.config.dtype, **self.config.options},
         )
+
+
+def replaced(folder: Path) -> Path:
+    """Where the run in `folder` waits while another takes its place, until that has completed an epoch."""
+    place = folder.resolve()  # what a link names is renamed, not the link
+    return place.parent / f".{place.name}.replaced"
+
+
+def _waiting(folder: Path) -> str:
+    """What is said of a folder without weights whose earlier run waits beside it; empty where none does."""
+    waits = replaced(folder)
+    if not (waits / "bundle.json").is_file():
+        return ""
+    return (
+        f"{folder} holds no weights yet, the run that it replaces waits in {waits}: give that one, or wait for an epoch; "
+        "if the training was killed, move that one back"
+    )
 
 
 def _check_format(path: Path, values: Mapping[str, Any]) -> None:

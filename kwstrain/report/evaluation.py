@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from kwsfeat import Reader
 from kwstrain.evaluation.evaluate import Evaluation, Mistake
+from kwstrain.evaluation.saved import PAGE, PICTURE, SCORES
 from kwstrain.inference.bundle import Bundle
 from kwstrain.io import write_atomic
 from kwstrain.report.figures import confusion_figure, draw_features, image, page, save_confusion
@@ -22,11 +23,12 @@ from kwstrain.report.figures import confusion_figure, draw_features, image, page
 def save(evaluation: Evaluation) -> list[Path]:
     """Write ``SPLIT.json``, ``SPLIT-confusion.png`` and ``SPLIT-mistakes.html`` into the run folder; gives the two to look at.
 
-    Those of a file that the run was not trained on begin with its name.
+    Those of a file that the run was not trained on begin with its name; of which one they are, ``SPLIT.json`` says from the root.
     """
     folder, name = evaluation.bundle.folder, evaluation.name
-    write_atomic(folder / f"{name}.json", json.dumps(evaluation.to_dict(), indent=1).encode())
-    picture, page = folder / f"{name}-confusion.png", folder / f"{name}-mistakes.html"
+    values = {**evaluation.to_dict(), "file": str(evaluation.path.resolve())}
+    write_atomic(folder / f"{name}{SCORES}", json.dumps(values, indent=1).encode())
+    picture, page = folder / f"{name}{PICTURE}", folder / f"{name}{PAGE}"
     save_confusion(evaluation.scores.confusion, evaluation.bundle.labels, picture)
     save_mistakes(evaluation, page)
     return [picture, page]

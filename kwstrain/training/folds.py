@@ -56,6 +56,8 @@ def cross_validate(
     out: str | Path,
     *,
     folds: int | str,
+    overwrite: bool = False,
+    resume: bool = False,
     progress: Callable[[Tick], None] | None = None,
     **options: Any,
 ) -> FoldsResult:
@@ -63,7 +65,8 @@ def cross_validate(
 
     `folds` is a number of parts of the clips outside the test split, each left out once and used for validation; or ``speakers``:
     each run is tested on all clips of one speaker, and trained and validated on what the file's splits hold of the others.
-    `options` are those of :func:`~kwstrain.training.fit`. The mean and deviation that features are standardised with are those of
+    `overwrite` and `options` are those of :func:`~kwstrain.training.fit`. With `resume` the folds that were begun go on after their
+    last complete epoch, and the others begin. The mean and deviation that features are standardised with are those of
     the file's training split in every fold.
 
     Raises
@@ -78,10 +81,11 @@ def cross_validate(
             raise ConfigError(f"{reader.path} holds augmented copies, which must not validate: build it without, and use fit --augment")
         speakers = _speakers(reader) if folds == SPEAKERS else ()
         parts = [_without(reader, speaker) for speaker in speakers] if speakers else _numbered(reader, int(folds), config.seed)
-    results = [
-        fit(path, config, out / f"fold-{number}", rows=(train, val), progress=progress, **options)
-        for number, (train, val) in enumerate(parts, start=1)
-    ]
+    results = []
+    for number, rows in enumerate(parts, start=1):
+        fold = out / f"fold-{number}"
+        begun = resume and (number == 1 or (fold / "weights.npz").is_file())  # without the first one there is nothing to resume
+        results.append(fit(path, config, fold, rows=rows, overwrite=overwrite or resume, resume=begun, progress=progress, **options))
     if speakers:
         accuracy = [_accuracy_on(speaker, result.bundle, path) for speaker, result in zip(speakers, results, strict=True)]
     else:

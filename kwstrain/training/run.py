@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from kwsfeat import Reader, StoreError
 from kwstrain.config import TrainConfig
 from kwstrain.data.batches import Batches, Block, in_batches, on_devices, plan
-from kwstrain.data.clips import Clips, select
+from kwstrain.data.clips import Clips, digest, digest_of_splits, select
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.order import Windows, balanced_order, windowed_order
 from kwstrain.data.source import Source, loader, source, stored
 from kwstrain.data.streams import NO_WORDS
 from kwstrain.devices import here, n_processes
 from kwstrain.evaluation.metrics import score
+from kwstrain.evaluation.saved import forget
 from kwstrain.inference.bundle import Bundle, weights_of
 from kwstrain.inference.classifier import Classifier
 from kwstrain.io import save_arrays
@@ -98,14 +99,17 @@ class Run:
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
             data=str(reader.path.resolve()), parameters=_parameters(model, learns), algorithm=reader.algorithm(name),
+            clips=digest(self.train, self.val), splits=digest_of_splits(reader, name),
         )  # fmt: skip
         self.classifier = Classifier(self.bundle, model)
         self.logits: NDArray[np.float32] | None = None  # of the validation clips, after the last epoch
         self.best_logits: NDArray[np.float32] | None = None
 
     def resume(self) -> None:
-        """Take up the run after its last complete epoch."""
+        """Take up the run after its last complete epoch, or inside the one in which its budget of steps ended."""
         self.state, self.progress = checkpoint.load(self.bundle.folder / "checkpoint.npz", self.state, self.config)
+        left = self.n_epochs - self._n_done // self.steps_per_epoch if self._n_done < self.n_steps else 0
+        self.n_epochs = self.progress.epoch + left  # the rest of an epoch counts as one
 
     def go(self, progress: Callable[[Tick], None]) -> FitResult:
         """All remaining epochs, then the pictures."""
@@ -144,11 +148,11 @@ class Run:
         return FitResult(self.bundle, self.progress.records, self.progress.best_epoch, ended)
 
     def _epoch(self, epoch: int, train: Source, val: Source | None, progress: Callable[[Tick], None]) -> dict[str, Any]:
-        """One pass over the training clips, and one over the validation clips."""
-        first_step = epoch * self.steps_per_epoch
-        batches = self._plan(epoch)
-        batches = Batches(*(part[: self.n_steps - first_step] for part in batches))
-        chunks = train.chunks(batches, epoch)
+        """One pass over the training clips, or what is left of it, and one over the validation clips."""
+        first_step = self._n_done
+        pass_, begun = divmod(first_step, self.steps_per_epoch)
+        batches = Batches(*(part[begun:][: self.n_steps - first_step] for part in self._plan(pass_)))
+        chunks = train.chunks(batches, pass_)
         if n_processes() == 1:  # while the first clips come
             self.step.compile(self.state, *train.outline(batches))
         clock = _Clock(time.perf_counter())
@@ -179,6 +183,11 @@ class Run:
             "wait_share": wait_share,
             "seconds": self.progress.seconds + clock.seconds,
         }
+
+    @property
+    def _n_done(self) -> int:
+        """Steps so far."""
+        return self.progress.records[-1]["step"] if self.progress.records else 0
 
     def _plan(self, epoch: int) -> Batches:
         """Which clips each step of an epoch takes."""
@@ -224,6 +233,7 @@ class Run:
             progress.best, progress.best_epoch = value, record["epoch"]
             self.best_logits = self.logits
             if is_first():
+                forget(self.bundle.folder)
                 save_arrays(self.bundle.folder / "weights.npz", weights_of(here(self._variables)))
         if is_first():
             write_table(self.bundle, progress.records)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kwsfeat import ConfigError, StoreError
-from kwstrain.inference.bundle import Bundle
+from kwstrain.inference.bundle import Bundle, replaced
+from kwstrain.training.folder.lock import held
 
 
 class RunFolder:
@@ -18,7 +19,8 @@ class RunFolder:
 
     def __init__(self, out: Path) -> None:
         self.out = out
-        self._replaced = out.with_name(f".{out.name}.replaced")
+        self._place = out.resolve()  # a link to it stays
+        self._replaced = replaced(out)
 
     @contextmanager
     def opened(self, bundle: Bundle, *, overwrite: bool, resume: bool) -> Iterator[None]:
@@ -27,31 +29,42 @@ class RunFolder:
         Raises
         ------
         StoreError
-            If something is there that is not to be replaced, or nothing that can be taken up.
+            If something is there that is not to be replaced or that another training writes to, or nothing that can be taken up.
         ConfigError
             If the run that is to be taken up was trained on something else.
         """
-        self._restore()
-        if resume:
-            self._check_same(bundle)
-        elif self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            if not overwrite:
-                raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
-            if not (self.out / "bundle.json").is_file():
-                raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
-            if Path(bundle.data).resolve().is_relative_to(self.out.resolve()):
-                raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
-            self.out.rename(self._replaced)
-        self.out.mkdir(parents=True, exist_ok=True)
-        try:
-            yield
-        finally:
+        if not resume:
+            self._place.parent.mkdir(parents=True, exist_ok=True)
+        with held(self.out):
             self._restore()
+            if resume:
+                self._check_same(bundle)
+            else:
+                self._make_room(bundle, overwrite=overwrite)
+            self._place.mkdir(exist_ok=True)
+            try:
+                yield
+            finally:
+                self._restore()
 
     def keep(self) -> None:
         """The new run has weights: the one that it replaces is no longer needed."""
         if self._replaced.exists():
             shutil.rmtree(self._replaced)
+
+    def _make_room(self, bundle: Bundle, *, overwrite: bool) -> None:
+        """What is there must be nothing, or a run that may be replaced; that one goes aside."""
+        if not self.out.exists() or (self.out.is_dir() and not any(self.out.iterdir())):
+            return
+        if not overwrite:
+            raise StoreError(f"{self.out} exists: choose another --out, or --overwrite, or --resume")
+        if not (self.out / "bundle.json").is_file():
+            raise StoreError(f"{self.out} is not a run folder, so it is not overwritten: choose another --out")
+        if Path(bundle.data).resolve().is_relative_to(self._place):
+            raise StoreError(f"{self.out} holds {bundle.data}, which is to be trained on: choose another --out")
+        if Path.cwd().is_relative_to(self._place):
+            raise StoreError(f"{self._place} is where you are, so it is not overwritten: go elsewhere, or choose another --out")
+        self._place.rename(self._replaced)
 
     def _restore(self) -> None:
         """Put a replaced run back where its successor came to nothing."""
@@ -59,9 +72,9 @@ class RunFolder:
             if (self.out / "weights.npz").is_file():
                 self.keep()
                 return
-            if self.out.exists():
-                shutil.rmtree(self.out)
-            self._replaced.rename(self.out)
+            if self._place.exists():
+                shutil.rmtree(self._place)
+            self._replaced.rename(self._place)
 
     def _check_same(self, bundle: Bundle) -> None:
         """The run in the folder must have been trained on the same labels and features, or its weights would mean something else."""
@@ -82,4 +95,9 @@ class RunFolder:
             raise ConfigError(
                 f"{self.out} was trained on other clips than {bundle.data} holds (the mean of the training features differs): "
                 "give the file that it was trained on, or start without --resume"
+            )
+        if earlier.clips and earlier.clips != bundle.clips:  # earlier versions kept no digest
+            raise ConfigError(
+                f"{self.out} was trained or validated on other clips than those of {bundle.data} (another file, split or number of folds): "
+                "give what it was begun with, or start without --resume"
             )
