@@ -27,6 +27,7 @@ from kwstrain.studio.features import front_end_graph
 from kwstrain.studio.project import Kind, Project, Word
 from kwstrain.studio.uploads import MOST_BYTES, Sound, body_json, listen_to, received
 from kwstrain.studio.work import Lesson, Teacher
+from kwstrain.teaching.choices import check_words
 from kwstrain.teaching.report import CLIPS, PAGE
 from kwstrain.teaching.run import REPORT
 from kwstrain.teaching.teach import MOST
@@ -154,6 +155,7 @@ class Studio:
             raise HTTPException(409, "it is being taught: wait, or stop it first")
         if not word.word:
             raise HTTPException(400, "the word has no name yet")
+        check_words([word.word])
         if outside := next(project.links(), None):
             raise HTTPException(400, f"{outside.parent.name}/{outside.name} leads out of the project's folder: remove it")
         run = project.next_run()

@@ -85,6 +85,14 @@ def test_teaching_waits_for_a_name_and_says_what_is_missing(client: TestClient) 
     assert client.get("runs/001/run.zip").status_code == 404
 
 
+def test_a_word_that_is_called_as_everything_else_is_not_taught(client: TestClient) -> None:
+    assert client.put("word", json={"word": "unknown", "voices": 0}).status_code == 200
+    answer = client.post("teaching")
+    assert answer.status_code == 400
+    assert "'unknown' is what a run calls everything else" in answer.json()["error"]
+    assert client.get("state").json()["teaching"]["state"] == "idle"
+
+
 def test_a_full_disk_is_said(client: TestClient, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
