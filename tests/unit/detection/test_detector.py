@@ -188,6 +188,18 @@ def test_a_state_of_another_detector_is_refused() -> None:
     del state["armed"]
     with pytest.raises(ConfigError, match="armed differs"):
         Detector(LABELS, smoothing_frames=4).restore(state)
+    with pytest.raises(ConfigError, match="words differs"):
+        Detector(LABELS, thresholds={LABELS[0]: 0.5}).restore(Detector(LABELS, thresholds={LABELS[1]: 0.5}).state())
+
+
+@pytest.mark.parametrize("other", [None, 7, {"time_s": None}, {"time_s": "soon"}, {"armed": None}])
+def test_what_is_no_state_is_refused_and_changes_nothing(other: Any) -> None:
+    detector = Detector(LABELS, smoothing_frames=3)
+    detector.feed([[0.4, 0.2, 0.4]], [0.0])
+    before = detector.state()
+    with pytest.raises(ConfigError, match="not the state of this detector"):
+        detector.restore({**Detector(LABELS, smoothing_frames=3).state(), **other} if isinstance(other, dict) else other)
+    np.testing.assert_equal(detector.state(), before)
 
 
 def test_states_are_not_shared() -> None:

@@ -70,6 +70,9 @@ def test_a_state_goes_on_elsewhere(sr: int, runs: Path) -> None:
     np.testing.assert_array_equal(other.frame_times, one.frame_times)
     with pytest.raises(ConfigError, match="it is of another run"):
         Recognizer(runs / "ds-cnn-s.onnx", sr=sr).restore({**state, "state_mean": np.zeros(2)})
+    for damaged in ({**state, "waiting": np.zeros((2, 2))}, {**state, "run": "another"}, {**state, "heard": None}):
+        with pytest.raises(ConfigError, match="state"):
+            one.restore(damaged)
 
 
 @pytest.mark.parametrize("to", ["onnx", "onnx-stream"])
