@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kwsfeat import AudioError, ConfigError, Event, KwsError
 from kwsfeat import __version__ as version
 from kwstrain.detection.point import listener
+from kwstrain.listening.messages import read_message
 from kwstrain.listening.session import Session
 
 
@@ -89,6 +90,18 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
             self.sessions: list[Session] = []
             self.sr = 0
             self.detected = False
+
+        async def run(self) -> None:
+            """Answer until the client has gone, or is disconnected."""
+            try:
+                while (message := await read_message(self.reader)) is not None and await self.handle_event(message):
+                    pass
+            except ConnectionError:
+                pass  # it has gone
+            except AudioError as error:
+                remark(f"a client is disconnected: {error}")
+            finally:
+                self.writer.close()
 
         async def handle_event(self, event: Message) -> bool:
             """Answer one message; False ends the connection."""

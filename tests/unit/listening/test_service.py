@@ -91,6 +91,34 @@ def test_words_are_described_and_detected_with_the_time_of_the_audio(run, tmp_pa
     assert serving(run, tmp_path, talk) == []
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b'{"type":"audio-chunk","data":{"rate":16000,"width":2,"channels":1},"payload_length":2048}\n' + bytes(100), "100 of 2,048 bytes"),
+        (b'{"type":"audio-start","data_length":40}\n{}', "ends after 2 of 40 bytes"),
+        *(
+            (line + b"\n", "its message is not readable")
+            for line in (
+                b"[1]", b"null", b"{}", b"7", b"hello", b"[" * 9999, b"x" * 99999, b'{"type":"audio-chunk","payload_length":"x"}',
+                b'{"type":"detect","data":[1]}', b'{"type":"detect","data_length":3}\n[1]', b'{"type":"describe","data_length":-1}',
+            )
+        ),
+        (b'{"type":7}\n', ""),  # a message of a later protocol is none of ours
+    ],
+)  # fmt: skip
+def test_a_client_that_breaks_off_or_sends_something_else_is_one_line(sent, said, run, tmp_path):
+    async def talk(uri: str) -> None:
+        reader, writer = await asyncio.open_unix_connection(uri.removeprefix("unix://"))
+        writer.write(sent)
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+
+    lines = serving(run, tmp_path, talk)
+    assert len(lines) == bool(said)
+    assert all(line.startswith("a client is disconnected: ") and said in line for line in lines)
+
+
 @pytest.mark.slow
 def test_a_hundred_detections_in_one_session_beside_another_client_that_misbehaves(run, tmp_path):
     from wyoming.client import AsyncClient
