@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from wyoming.event import Event as Message
 
 
+MOST_BYTES = 16 << 20  # of a part of a message: 87 s of stereo at 48 kHz
+
+
 async def read_message(reader: asyncio.StreamReader) -> Message | None:
     """The next message of a client; None where it has gone.
 
     Raises
     ------
     AudioError
-        If it is not a message of the protocol, or ends in its middle.
+        If it is not a message of the protocol, claims more than MOST_BYTES, or ends in its middle.
     """
     from wyoming.event import Event as Message
 
@@ -40,4 +43,6 @@ async def _part(reader: asyncio.StreamReader, head: dict[str, object], name: str
     n = head.get(name) or 0
     if not isinstance(n, int) or n < 0:
         raise ValueError(name)
+    if n > MOST_BYTES:
+        raise AudioError(f"its message claims {n:,} bytes, at most {MOST_BYTES:,} are read: send chunks of a second or less")
     return await reader.readexactly(n)

@@ -95,6 +95,8 @@ def test_words_are_described_and_detected_with_the_time_of_the_audio(run, tmp_pa
     ("sent", "said"),
     [
         (b'{"type":"audio-chunk","data":{"rate":16000,"width":2,"channels":1},"payload_length":2048}\n' + bytes(100), "100 of 2,048 bytes"),
+        (b'{"type":"audio-chunk","payload_length":100000000000}\n', "100,000,000,000 bytes, at most 16,777,216 are read: send chunks of"),
+        (b'{"type":"describe","data_length":16777217}\n', "claims 16,777,217 bytes, at most 16,777,216 are read"),
         (b'{"type":"audio-start","data_length":40}\n{}', "ends after 2 of 40 bytes"),
         *(
             (line + b"\n", "its message is not readable")
