@@ -91,7 +91,7 @@ class Studio:
         return JSONResponse(await run_in_threadpool(self._all))
 
     def _all(self) -> dict[str, Any]:
-        project, runs = self.project, self.project.runs()
+        project, runs = self.project, self._taught()
         latest = None
         if runs:
             has_page = (project.page_of(runs[-1]) / "index.html").is_file()
@@ -101,6 +101,10 @@ class Studio:
             "most_bytes": MOST_BYTES, "teaching": asdict(self.teacher.progress),
             **{kind: [self._described(path, kind) for path in project.recordings(kind)] for kind in MOST_BYTES},
         }  # fmt: skip
+
+    def _taught(self) -> list[Path]:
+        """The runs that can be offered: those whose report nobody has removed."""
+        return [run for run in self.project.runs() if (run / REPORT).is_file()]
 
     def _is_stale(self, run: Path) -> bool:
         """Whether a recording has come since the run was taught."""
@@ -196,7 +200,7 @@ class Studio:
         return FileResponse(path)
 
     def _run(self, request: Request) -> Path:
-        for run in self.project.runs():
+        for run in self._taught():
             if run.name == request.path_params["run"]:
                 return run
         raise HTTPException(404, "there is no such run")
@@ -238,7 +242,8 @@ async def _refused(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, headers=dict(error.headers or {}))
     if isinstance(error, KwsError):
         return JSONResponse({"error": str(error)}, _STATUS.get(type(error), 400))
-    return JSONResponse({"error": f"cannot be written: {getattr(error, 'strerror', None) or error}"}, 507)
+    path, reason = getattr(error, "filename", None), getattr(error, "strerror", None) or error
+    return JSONResponse({"error": f"{path} cannot be read or written: {reason}" if path else f"cannot be written: {reason}"}, 507)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def test_a_full_disk_is_said(client: TestClient, door: Door, tmp_path: Path, mon
     answer = client.post("takes", content=write_take(tmp_path / "x.wav", 2).read_bytes())
     assert (answer.status_code, answer.json()) == (507, {"error": "cannot be written: No space left on device"})
     assert snapshot(door.folder) == before
+
+
+def test_what_somebody_removes_meanwhile_is_not_missed(client: TestClient, door: Door, tmp_path: Path) -> None:
+    for name in ("001", "002"):
+        (door.folder / "runs" / name).mkdir()
+    (door.folder / "runs" / "001" / "teaching.json").write_text('{"word": "rise"}')
+    shutil.rmtree(door.folder / "takes")
+    state = client.get("state")
+    assert (state.status_code, state.json()["takes"], state.json()["run"]["name"]) == (200, [], "001")
+    assert client.get("runs/002/run.zip").status_code == 404
+    shutil.rmtree(door.folder / "takes")
+    assert client.post("takes", content=write_take(tmp_path / "x.wav", 2).read_bytes()).json()["name"] == "001.wav"
+    shutil.rmtree(door.folder / "runs")
+    assert client.get("state").json()["run"] is None
+    (door.folder / "negatives" / "001.wav").unlink()
+    (door.folder / "negatives").rmdir()
+    (door.folder / "negatives").write_bytes(b"")
+    answer = client.get("state")
+    path = door.folder / "negatives"
+    assert (answer.status_code, answer.json()) == (507, {"error": f"{path} cannot be read or written: File exists"})
 
 
 def test_a_take_too_many_is_refused(client: TestClient, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
