@@ -145,9 +145,9 @@ class Project:
         return path
 
     def keep(self, kind: Kind, partial: Path, name: str) -> Path:
-        """Give a file that is whole its `name`, or this name with a number where there is another one."""
+        """Give a file that is whole its `name`, or this name with a number where there is another one, cut if it is too long then."""
         wanted = self.folder / kind / checked_name(name)
-        others = (wanted.with_stem(f"{wanted.stem}-{n}") for n in count(2))
+        others = (wanted.with_name(_numbered(wanted, n)) for n in count(2))
         path = next(path for path in chain([wanted], others) if not os.path.lexists(path))
         return partial.rename(path)
 
@@ -210,6 +210,12 @@ def checked_name(name: str) -> str:
             f"{', '.join(SUFFIXES)}"
         )
     return name
+
+
+def _numbered(path: Path, n: int) -> str:
+    """The name of a recording with a number behind it, within LONGEST_NAME."""
+    end = f"-{n}{path.suffix}"
+    return path.stem.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore") + end
 
 
 def _is_name(name: str) -> bool:

@@ -50,6 +50,16 @@ def test_a_recording_is_kept_as_it_came(client: TestClient, door: Door, tmp_path
     assert len(client.get("state").json()["takes"]) == 3
 
 
+@pytest.mark.parametrize("stem", ["a" * 116, "käse" * 23 + "a"])
+def test_the_longest_name_may_come_twice(stem: str, client: TestClient, door: Door) -> None:
+    content = (door.folder / "takes" / "001.wav").read_bytes()
+    kept = [client.post("takes", params={"name": f"{stem}.wav"}, content=content).json()["name"] for _ in range(12)]
+    listed = [one["name"] for one in client.get("state").json()["takes"]]
+    assert (len(set(kept)), kept[0]) == (12, f"{stem}.wav")
+    assert sorted(listed) == sorted([*kept, "001.wav"])
+    assert all(client.delete(f"takes/{name}").status_code == 204 for name in kept)
+
+
 def test_a_take_without_a_word_is_said_at_once(client: TestClient, tmp_path: Path) -> None:
     t = np.arange(32000) / 16000
     sounds = {
