@@ -136,7 +136,7 @@ def engine_of_file(file: ExportedFile, mode: str, *, sr: int, hop_ms: float) -> 
     kind, other = ("stream", "windowed") if file.description.kind == "stream" else ("windowed", "stream")
     if mode not in ("auto", kind):
         wanted = "onnx-stream" if other == "stream" else "onnx"
-        raise ConfigError(f"{file.path} listens in mode {kind}, not {other}: export the run --to {wanted}, or calibrate it as {kind}")
+        raise ConfigError(f"{file.path} listens in mode {kind}, not {other}: export the run --to {wanted}, which does")
     if file.description.kind == "stream":
         return ExportedStream(file, sr=sr)
     classify = of_file(ExportedClassifier(file))
