@@ -189,11 +189,12 @@ def serve(runs: tuple[Path, ...], uri: str, console: Console) -> None:
     kwstrain serve runs/wake runs/lights --wyoming tcp://0.0.0.0:10400
     """
     from kwstrain.listening.service import handler, served, server
+    from kwstrain.listening.service import serve as serve_clients
 
     with wrong_usage():
         service = server(uri)
     known = served(runs)
     words = ", ".join(one_line(word) for one in known for word in one.words)
-    console.note(f"{uri} detects {words}; Ctrl-C ends it")
+    connection = handler(known, lambda text: console.note(one_line(text)))
     with suppress(KeyboardInterrupt):
-        asyncio.run(service.run(handler(known, lambda text: console.note(one_line(text)))))
+        asyncio.run(serve_clients(service, uri, connection, lambda: console.note(f"{uri} detects {words}; Ctrl-C ends it")))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from kwsfeat import __version__ as version
 from kwstrain.detection.point import listener
 from kwstrain.listening.messages import read_message
 from kwstrain.listening.session import Session
+from kwstrain.listening.stdio import serve_stdio
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,42 @@ def server(uri: str) -> Any:
         return AsyncServer.from_uri(uri)
     except ValueError as error:
         raise ConfigError(f"{uri!r} is not an address ({error}): give tcp://127.0.0.1:10400 or unix:///run/kws.sock") from None
+
+
+async def serve(service: Any, uri: str, connection: Callable[..., Any], ready: Callable[[], None]) -> None:
+    """Serve until the program is to end, by SIGTERM or by the cancelling of this, or until stdin ends where it is served.
+
+    Parameters
+    ----------
+    service, uri
+        A server, as :func:`server` makes it of its address.
+    connection : callable
+        As :func:`handler` returns it.
+    ready : callable
+        Called as soon as clients can come.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be listened at.
+    """
+    if uri.startswith("stdio:"):
+        ready()
+        await serve_stdio(connection)
+        return
+    ended = asyncio.Event()
+    with suppress(NotImplementedError, RuntimeError):  # where there are no such signals, or this is not the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    try:
+        await service.start(connection)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot serve at {uri} ({reason}): choose another address with --wyoming") from None
+    ready()
+    try:
+        await ended.wait()
+    finally:
+        await service.stop()
 
 
 def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +19,12 @@ from kwsfeat import ConfigError
 pytest.importorskip("jax")
 pytest.importorskip("wyoming")
 
+from kwstrain.cli import main
 from kwstrain.detection import point
-from kwstrain.listening.service import handler, served, server
+from kwstrain.listening.service import handler, serve, served, server
 
 SR = 16000
+GOLDEN = Path(__file__).parents[2] / "golden" / "cnn"
 
 
 @pytest.fixture
@@ -142,6 +149,53 @@ def test_a_hundred_detections_in_one_session_beside_another_client_that_misbehav
     assert serving(run, tmp_path, talk) == [
         "a client is disconnected: audio of 32 bits and 1 channels is not supported: send 16-bit samples"
     ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [("unix:///nosuch/x.sock", "No such file"), ("tcp://no.such.host.invalid:1", ""), ("tcp://127.0.0.1:PORT", "in use")],
+)
+def test_an_address_that_cannot_be_listened_at_is_named_with_the_cure(uri, reason, run, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        uri = uri.replace("PORT", str(taken.getsockname()[1]))
+        assert main(["serve", str(run), "--wyoming", uri]) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "calibrated" not in line]
+    assert line.startswith(f"kwstrain: cannot serve at {uri} (")
+    assert reason in line
+    assert line.endswith("): choose another address with --wyoming")
+
+
+@pytest.mark.parametrize("kind", ["null device", "file", "pipe"])
+def test_stdin_is_served_until_it_ends(kind, tmp_path):
+    (tmp_path / "asked").write_bytes(b'{"type":"describe"}\n{"type":"audio-chunk"')
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from kwstrain.cli import main; sys.exit(main())",
+        "serve",
+        str(GOLDEN),
+        "--wyoming",
+        "stdio://",
+    ]
+    with Path(os.devnull if kind == "null device" else tmp_path / "asked").open("rb") as asked, (tmp_path / "out").open("wb") as out:
+        given = {"input": asked.read(), "stdout": subprocess.PIPE} if kind == "pipe" else {"stdin": asked, "stdout": out}
+        done = subprocess.run(command, **given, stderr=subprocess.PIPE, timeout=300, check=False)
+    said, answer = done.stderr.decode(), done.stdout if kind == "pipe" else (tmp_path / "out").read_bytes()
+    assert (done.returncode, "Traceback" in said) == (0, False), said
+    assert answer.startswith(b'{"type": "info"') == (kind != "null device")
+    assert ("its message is not readable" in said) == (kind != "null device")
+
+
+def test_a_service_says_when_clients_can_come_and_ends_by_sigterm(run, tmp_path):
+    uri, said = f"unix://{tmp_path}/kws.sock", []
+
+    def ready() -> None:
+        said.append((tmp_path / "kws.sock").exists())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    asyncio.run(serve(server(uri), uri, handler(served([run]), said.append), ready))
+    assert said == [True]
+    assert not (tmp_path / "kws.sock").exists()
 
 
 def test_addresses_and_words_that_cannot_be_served(run, tmp_path):
