@@ -128,6 +128,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
             self.wanted: Collection[str] = ()
             self.sessions: list[Session] = []
             self.sr = 0
+            self.rest = b""  # of a sample whose other bytes come with the next chunk
             self.detected = False
 
         async def run(self) -> None:
@@ -173,7 +174,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
 
         async def _begin(self, sr: int) -> None:
             """Begin a new stream, independent of the one before."""
-            self.detected, self.sr = False, sr
+            self.detected, self.sr, self.rest = False, sr, b""
             self.sessions = await asyncio.to_thread(
                 lambda: [Session(*listener(one.run, sr=sr), sr=sr) for one in runs if not self.wanted or {*one.words} & {*self.wanted}]
             )
@@ -181,7 +182,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
         async def _hear(self, chunk: Any) -> None:
             if not self.sessions or chunk.rate != self.sr:
                 await self._begin(chunk.rate)
-            y = _mono(chunk.audio, chunk.width, chunk.channels)
+            y, self.rest = _mono(self.rest + chunk.audio, chunk.width, chunk.channels)
             for session in self.sessions:
                 await self._say((await asyncio.to_thread(session.feed, y)).events)
 
@@ -200,8 +201,8 @@ def _known(names: Collection[str], runs: list[Served]) -> tuple[str, ...]:
     return tuple(name for name in names if name in words)
 
 
-def _mono(audio: bytes, width: int, channels: int) -> NDArray[np.int16]:
-    """Samples of a chunk, the mean of its channels.
+def _mono(audio: bytes, width: int, channels: int) -> tuple[NDArray[np.int16], bytes]:
+    """Samples of a chunk, the mean of its channels, and the bytes behind the last whole one.
 
     Raises
     ------
@@ -210,8 +211,10 @@ def _mono(audio: bytes, width: int, channels: int) -> NDArray[np.int16]:
     """
     if width != 2 or channels < 1:
         raise AudioError(f"audio of {8 * width} bits and {channels} channels is not supported: send 16-bit samples")
-    frames = np.frombuffer(audio[: len(audio) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
-    return frames[:, 0].astype(np.int16) if channels == 1 else frames.mean(axis=1).round().astype(np.int16)
+    whole = len(audio) // (2 * channels) * 2 * channels
+    frames = np.frombuffer(audio[:whole], "<i2").reshape(-1, channels)
+    mono = frames[:, 0].astype(np.int16) if channels == 1 else frames.mean(axis=1).round().astype(np.int16)
+    return mono, audio[whole:]
 
 
 def _info(runs: list[Served]) -> Any:

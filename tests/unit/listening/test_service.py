@@ -53,17 +53,15 @@ def serving(run: Path, tmp_path: Path, talk) -> list[str]:
     return said
 
 
-async def stream(client, y: np.ndarray, *, channels: int = 1, width: int = 2, rate: int = SR) -> list[tuple[str, int]]:
+async def stream(client, y: np.ndarray, *, channels: int = 1, width: int = 2, rate: int = SR, n_bytes: int = 2048) -> list[tuple[str, int]]:
     """Send a recording; the words that were detected in it, with their times in ms, or nothing where it was said that there are none."""
     from wyoming.audio import AudioChunk, AudioStart, AudioStop
     from wyoming.wake import Detection, NotDetected
 
-    samples = np.repeat(np.round(y * 32767).astype("<i2"), channels)
+    samples = np.repeat(np.round(y * 32767).astype("<i2"), channels).tobytes()
     await client.write_event(AudioStart(rate=rate, width=width, channels=channels).event())
-    for k in range(0, len(samples), 1024 * channels):
-        await client.write_event(
-            AudioChunk(rate=rate, width=width, channels=channels, audio=samples[k : k + 1024 * channels].tobytes()).event()
-        )
+    for k in range(0, len(samples), n_bytes):
+        await client.write_event(AudioChunk(rate=rate, width=width, channels=channels, audio=samples[k : k + n_bytes]).event())
     await client.write_event(AudioStop().event())
     found = []
     while (event := await client.read_event()) is not None:
@@ -91,6 +89,8 @@ def test_words_are_described_and_detected_with_the_time_of_the_audio(run, tmp_pa
             y = tones(6, ("yes", 1, 0.9), ("no", 4.5, 0.9), sr=SR)
             assert await stream(client, y) == [("yes", 1200), ("no", 4700)]
             assert await stream(client, y, channels=2) == [("yes", 1200), ("no", 4700)]
+            assert await stream(client, y, n_bytes=2047) == [("yes", 1200), ("no", 4700)], "a sample may be cut"
+            assert await stream(client, y, channels=2, n_bytes=2049) == [("yes", 1200), ("no", 4700)]
             assert await stream(client, np.zeros(3 * SR)) == []
             await client.write_event(Detect(names=["no"]).event())
             assert await stream(client, y) == [("no", 4700)]
