@@ -13,6 +13,7 @@ from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN
 from kwsfeat.errors import AudioError, ConfigError, unknown_name
 
 _ROUNDING = 1e-3  # by which a probability may lie outside 0 to 1
+_ROUNDING_S = 1e-6  # by which the times of frames are rounded at most: far less than a hop, and more than sums of hops differ by
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ class Detector:
                     break
                 self._armed[w] = True
                 i = int(low[position])
-            free = int(np.searchsorted(times_s, self._event_s[w] + self.refractory_s))
+            free = int(np.searchsorted(times_s, self._event_s[w] + self.refractory_s - _ROUNDING_S))
             position = int(np.searchsorted(high, max(i, free)))
             if position == len(high):
                 break
