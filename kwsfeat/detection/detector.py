@@ -13,6 +13,7 @@ from kwsfeat.corpus.names.meaning import SILENCE, UNKNOWN
 from kwsfeat.errors import AudioError, ConfigError, unknown_name
 
 _ROUNDING = 1e-3  # by which a probability may lie outside 0 to 1
+_ROUNDING_S = 1e-6  # by which the times of frames are rounded at most: far less than a hop, and more than sums of hops differ by
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ class Detector:
                     break
                 self._armed[w] = True
                 i = int(low[position])
-            free = int(np.searchsorted(times_s, self._event_s[w] + self.refractory_s))
+            free = int(np.searchsorted(times_s, self._event_s[w] + self.refractory_s - _ROUNDING_S))
             position = int(np.searchsorted(high, max(i, free)))
             if position == len(high):
                 break
@@ -220,6 +221,7 @@ class Detector:
     def state(self) -> dict[str, Any]:
         """What the next events depend on, as arrays and numbers of its own."""
         return {
+            "words": self.words,
             "history": self._history.copy(),
             "armed": self._armed.copy(),
             "risen_s": self._risen_s.copy(),
@@ -233,13 +235,21 @@ class Detector:
         Raises
         ------
         ConfigError
-            If it is the state of a detector with other words or another smoothing.
+            If it is the state of a detector with other words or another smoothing, or none. The detector is then unchanged.
         """
-        own = self.state()
-        given = {name: np.array(state[name]) if name in state else None for name in own}
-        wrong = [name for name, value in own.items() if (new := given[name]) is None or new.shape != np.shape(value)]
-        if wrong:
+        if wrong := [name for name, value in self.state().items() if not _is_like(state, name, value)]:
             raise ConfigError(f"not the state of this detector ({wrong[0]} differs): restore it into one with the same words and smoothing")
-        self._history, self._armed = np.asarray(given["history"], np.float64), np.asarray(given["armed"], bool)
-        self._risen_s, self._event_s = np.asarray(given["risen_s"], np.float64), np.asarray(given["event_s"], np.float64)
+        self._history, self._armed = np.array(state["history"], np.float64), np.array(state["armed"], bool)
+        self._risen_s, self._event_s = np.array(state["risen_s"], np.float64), np.array(state["event_s"], np.float64)
         self._time_s = float(state["time_s"])
+
+
+def _is_like(state: Any, name: str, own: Any) -> bool:
+    """Whether a state has the same words as a detector's `own`, or numbers of the same shape."""
+    try:
+        given = state[name]
+        if name == "words":
+            return bool(tuple(given) == own)
+        return given is not None and np.array(given, np.asarray(own).dtype).shape == np.shape(own)
+    except (KeyError, TypeError, ValueError):
+        return False

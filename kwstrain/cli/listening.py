@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -70,12 +70,14 @@ def listen(
         raise click.UsageError("- and --from-wav exclude each other")
     from kwstrain.listening.session import Session
 
+    recognizer, point = listener_of(run, thresholds, console)  # before anything is waited for
     pieces = _pieces(source, recording, raw, device, console)
     first = next(pieces, None)
     if first is None:
         console.note("nothing was heard: there were no samples")
         return None
-    recognizer, point = listener_of(run, thresholds, console, sr=first.sr)
+    if first.sr != recognizer.sr:
+        recognizer, point = listener_of(run, thresholds, replace(console, quiet=True), sr=first.sr)
     _listen(Session(recognizer, point, sr=first.sr), chain([first], pieces), save_triggers, command, console)
     return None
 
@@ -187,11 +189,12 @@ def serve(runs: tuple[Path, ...], uri: str, console: Console) -> None:
     kwstrain serve runs/wake runs/lights --wyoming tcp://0.0.0.0:10400
     """
     from kwstrain.listening.service import handler, served, server
+    from kwstrain.listening.service import serve as serve_clients
 
     with wrong_usage():
         service = server(uri)
     known = served(runs)
     words = ", ".join(one_line(word) for one in known for word in one.words)
-    console.note(f"{uri} detects {words}; Ctrl-C ends it")
+    connection = handler(known, lambda text: console.note(one_line(text)))
     with suppress(KeyboardInterrupt):
-        asyncio.run(service.run(handler(known, lambda text: console.note(one_line(text)))))
+        asyncio.run(serve_clients(service, uri, connection, lambda: console.note(f"{uri} detects {words}; Ctrl-C ends it")))

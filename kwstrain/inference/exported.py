@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,13 +31,14 @@ def is_exported(run: str | os.PathLike[str]) -> bool:
 class ExportedFile:
     """An ONNX file that ``kwstrain export`` wrote, ready to run.
 
-    `properties` are all of its metadata, `description` the part that every file must have.
+    `properties` are all of its metadata, `description` the part that every file must have; `fingerprint` are 16 digits of its content.
     """
 
     path: Path
     session: Any
     properties: dict[str, str]
     description: Description
+    fingerprint: str
 
 
 def open_exported(path: str | os.PathLike[str]) -> ExportedFile:
@@ -52,7 +54,8 @@ def open_exported(path: str | os.PathLike[str]) -> ExportedFile:
     path = Path(path)
     session = _open_session(path)
     properties = dict(session.get_modelmeta().custom_metadata_map)
-    return ExportedFile(path, session, properties, Description.from_properties(properties, where=str(path)))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return ExportedFile(path, session, properties, Description.from_properties(properties, where=str(path)), digest[:16])
 
 
 class ExportedClassifier:

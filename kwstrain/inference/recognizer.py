@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -242,7 +243,7 @@ class Recognizer:
         dict
             For :meth:`restore` of a recogniser of the same run, rate, mode and hop.
         """
-        return {"sr": self._sr, "mode": self.mode, "hop_s": self.hop_s, "fed": self._fed, **self._engine.state()}
+        return {**self._identity, "fed": self._fed, **self._engine.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where `state` was taken, in this object or another one.
@@ -255,13 +256,29 @@ class Recognizer:
         Raises
         ------
         ConfigError
-            If it was taken of a recogniser of another rate, mode, hop or run.
+            If it was taken of a recogniser of another rate, mode, hop or run, or is no such state. The recogniser is then unchanged.
         """
-        mine = {"sr": self._sr, "mode": self.mode, "hop_s": self.hop_s}
-        if other := [f"{name}={state.get(name)} is not {value}" for name, value in mine.items() if state.get(name) != value]:
-            raise ConfigError(f"the state was taken of another recogniser: {'; '.join(other)}")
-        self._engine.restore(state)
-        self._times, self._fed = np.zeros(0), bool(state["fed"])
+        try:
+            if other := [f"{name}={state.get(name)} is not {value}" for name, value in self._identity.items() if state.get(name) != value]:
+                raise ConfigError(f"the state was taken of another recogniser: {'; '.join(other)}")
+            fed = bool(state["fed"])
+            self._engine.restore(state)
+        except ConfigError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"this is not a state of a recogniser ({error}): restore what state() returned") from None
+        self._times, self._fed = np.zeros(0), fed
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What a state belongs to."""
+        return {"sr": self._sr, "mode": self.mode, "hop_s": self.hop_s, "run": self._fingerprint}
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """Of the run: its network and its features, or its file."""
+        run = self._source
+        return f"{run.fingerprint}-{run.feature_config.fingerprint}" if isinstance(run, Bundle) else run.fingerprint
 
 
 def _checked(samples: ArrayLike) -> NDArray[np.float32]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from numpy.typing import NDArray
 from kwsfeat import AudioError, ConfigError, Event, KwsError
 from kwsfeat import __version__ as version
 from kwstrain.detection.point import listener
+from kwstrain.listening.messages import read_message
 from kwstrain.listening.session import Session
+from kwstrain.listening.stdio import serve_stdio
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,42 @@ def server(uri: str) -> Any:
         raise ConfigError(f"{uri!r} is not an address ({error}): give tcp://127.0.0.1:10400 or unix:///run/kws.sock") from None
 
 
+async def serve(service: Any, uri: str, connection: Callable[..., Any], ready: Callable[[], None]) -> None:
+    """Serve until the program is to end, by SIGTERM or by the cancelling of this, or until stdin ends where it is served.
+
+    Parameters
+    ----------
+    service, uri
+        A server, as :func:`server` makes it of its address.
+    connection : callable
+        As :func:`handler` returns it.
+    ready : callable
+        Called as soon as clients can come.
+
+    Raises
+    ------
+    ConfigError
+        If the address cannot be listened at.
+    """
+    if uri.startswith("stdio:"):
+        ready()
+        await serve_stdio(connection)
+        return
+    ended = asyncio.Event()
+    with suppress(NotImplementedError, RuntimeError):  # where there are no such signals, or this is not the main thread
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    try:
+        await service.start(connection)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot serve at {uri} ({reason}): choose another address with --wyoming") from None
+    ready()
+    try:
+        await ended.wait()
+    finally:
+        await service.stop()
+
+
 def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]:
     """The factory that makes a handler for each connection, as :meth:`wyoming.server.AsyncServer.run` needs it.
 
@@ -88,7 +128,20 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
             self.wanted: Collection[str] = ()
             self.sessions: list[Session] = []
             self.sr = 0
+            self.rest = b""  # of a sample whose other bytes come with the next chunk
             self.detected = False
+
+        async def run(self) -> None:
+            """Answer until the client has gone, or is disconnected."""
+            try:
+                while (message := await read_message(self.reader)) is not None and await self.handle_event(message):
+                    pass
+            except ConnectionError:
+                pass  # it has gone
+            except AudioError as error:
+                remark(f"a client is disconnected: {error}")
+            finally:
+                self.writer.close()
 
         async def handle_event(self, event: Message) -> bool:
             """Answer one message; False ends the connection."""
@@ -121,7 +174,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
 
         async def _begin(self, sr: int) -> None:
             """Begin a new stream, independent of the one before."""
-            self.detected, self.sr = False, sr
+            self.detected, self.sr, self.rest = False, sr, b""
             self.sessions = await asyncio.to_thread(
                 lambda: [Session(*listener(one.run, sr=sr), sr=sr) for one in runs if not self.wanted or {*one.words} & {*self.wanted}]
             )
@@ -129,7 +182,7 @@ def handler(runs: list[Served], remark: Callable[[str], None]) -> Callable[[asyn
         async def _hear(self, chunk: Any) -> None:
             if not self.sessions or chunk.rate != self.sr:
                 await self._begin(chunk.rate)
-            y = _mono(chunk.audio, chunk.width, chunk.channels)
+            y, self.rest = _mono(self.rest + chunk.audio, chunk.width, chunk.channels)
             for session in self.sessions:
                 await self._say((await asyncio.to_thread(session.feed, y)).events)
 
@@ -148,8 +201,8 @@ def _known(names: Collection[str], runs: list[Served]) -> tuple[str, ...]:
     return tuple(name for name in names if name in words)
 
 
-def _mono(audio: bytes, width: int, channels: int) -> NDArray[np.int16]:
-    """Samples of a chunk, the mean of its channels.
+def _mono(audio: bytes, width: int, channels: int) -> tuple[NDArray[np.int16], bytes]:
+    """Samples of a chunk, the mean of its channels, and the bytes behind the last whole one.
 
     Raises
     ------
@@ -158,8 +211,10 @@ def _mono(audio: bytes, width: int, channels: int) -> NDArray[np.int16]:
     """
     if width != 2 or channels < 1:
         raise AudioError(f"audio of {8 * width} bits and {channels} channels is not supported: send 16-bit samples")
-    frames = np.frombuffer(audio[: len(audio) // (2 * channels) * 2 * channels], "<i2").reshape(-1, channels)
-    return frames[:, 0].astype(np.int16) if channels == 1 else frames.mean(axis=1).round().astype(np.int16)
+    whole = len(audio) // (2 * channels) * 2 * channels
+    frames = np.frombuffer(audio[:whole], "<i2").reshape(-1, channels)
+    mono = frames[:, 0].astype(np.int16) if channels == 1 else frames.mean(axis=1).round().astype(np.int16)
+    return mono, audio[whole:]
 
 
 def _info(runs: list[Served]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kwsfeat import Event, as_float32
+from kwsfeat import AudioError, Event, as_float32
 from kwstrain.detection.point import OperatingPoint
 from kwstrain.inference.recognizer import Recognizer
 
@@ -70,10 +70,13 @@ class Session:
         Raises
         ------
         AudioError
-            If `samples` have another shape, type or scale, or hold NaN or infinity. The session is then unchanged.
+            If `samples` have another shape, type or scale, or hold NaN or infinity, with the time. The session is then unchanged.
         """
-        y = as_float32(samples, "this piece", check_finite=False)
-        rows = self.recognizer.feed(y, self.sr)
+        try:
+            y = as_float32(samples, "this piece", check_finite=False)
+            rows = self.recognizer.feed(y, self.sr)
+        except AudioError as error:
+            raise AudioError(f"at {self.heard_s:.2f} s of the stream: {error}") from None
         self._samples += len(y)
         return Heard(self._events(rows), _level_db(y))
 

@@ -15,6 +15,7 @@ from kwsfeat import AudioError, ConfigError, read_blocks
 
 PIECE_S = 0.08
 _CODINGS: dict[str, np.dtype[Any]] = {"s16": np.dtype("<i2"), "f32": np.dtype("<f4")}
+_LONGEST_FORM = 40  # bytes of the chunk that says what the samples are
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE  # format codes of WAV
 
 
@@ -104,8 +105,13 @@ def _header(stream: BinaryIO) -> tuple[np.dtype[Any], int]:
         size = stream.read(4)
         if len(size) < 4:
             raise AudioError("the WAV on stdin ends before its samples: was the recorder stopped?")
-        chunk = stream.read(min(struct.unpack("<I", size)[0], 1 << 20))
-        form = chunk if name == b"fmt " else form
+        (n,) = struct.unpack("<I", size)
+        n += n % 2  # a chunk of an odd size has a byte more, which its size does not count
+        if name == b"fmt ":
+            form = stream.read(min(n, _LONGEST_FORM))
+            n -= len(form)
+        while n > 0 and (part := stream.read(min(n, 1 << 16))):
+            n -= len(part)
     stream.read(4)
     if len(form) < 16:
         raise AudioError("the WAV on stdin does not say what its samples are (no chunk 'fmt '): record with -t raw")

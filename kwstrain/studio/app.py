@@ -27,6 +27,7 @@ from kwstrain.studio.features import front_end_graph
 from kwstrain.studio.project import Kind, Project, Word
 from kwstrain.studio.uploads import MOST_BYTES, Sound, body_json, listen_to, received
 from kwstrain.studio.work import Lesson, Teacher
+from kwstrain.teaching.choices import check_words
 from kwstrain.teaching.report import CLIPS, PAGE
 from kwstrain.teaching.run import REPORT
 from kwstrain.teaching.teach import MOST
@@ -90,7 +91,7 @@ class Studio:
         return JSONResponse(await run_in_threadpool(self._all))
 
     def _all(self) -> dict[str, Any]:
-        project, runs = self.project, self.project.runs()
+        project, runs = self.project, self._taught()
         latest = None
         if runs:
             has_page = (project.page_of(runs[-1]) / "index.html").is_file()
@@ -100,6 +101,10 @@ class Studio:
             "most_bytes": MOST_BYTES, "teaching": asdict(self.teacher.progress),
             **{kind: [self._described(path, kind) for path in project.recordings(kind)] for kind in MOST_BYTES},
         }  # fmt: skip
+
+    def _taught(self) -> list[Path]:
+        """The runs that can be offered: those whose report nobody has removed."""
+        return [run for run in self.project.runs() if (run / REPORT).is_file()]
 
     def _is_stale(self, run: Path) -> bool:
         """Whether a recording has come since the run was taught."""
@@ -154,6 +159,7 @@ class Studio:
             raise HTTPException(409, "it is being taught: wait, or stop it first")
         if not word.word:
             raise HTTPException(400, "the word has no name yet")
+        check_words([word.word])
         if outside := next(project.links(), None):
             raise HTTPException(400, f"{outside.parent.name}/{outside.name} leads out of the project's folder: remove it")
         run = project.next_run()
@@ -194,7 +200,7 @@ class Studio:
         return FileResponse(path)
 
     def _run(self, request: Request) -> Path:
-        for run in self.project.runs():
+        for run in self._taught():
             if run.name == request.path_params["run"]:
                 return run
         raise HTTPException(404, "there is no such run")
@@ -236,7 +242,8 @@ async def _refused(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, headers=dict(error.headers or {}))
     if isinstance(error, KwsError):
         return JSONResponse({"error": str(error)}, _STATUS.get(type(error), 400))
-    return JSONResponse({"error": f"cannot be written: {getattr(error, 'strerror', None) or error}"}, 507)
+    path, reason = getattr(error, "filename", None), getattr(error, "strerror", None) or error
+    return JSONResponse({"error": f"{path} cannot be read or written: {reason}" if path else f"cannot be written: {reason}"}, 507)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

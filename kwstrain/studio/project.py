@@ -127,7 +127,7 @@ class Project:
 
     def recordings(self, kind: Kind) -> list[Path]:
         """The takes or the negatives, in the order of their names."""
-        return sorted(path for path in (self.folder / kind).iterdir() if _is_name(path.name) and self._is_inside(path))
+        return sorted(path for path in self._entries(kind) if _is_name(path.name) and self._is_inside(path))
 
     def recording(self, kind: Kind, name: str) -> Path:
         """One of them.
@@ -145,9 +145,9 @@ class Project:
         return path
 
     def keep(self, kind: Kind, partial: Path, name: str) -> Path:
-        """Give a file that is whole its `name`, or this name with a number where there is another one."""
+        """Give a file that is whole its `name`, or this name with a number where there is another one, cut if it is too long then."""
         wanted = self.folder / kind / checked_name(name)
-        others = (wanted.with_stem(f"{wanted.stem}-{n}") for n in count(2))
+        others = (wanted.with_name(_numbered(wanted, n)) for n in count(2))
         path = next(path for path in chain([wanted], others) if not os.path.lexists(path))
         return partial.rename(path)
 
@@ -170,7 +170,7 @@ class Project:
 
     def runs(self) -> list[Path]:
         """The runs that are whole, the oldest first."""
-        found = (path for path in (self.folder / "runs").iterdir() if path.name.isdecimal() and not path.is_symlink())
+        found = (path for path in self._entries("runs") if path.name.isdecimal() and not path.is_symlink())
         return sorted(found, key=lambda path: int(path.name))
 
     def next_run(self) -> Path:
@@ -186,6 +186,11 @@ class Project:
         """What leads out of the folder, which teaching would follow."""
         for kind in ("takes", "negatives"):
             yield from (path for path in (self.folder / kind).rglob("*") if not path.resolve().is_relative_to(self.folder.resolve()))
+
+    def _entries(self, name: str) -> Iterator[Path]:
+        """What one of the folders holds, which is made anew where somebody has removed it."""
+        (self.folder / name).mkdir(exist_ok=True)
+        return (self.folder / name).iterdir()
 
     def _is_inside(self, path: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(self.folder.resolve())
@@ -205,6 +210,12 @@ def checked_name(name: str) -> str:
             f"{', '.join(SUFFIXES)}"
         )
     return name
+
+
+def _numbered(path: Path, n: int) -> str:
+    """The name of a recording with a number behind it, within LONGEST_NAME."""
+    end = f"-{n}{path.suffix}"
+    return path.stem.encode()[: LONGEST_NAME - len(end.encode())].decode(errors="ignore") + end
 
 
 def _is_name(name: str) -> bool:

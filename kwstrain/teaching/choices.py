@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,18 @@ class Choices:
             raise ConfigError(f"fa-per-hour={self.per_hour:g} must be > 0")
         if not 0 <= self.voices <= 10_000:
             raise ConfigError(f"voices={self.voices} must be from 0 to 10000")
+
+
+def check_words(words: Collection[str]) -> None:
+    """Refuse a word that a run could not tell from everything else.
+
+    Raises
+    ------
+    ConfigError
+        If one of `words` is called as the class of everything else is.
+    """
+    if OTHER in words:
+        raise ConfigError(f"the word {OTHER!r} is what a run calls everything else: give it another name (--name), or rename its folder")
 
 
 def bank_of(e: Embedding, choices: Choices, note: Note) -> tuple[Bank, dict[Path, Vectors]]:

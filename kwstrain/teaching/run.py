@@ -44,31 +44,45 @@ def write_run(
 ) -> Bundle:  # fmt: skip
     """Write a run beside `out` and rename it when it is whole.
 
-    `kernel` is (n_templates, window, dim, n_classes), `bias` (n_classes,); `page` writes what else belongs into the folder.
+    `kernel` is (n_templates, window, dim, n_classes), `bias` (n_classes,); `page` writes what else belongs into the folder. What goes
+    wrong leaves what was at `out`.
     """
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    sizes = {"templates": kernel.shape[0], "window": kernel.shape[1]} if embedding.has_window else {}
-    options = {**embedding.options, **{name: n for name, n in sizes.items() if n > 1}}
-    arrays = embedding.weights(kernel, bias)
-    bundle = Bundle(
-        folder=partial, config=TrainConfig(arch=embedding.arch, options=options, standardize=False), feature_name="features",
-        feature_config=clip, labels=tuple(labels), mean=arrays["input_norm/mean"], std=arrays["input_norm/std"], data=data,
-        parameters=_parameters(arrays), algorithm=clip.algorithm,
-    )  # fmt: skip
-    bundle.save()
-    save_arrays(partial / "weights.npz", arrays)
-    summary = {"ended": "taught", "threshold": threshold, "credits": [embedding.credit]}
-    write_atomic(partial / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False).encode())
-    write_atomic(partial / REPORT, json.dumps(report, indent=1, ensure_ascii=False).encode())
-    if point is not None:
-        point.save(partial)
-    page(partial)
+    try:
+        _write(partial, embedding, labels, kernel, bias, clip, data, threshold)
+        write_atomic(partial / REPORT, json.dumps(report, indent=1, ensure_ascii=False).encode())
+        if point is not None:
+            point.save(partial)
+        page(partial)
+        Bundle.load(partial)  # what cannot be read replaces nothing
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     if out.exists():
         shutil.rmtree(out)
     partial.rename(out)
     return Bundle.load(out)
+
+
+def _write(
+    folder: Path, embedding: Embedding, labels: Sequence[str], kernel: NDArray[np.floating], bias: NDArray[np.floating],
+    clip: FeatureConfig, data: str, threshold: float | None,
+) -> None:  # fmt: skip
+    """What every run has."""
+    sizes = {"templates": kernel.shape[0], "window": kernel.shape[1]} if embedding.has_window else {}
+    options = {**embedding.options, **{name: n for name, n in sizes.items() if n > 1}}
+    arrays = embedding.weights(kernel, bias)
+    bundle = Bundle(
+        folder=folder, config=TrainConfig(arch=embedding.arch, options=options, standardize=False), feature_name="features",
+        feature_config=clip, labels=tuple(labels), mean=arrays["input_norm/mean"], std=arrays["input_norm/std"], data=data,
+        parameters=_parameters(arrays), algorithm=clip.algorithm,
+    )  # fmt: skip
+    bundle.save()
+    save_arrays(folder / "weights.npz", arrays)
+    summary = {"ended": "taught", "threshold": threshold, "credits": [embedding.credit]}
+    write_atomic(folder / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False).encode())
 
 
 def _parameters(arrays: dict[str, NDArray[Any]]) -> dict[str, int]:

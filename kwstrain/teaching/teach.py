@@ -17,7 +17,7 @@ from kwstrain.detection.point import OperatingPoint
 from kwstrain.detection.rates import FalseAccepts, Misses
 from kwstrain.teaching.alarms import FalseAlarm, false_alarms
 from kwstrain.teaching.bank import WINDOW, Bank
-from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
+from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of, check_words
 from kwstrain.teaching.embeddings.embedding import Embedding, embedding
 from kwstrain.teaching.heads.detector import Spoken, WordDetector, make_detector
 from kwstrain.teaching.near import Near, hear_near, mistaken, teaching
@@ -97,13 +97,14 @@ def teach_word(
     Raises
     ------
     CorpusError, ConfigError
-        If the recordings are too few, or are of two words.
+        If the recordings are too few, or are of two words, or the word is called ``unknown``.
     StoreError
         If `out` exists.
     MissingExtraError
         If the embedding is not installed, or the voices are not and there is nothing else.
     """
     choices, out = choices or Choices(), Path(out)
+    check_words([word])
     check_free(out, overwrite=overwrite)
     e = embedding(choices.embedding)
     remarks: list[str] = []

@@ -12,7 +12,7 @@ import numpy as np
 from kwsfeat import AudioError, ConfigError, CorpusError, MissingExtraError, list_recordings
 from kwstrain.detection.rates import Misses
 from kwstrain.teaching.bank import WINDOW
-from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of
+from kwstrain.teaching.choices import OTHER, Choices, Note, bank_of, check_words
 from kwstrain.teaching.embeddings.embedding import Embedding, Vectors, embedding
 from kwstrain.teaching.heads.classifier import KnownWord, make_classifier
 from kwstrain.teaching.run import check_free, write_run
@@ -106,10 +106,13 @@ def teach_words(
     ------
     CorpusError
         If a word has too few recordings of use.
+    ConfigError
+        If a folder is called ``unknown``.
     StoreError
         If `out` exists.
     """
     choices, out = choices or Choices(), Path(out)
+    check_words([folder.name for folder in folders])
     check_free(out, overwrite=overwrite)
     e = embedding(choices.embedding)
     bank, _ = bank_of(e, choices, note)

@@ -117,10 +117,12 @@ class ExportedStream:
         given = {name: np.array(state.get(name, ()), one.dtype) for name, one in self._state.items()}
         if wrong := [name for name, one in given.items() if one.shape != self._state[name].shape]:
             raise ConfigError(f"the state has no {wrong[0].removeprefix(STATE)} as this recogniser keeps it: it is of another run")
+        waiting, done, heard = np.array(state["waiting"], np.float32), int(state["done"]), int(state["heard"])
+        if waiting.ndim != 1 or len(waiting) >= self._waveform.shape[0]:
+            raise ConfigError(f"the state holds {waiting.shape} waiting samples, fewer than {self._waveform.shape[0]} can wait")
         if self._resampler is not None:
             self._resampler.restore(state["resampler"])
-        self._state, self._waiting = given, np.array(state["waiting"], np.float32)
-        self._done, self._heard = int(state["done"]), int(state["heard"])
+        self._state, self._waiting, self._done, self._heard = given, waiting, done, heard
 
 
 def engine_of_file(file: ExportedFile, mode: str, *, sr: int, hop_ms: float) -> ExportedStream | Windowed:
@@ -134,7 +136,7 @@ def engine_of_file(file: ExportedFile, mode: str, *, sr: int, hop_ms: float) -> 
     kind, other = ("stream", "windowed") if file.description.kind == "stream" else ("windowed", "stream")
     if mode not in ("auto", kind):
         wanted = "onnx-stream" if other == "stream" else "onnx"
-        raise ConfigError(f"{file.path} listens in mode {kind}, not {other}: export the run --to {wanted}, or calibrate it as {kind}")
+        raise ConfigError(f"{file.path} listens in mode {kind}, not {other}: export the run --to {wanted}, which does")
     if file.description.kind == "stream":
         return ExportedStream(file, sr=sr)
     classify = of_file(ExportedClassifier(file))

@@ -120,8 +120,8 @@ class Streamed:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state` was taken."""
-        layers, waiting = np.array(state["layers"], np.float32), np.array(state["waiting"], np.float32)
+        layers, waiting, done = np.array(state["layers"], np.float32), np.array(state["waiting"], np.float32), int(state["done"])
         if layers.shape != self._state.shape or waiting.shape[1:] != self._waiting.shape[1:] or len(waiting) >= self._n:
             raise ConfigError(f"the state holds {layers.size} values of layers, this recogniser {self._state.size}: it is of another run")
         self._front_end.restore(state["front_end"])
-        self._state, self._waiting, self._done = layers, waiting, int(state["done"])
+        self._state, self._waiting, self._done = layers, waiting, done

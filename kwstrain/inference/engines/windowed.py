@@ -123,10 +123,10 @@ class Windowed:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state` was taken."""
-        last = np.array(state["last"], np.float32)
+        last, heard = np.array(state["last"], np.float32), int(state["heard"])
         if last.shape != self._last.shape:
             raise ConfigError(f"the state holds {last.shape} samples, this recogniser keeps {self._last.shape}: it was taken of another")
-        self._heard, self._last = int(state["heard"]), last
+        self._heard, self._last = heard, last
 
     def _at_rate_of_run(self, window: NDArray[np.float32]) -> NDArray[np.float32]:
         """The latest samples, at the rate of the run; its features come from `resample_from_hz` where that is said."""

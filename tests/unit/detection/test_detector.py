@@ -29,7 +29,7 @@ def naive(frames: Any, times: Any, thresholds: dict[str, float], n: int, hystere
                 mine["armed"], mine["rise"] = True, None
             elif mine["rise"] is None:
                 mine["rise"] = time
-            if score >= threshold and mine["armed"] and time >= mine["last"] + refractory_s:
+            if score >= threshold and mine["armed"] and time >= mine["last"] + refractory_s - 1e-6:
                 events.append(Event(word, mine["rise"], time, score))
                 mine["armed"], mine["last"] = False, time
     return events
@@ -106,6 +106,16 @@ def test_refractory_time_ends_exactly_there() -> None:
     frames = np.array([[0.9], [0.0], [0.9]])
     detector = Detector(["yes"], refractory_s=1.0)
     assert [event.time_s for event in detector.feed(frames, [0.5, 1.0, 1.5])] == [0.5, 1.5]
+
+
+@pytest.mark.parametrize("begin_s", [0.0, 0.16, 7.12, 3600.0, 1e6])
+def test_equal_words_are_equally_far_apart_at_any_time(begin_s: float) -> None:
+    frames = np.tile([[0.9], [0.0]], (400, 1))
+    times = begin_s + 0.08 * np.arange(1, 801)
+    events = Detector(["yes"], refractory_s=0.8).feed(frames, times)
+    gaps = np.diff([event.time_s for event in events])
+    assert len(gaps) == 79
+    np.testing.assert_allclose(gaps, 0.8, atol=1e-6)
 
 
 def test_words_do_not_silence_each_other() -> None:
@@ -188,6 +198,18 @@ def test_a_state_of_another_detector_is_refused() -> None:
     del state["armed"]
     with pytest.raises(ConfigError, match="armed differs"):
         Detector(LABELS, smoothing_frames=4).restore(state)
+    with pytest.raises(ConfigError, match="words differs"):
+        Detector(LABELS, thresholds={LABELS[0]: 0.5}).restore(Detector(LABELS, thresholds={LABELS[1]: 0.5}).state())
+
+
+@pytest.mark.parametrize("other", [None, 7, {"time_s": None}, {"time_s": "soon"}, {"armed": None}])
+def test_what_is_no_state_is_refused_and_changes_nothing(other: Any) -> None:
+    detector = Detector(LABELS, smoothing_frames=3)
+    detector.feed([[0.4, 0.2, 0.4]], [0.0])
+    before = detector.state()
+    with pytest.raises(ConfigError, match="not the state of this detector"):
+        detector.restore({**Detector(LABELS, smoothing_frames=3).state(), **other} if isinstance(other, dict) else other)
+    np.testing.assert_equal(detector.state(), before)
 
 
 def test_states_are_not_shared() -> None:

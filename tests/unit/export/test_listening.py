@@ -70,6 +70,9 @@ def test_a_state_goes_on_elsewhere(sr: int, runs: Path) -> None:
     np.testing.assert_array_equal(other.frame_times, one.frame_times)
     with pytest.raises(ConfigError, match="it is of another run"):
         Recognizer(runs / "ds-cnn-s.onnx", sr=sr).restore({**state, "state_mean": np.zeros(2)})
+    for damaged in ({**state, "waiting": np.zeros((2, 2))}, {**state, "run": "another"}, {**state, "heard": None}):
+        with pytest.raises(ConfigError, match="state"):
+            one.restore(damaged)
 
 
 @pytest.mark.parametrize("to", ["onnx", "onnx-stream"])
@@ -121,9 +124,9 @@ def test_score_and_listen_hear_the_words_of_a_file(tmp_path: Path, capfd: pytest
 
 def test_a_file_listens_in_one_mode(runs: Path, golden: Path, tmp_path: Path) -> None:
     export(golden / "cnn", "onnx", tmp_path / "clips.onnx")
-    with pytest.raises(ConfigError, match=r"listens in mode windowed, not stream: export the run --to onnx-stream"):
+    with pytest.raises(ConfigError, match=r"listens in mode windowed, not stream: export the run --to onnx-stream, which does$"):
         Recognizer(tmp_path / "clips.onnx", mode="stream")
-    with pytest.raises(ConfigError, match=r"listens in mode stream, not windowed: export the run --to onnx,"):
+    with pytest.raises(ConfigError, match=r"listens in mode stream, not windowed: export the run --to onnx, which does$"):
         Recognizer(runs / "mixednet.onnx", mode="windowed")
     model = onnx.load(str(runs / "mixednet.onnx"))
     kept = [one for one in model.metadata_props if one.key != "first_frame"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from kwsfeat.errors import AudioError, ConfigError, StoreError
 from kwstrain import Recognizer, load
+from kwstrain.io import load_arrays, save_arrays
 
 RUN = Path(__file__).parents[2] / "golden" / "cnn"
 SR = 16000
@@ -83,6 +86,26 @@ def test_a_state_of_another_recognizer_is_refused(recognizer: Recognizer) -> Non
         Recognizer(RUN, mode="windowed", hop_ms=500).restore(state)
     with pytest.raises(ConfigError, match=r"sr=16000 is not 8000"):
         Recognizer(RUN, sr=8000, mode="windowed", hop_ms=250).restore(state)
+
+
+def test_a_state_of_another_run_is_refused(recognizer: Recognizer, tmp_path: Path) -> None:
+    shutil.copytree(RUN, tmp_path / "same")
+    shutil.copytree(RUN, tmp_path / "other")
+    arrays = load_arrays(RUN / "weights.npz")
+    save_arrays(tmp_path / "other" / "weights.npz", {name: value + (name == min(arrays)) for name, value in arrays.items()})
+    Recognizer(tmp_path / "same", mode="windowed", hop_ms=250).restore(recognizer.state())
+    with pytest.raises(ConfigError, match=r"another recogniser: run=.* is not"):
+        Recognizer(tmp_path / "other", mode="windowed", hop_ms=250).restore(recognizer.state())
+
+
+@pytest.mark.parametrize("missing", [None, "", "fed", "heard", "last", "run"])
+def test_what_is_no_state_is_refused_and_changes_nothing(recognizer: Recognizer, whole: np.ndarray, missing: str | None) -> None:
+    state: Any = None if missing is None else {name: value for name, value in recognizer.state().items() if missing and name != missing}
+    recognizer.reset()
+    first = recognizer.feed(SOUND[:9000])
+    with pytest.raises(ConfigError, match="state"):
+        recognizer.restore(state)
+    np.testing.assert_array_equal(np.concatenate([first, recognizer.feed(SOUND[9000:])]), whole)
 
 
 def test_another_rate_hears_the_same(recognizer: Recognizer) -> None:

@@ -18,6 +18,7 @@ from random_runs import write_run
 from kwsfeat import Detector, FeatureConfig, FrontEnd, resample
 from kwsfeat.errors import AudioError, ConfigError
 from kwstrain import Recognizer
+from kwstrain.io import load_arrays, save_arrays
 
 SR, HOP = 8000, 80
 CONFIG = FeatureConfig(sr=SR, n_samples=2800, n_fft=256, win_length=200, hop_length=HOP, n_mels=10, framing="none")
@@ -153,6 +154,21 @@ def test_a_state_goes_on_elsewhere(recognizer: Recognizer, run: Path, whole: tup
     np.testing.assert_array_equal(np.concatenate([first, other.feed(SOUND[4321:]), other.finish()]), whole[0])
     with pytest.raises(ConfigError, match="another recogniser: mode=stream is not windowed"):
         Recognizer(run, mode="windowed").restore(state)
+
+
+def test_a_state_of_another_run_or_none_is_refused_and_changes_nothing(recognizer: Recognizer, run: Path, tmp_path: Path) -> None:
+    other = write_run(tmp_path / "run", "ds-cnn-tiny", CONFIG, **OPTIONS).folder
+    arrays = load_arrays(other / "weights.npz")
+    save_arrays(other / "weights.npz", {**arrays, "out/bias": arrays["out/bias"] + 1})
+    recognizer.reset()
+    recognizer.feed(SOUND[:4321])
+    state = recognizer.state()
+    with pytest.raises(ConfigError, match=r"another recogniser: run=.* is not"):
+        Recognizer(other, mode="stream").restore(state)
+    for damaged in (None, {}, *({name: value for name, value in state.items() if name != left_out} for left_out in state)):
+        with pytest.raises(ConfigError, match="state"):
+            recognizer.restore(damaged)  # type: ignore[arg-type]
+    np.testing.assert_equal(recognizer.state(), state)
 
 
 def test_short_streams_and_bad_pieces(recognizer: Recognizer, whole: tuple[np.ndarray, np.ndarray]) -> None:

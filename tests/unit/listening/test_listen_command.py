@@ -87,6 +87,25 @@ def test_wrong_usage_is_one_line(run, capsys, monkeypatch, arguments, code, said
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nosuch", "-"], 1, "nosuch"),
+        (["RUN", "-", "--threshold", "high"], 2, "neither a number nor WORD=NUMBER"),
+        (["RUN", "-", "--threshold", "maybe=0.5"], 2, "maybe"),
+        (["RUN", "-", "--raw", "mp3:1"], 1, "CODING:HZ"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_samples_are_waited_for(run, capsys, monkeypatch, arguments, code, said):
+    class Silent(io.RawIOBase):
+        def read(self, n: int = -1) -> bytes:
+            raise AssertionError("it waits")
+
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Silent()))
+    assert main(["listen", *(str(run) if one == "RUN" else one for one in arguments)]) == code
+    assert said in capsys.readouterr().err
+
+
 def test_nothing_on_stdin_is_said(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
     assert main(["listen", str(run), "-"]) == 0

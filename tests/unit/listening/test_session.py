@@ -70,6 +70,11 @@ def test_a_refused_piece_changes_nothing(run):
     with pytest.raises(AudioError, match="divide"):
         session.feed(np.full(100, 20000.0, np.float32))
     assert session.heard_s == 0
+    session.feed(np.zeros(SR, np.int16))
+    session.gap(2.5)
+    with pytest.raises(AudioError, match=r"^at 3.50 s of the stream: this piece"):
+        session.feed(np.full(100, 20000.0, np.float32))
+    assert session.heard_s == 3.5
 
 
 def test_three_seconds_are_kept_around_an_event(tmp_path):

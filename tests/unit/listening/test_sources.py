@@ -61,6 +61,19 @@ def test_a_wav_on_a_pipe_says_itself_what_it_is(subtype, sr):
     np.testing.assert_array_equal(y if subtype == "PCM_16" else np.round(y * 32768).astype(np.int16), Y)
 
 
+@pytest.mark.parametrize("n", [17, 18, 5 << 20, (5 << 20) + 1])
+def test_what_stands_before_the_samples_is_passed_over(n):
+    file = io.BytesIO()
+    soundfile.write(file, Y, 16000, format="WAV")
+    data = file.getvalue()
+    at = data.index(b"data")
+    for before in (12, at):  # in front of what the samples are, or behind
+        chunk = b"LIST" + struct.pack("<I", n) + b"dataabcd" + bytes(n - 8) + bytes(n % 2)
+        y, sr, said = joined(data[:before] + chunk + data[before:])
+        assert (sr, said) == (16000, [])
+        np.testing.assert_array_equal(y, Y)
+
+
 def test_what_cannot_be_heard_is_refused():
     for raw in ("mp3:16000", "s16", "s16:0", "s16:-5", "s16:99999999999999999999"):
         with pytest.raises(ConfigError, match="CODING:HZ"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,16 @@ def test_a_recording_is_kept_as_it_came(client: TestClient, door: Door, tmp_path
     assert len(client.get("state").json()["takes"]) == 3
 
 
+@pytest.mark.parametrize("stem", ["a" * 116, "käse" * 23 + "a"])
+def test_the_longest_name_may_come_twice(stem: str, client: TestClient, door: Door) -> None:
+    content = (door.folder / "takes" / "001.wav").read_bytes()
+    kept = [client.post("takes", params={"name": f"{stem}.wav"}, content=content).json()["name"] for _ in range(12)]
+    listed = [one["name"] for one in client.get("state").json()["takes"]]
+    assert (len(set(kept)), kept[0]) == (12, f"{stem}.wav")
+    assert sorted(listed) == sorted([*kept, "001.wav"])
+    assert all(client.delete(f"takes/{name}").status_code == 204 for name in kept)
+
+
 def test_a_take_without_a_word_is_said_at_once(client: TestClient, tmp_path: Path) -> None:
     t = np.arange(32000) / 16000
     sounds = {
@@ -85,6 +96,14 @@ def test_teaching_waits_for_a_name_and_says_what_is_missing(client: TestClient) 
     assert client.get("runs/001/run.zip").status_code == 404
 
 
+def test_a_word_that_is_called_as_everything_else_is_not_taught(client: TestClient) -> None:
+    assert client.put("word", json={"word": "unknown", "voices": 0}).status_code == 200
+    answer = client.post("teaching")
+    assert answer.status_code == 400
+    assert "'unknown' is what a run calls everything else" in answer.json()["error"]
+    assert client.get("state").json()["teaching"]["state"] == "idle"
+
+
 def test_a_full_disk_is_said(client: TestClient, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -94,6 +113,26 @@ def test_a_full_disk_is_said(client: TestClient, door: Door, tmp_path: Path, mon
     answer = client.post("takes", content=write_take(tmp_path / "x.wav", 2).read_bytes())
     assert (answer.status_code, answer.json()) == (507, {"error": "cannot be written: No space left on device"})
     assert snapshot(door.folder) == before
+
+
+def test_what_somebody_removes_meanwhile_is_not_missed(client: TestClient, door: Door, tmp_path: Path) -> None:
+    for name in ("001", "002"):
+        (door.folder / "runs" / name).mkdir()
+    (door.folder / "runs" / "001" / "teaching.json").write_text('{"word": "rise"}')
+    shutil.rmtree(door.folder / "takes")
+    state = client.get("state")
+    assert (state.status_code, state.json()["takes"], state.json()["run"]["name"]) == (200, [], "001")
+    assert client.get("runs/002/run.zip").status_code == 404
+    shutil.rmtree(door.folder / "takes")
+    assert client.post("takes", content=write_take(tmp_path / "x.wav", 2).read_bytes()).json()["name"] == "001.wav"
+    shutil.rmtree(door.folder / "runs")
+    assert client.get("state").json()["run"] is None
+    (door.folder / "negatives" / "001.wav").unlink()
+    (door.folder / "negatives").rmdir()
+    (door.folder / "negatives").write_bytes(b"")
+    answer = client.get("state")
+    path = door.folder / "negatives"
+    assert (answer.status_code, answer.json()) == (507, {"error": f"{path} cannot be read or written: File exists"})
 
 
 def test_a_take_too_many_is_refused(client: TestClient, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

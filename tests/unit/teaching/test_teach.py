@@ -13,9 +13,12 @@ from tone_words import FALLING, RISING, SR, STEADY, say, write_takes
 
 pytest.importorskip("onnx")
 
+from kwsfeat import StoreError
 from kwstrain import Recognizer
 from kwstrain.cli import main
 from kwstrain.inference.bundle import Bundle
+from kwstrain.teaching.embeddings.embedding import embedding
+from kwstrain.teaching.run import write_run
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +137,29 @@ def test_a_folder_that_is_no_taught_run_is_not_replaced(tmp_path: Path, small_fi
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     assert main(["teach"]) == 2
     assert main([*call[:4], "--fa-per-hour", "0"]) == 2
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_word_that_is_called_as_everything_else_is_refused_and_the_run_stays(
+    several: bool, taught: Path, tmp_path: Path, small_file: Path, negatives: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_takes(tmp_path / "words" / "unknown", RISING, 4)
+    shutil.copytree(taught, tmp_path / "run")
+    call = [str(folder.parent)] if several else [str(folder)]
+    assert main(["teach", *call, "--out", str(tmp_path / "run"), *options(small_file, negatives), "--overwrite"]) == 1
+    err = capsys.readouterr().err.strip()
+    assert "'unknown' is what a run calls everything else: give it another name (--name), or rename its folder" in err
+    assert len(err.splitlines()) == 1, "before any work"
+    assert Bundle.load(tmp_path / "run").labels == ("rise", "unknown")
+
+
+def test_a_run_that_cannot_be_read_replaces_none(taught: Path, tmp_path: Path, small_file: Path) -> None:
+    shutil.copytree(taught, tmp_path / "run")
+    e = embedding(small_file)
+    with pytest.raises(StoreError, match="labels must be two or more different texts"):
+        write_run(
+            tmp_path / "run", e, ("rise", "rise"), np.zeros((1, 8, e.dim, 2)), np.zeros(2), clip=e.clip(8), data="", threshold=None,
+            point=None, report={},
+        )  # fmt: skip
+    assert Bundle.load(tmp_path / "run").labels == ("rise", "unknown")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -33,7 +33,7 @@ class Detector {
         continue;
       }
       if (Number.isNaN(one.risen)) one.risen = time;
-      if (!one.armed || one.score < one.threshold || time < one.event + this.refractory) continue;
+      if (!one.armed || one.score < one.threshold || time < one.event + this.refractory - 1e-6) continue;  // rounded times
       one.armed = false;
       one.event = time;
       events.push({word: one.word, start: one.risen, time, score: one.score});

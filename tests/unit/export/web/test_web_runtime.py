@@ -32,13 +32,13 @@ def test_the_detector_gives_the_events_of_python(node: Node, tmp_path: Path) -> 
     rng = np.random.default_rng(7)
     labels = ["yes", "no", "silence"]
     cases, wanted = [], []
-    for _ in range(40):
+    for case in range(40):
         steps = rng.normal(0, 0.3, (300, 3)).cumsum(axis=0)
         posteriors = (1 / (1 + np.exp(-steps))).astype(np.float32).astype(np.float64)
-        times = (0.1 + 0.08 * np.arange(300)) + rng.uniform(0, 0.01, 300)
+        times = (0.1 + 0.08 * np.arange(300)) + rng.uniform(0, 0.01, 300) * (case % 2)
         options = {
             "thresholds": {"yes": rng.uniform(0.3, 0.9), "no": rng.uniform(0.3, 0.9)}, "smoothing_frames": int(rng.integers(1, 8)),
-            "hysteresis": rng.uniform(0, 0.29), "refractory_s": rng.choice([0.0, 0.5, 2.0]),
+            "hysteresis": rng.uniform(0, 0.29), "refractory_s": rng.choice([0.0, 0.5, 0.8, 2.0]),
         }  # fmt: skip
         cases.append({"labels": labels, "options": options, "rows": posteriors.tolist(), "times": times.tolist()})
         wanted.append([asdict(event) for event in Detector(labels, **options).feed(posteriors, times)])
