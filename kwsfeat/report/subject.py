@@ -83,7 +83,7 @@ def of_corpus(rows: Recordings, output: Path, limit: int, threads: int, progress
 def of_file(reader: Reader, limit: int) -> Subject:
     """A dataset file, of which at most `limit` clips are measured, where it holds audio."""
     clips = clips_of(reader)
-    originals = np.flatnonzero(reader.variant == 0).tolist()
+    originals = np.flatnonzero(reader.variant == 0).tolist() or list(range(len(clips)))  # a file of augmented clips alone
     row_of = {clips[i]: i for i in originals}
     at_front = reader.config().pad == "front"
 

@@ -49,7 +49,8 @@ def calibration_clips(bundle: Bundle) -> tuple[NDArray[np.float32], NDArray[np.i
         if not reader.has_audio:
             raise StoreError(f"{bundle.data} holds no audio, on which ranges are measured: build it again without --no-audio")
         rows = reader.rows("train")
-        rows = rows[reader.variant[rows] == 0]
+        if (is_original := reader.variant[rows] == 0).any():  # a grid has augmented clips alone
+            rows = rows[is_original]
         if len(rows) < FEWEST:
             raise ConfigError(
                 f"{bundle.data} has {len(rows)} training clips, at least {FEWEST} are needed to measure ranges: build it with more"

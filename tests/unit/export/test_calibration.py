@@ -60,3 +60,10 @@ def test_ranges_are_measured_on_words_silence_and_clipping(run: Bundle) -> None:
         assert (~y.any(axis=1)).sum() == 4
         assert np.abs(y).max() == 1
         np.testing.assert_array_equal(calibration_clips(bundle)[0], y)
+
+
+def test_a_file_of_augmented_clips_alone_has_ranges(run: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a grid of variants stores them."""
+    expected, _ = calibration_clips(run)
+    monkeypatch.setattr(Reader, "variant", property(lambda reader: np.ones(len(reader.label), np.int32)))
+    np.testing.assert_array_equal(calibration_clips(run)[0], expected)

@@ -144,6 +144,13 @@ def test_the_page_of_a_file(tmp_path: Path) -> None:
     assert len(media(page, "audio/wav")) == 9
 
 
+def test_a_file_of_augmented_clips_alone_has_a_page(tiny_corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.h5"
+    assert main(["build", str(tiny_corpus), str(out), "--augment", "nine", "--split", "100/0/0", "--silence-share", "0", "-q"]) == 0
+    assert main(["report", str(out), str(tmp_path / "a.html")]) == 0
+    assert "648 of the 648 rows" not in (tmp_path / "a.html").read_text()
+
+
 def test_what_a_build_cut_and_skipped_stands_in_the_page_of_its_file(tmp_path: Path) -> None:
     rng, ramp = np.random.default_rng(0), np.hanning(16000)
     for word in ("yes", "no"):
