@@ -100,7 +100,10 @@ def together(coordinator: str | None = None, processes: int | None = None, proce
         try:
             jax.distributed.initialize(coordinator, processes, process, initialization_timeout=_MEET_S)
         except Exception as error:  # of the cluster that is not recognised, or of the runtime
-            raise StoreError(f"the processes do not meet ({_first_line(error)}): give --coordinator, --processes and --process") from None
+            cure = "give --coordinator, --processes and --process"
+            if coordinator:
+                cure = f"is {coordinator} in use by another program, then take another port; else see that all are started"
+            raise StoreError(f"the processes do not meet ({_first_line(error)}): {cure}") from None
     with _output_to_stderr():
         watch = _Watch()
     try:

@@ -12,7 +12,7 @@ from kwsfeat.audio.long import LongRecording
 from kwsfeat.audio.read import read_samples
 from kwsfeat.audio.waveform import Samples, as_float32, as_int16, as_samples, check_samples, is_overdriven
 from kwsfeat.config.clip import ClipConfig
-from kwsfeat.errors import AudioError
+from kwsfeat.errors import AudioError, ConfigError
 
 
 def load_clip(
@@ -182,6 +182,13 @@ def frame_power(y: Samples, frame: int) -> NDArray[np.float64]:
     return np.asarray(np.add.reduceat(np.square(y, dtype=np.float64), starts) / np.diff([*starts, len(y)]), np.float64)
 
 
+def check_rates(sr: int, new_sr: int) -> None:
+    """Raise ConfigError for what is no rate."""
+    for name, rate in (("sr", sr), ("new_sr", new_sr)):
+        if not (rate >= 1 and rate == int(rate)):
+            raise ConfigError(f"{name}={rate} must be a whole number of Hz, >= 1")
+
+
 def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[np.float32]:
     """A waveform at another sampling rate.
 
@@ -198,6 +205,13 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     ndarray, float32, shape (m,)
         ``ceil(n * new_sr / sr)`` samples for ``fft``, the nearest number for ``soxr``.
 
+    Raises
+    ------
+    AudioError
+        If `y` is not one waveform of these types.
+    ConfigError
+        If a rate is out of bounds, or `method` is not one of these.
+
     Examples
     --------
     >>> import numpy as np
@@ -205,7 +219,12 @@ def resample(y: Samples, sr: int, new_sr: int, method: str = "soxr") -> NDArray[
     (16000,)
     """
     y = as_float32(y)
-    if sr == new_sr:
+    if y.ndim != 1:
+        raise AudioError(f"y has shape {y.shape} and must be one waveform, (n,)")
+    check_rates(sr, new_sr)
+    if method not in ("soxr", "fft"):
+        raise ConfigError(f"method={method!r} must be soxr or fft")
+    if sr == new_sr or not y.size:
         return y
     if method == "fft":
         from scipy.signal import resample as fft_resample

@@ -46,8 +46,8 @@ def as_samples(y: ArrayLike, name: str = "y") -> Samples:
         samples = np.asarray(y)
     except ValueError as error:
         raise AudioError(f"{name} is not an array of samples: {error}") from None
-    if samples.dtype == np.int16:
-        return np.ascontiguousarray(samples)
+    if samples.dtype.kind == "i" and samples.dtype.itemsize == 2:  # of either byte order
+        return np.ascontiguousarray(samples, np.int16)
     if samples.dtype.kind == "f":
         return np.ascontiguousarray(samples, np.float32)
     cure = _CURES.get(samples.dtype.name, "divide them by their full scale")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import log, sqrt
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -39,11 +38,11 @@ def poisson_interval(n: int, hours: float, *, confidence: float = 0.95) -> tuple
     >>> [round(bound, 2) for bound in poisson_interval(2, hours=10.0)]
     [0.02, 0.72]
     """
-    if not hours > 0:
-        raise ConfigError(f"hours={hours:g} must be > 0: there is no rate without time")
+    from scipy.special import gammaincinv  # chi2(p; 2n) / 2
+
     tail = _tail(confidence)
-    low = _solve(lambda mean: _poisson_below(n, mean), 1 - tail, _most(n)) if n else 0.0
-    return low / hours, _solve(lambda mean: _poisson_below(n + 1, mean), tail, _most(n)) / hours
+    high = _most_events(n, hours, tail)
+    return (float(gammaincinv(n, tail)) / hours if n else 0.0), high / hours
 
 
 def rate_bound(n: int, hours: float, *, confidence: float = 0.95) -> float:
@@ -59,12 +58,17 @@ def rate_bound(n: int, hours: float, *, confidence: float = 0.95) -> float:
     -------
     float, 1/h
 
+    Raises
+    ------
+    ConfigError
+        If a value is out of bounds.
+
     Examples
     --------
     >>> round(rate_bound(0, hours=6.0), 2)
     0.5
     """
-    return poisson_interval(n, hours, confidence=2 * confidence - 1)[1]
+    return _most_events(n, hours, 2 * _tail(confidence)) / hours
 
 
 def certificate(n: int, hours: float, per_hour: float, *, confidence: float = 0.95) -> tuple[bool, str]:
@@ -122,12 +126,14 @@ def binomial_interval(n: int, total: int, *, confidence: float = 0.95) -> tuple[
     >>> [round(bound, 3) for bound in binomial_interval(5, 100)]
     [0.016, 0.113]
     """
-    if not 0 <= n <= total:
-        raise ConfigError(f"{n} of {total} is no share: it must be between 0 and {total}")
+    from scipy.special import betaincinv
+
+    _check_count("total", total)
+    if not 0 <= n <= total or n != int(n):
+        raise ConfigError(f"{n} of {total} is no share: it must be a whole number between 0 and {total}")
     tail = _tail(confidence)
-    low = _solve(lambda share: _binomial_below(n, total, share), 1 - tail, 1.0) if n else 0.0
-    high = _solve(lambda share: _binomial_below(n + 1, total, share), tail, 1.0) if n < total else 1.0
-    return low, high
+    low = float(betaincinv(n, total - n + 1, tail)) if n else 0.0
+    return low, (1 - float(betaincinv(total - n, n + 1, tail)) if n < total else 1.0)
 
 
 def bootstrap_interval(
@@ -175,37 +181,16 @@ def _tail(confidence: float) -> float:
     return (1 - confidence) / 2
 
 
-def _most(n: int) -> float:
-    """A mean far above every bound for `n` events."""
-    return n + 20 * sqrt(n + 1) + 100
+def _most_events(n: int, hours: float, tail: float) -> float:
+    """The mean at which `n` events or fewer have the probability `tail`."""
+    from scipy.special import gammainccinv
+
+    _check_count("n", n)
+    if not hours > 0:
+        raise ConfigError(f"hours={hours:g} must be > 0: there is no rate without time")
+    return float(gammainccinv(n + 1, tail))
 
 
-def _poisson_below(n: int, mean: float) -> float:
-    """Probability of fewer than `n` events where `mean` are expected."""
-    if mean <= 0:
-        return 1.0
-    k = np.arange(n)
-    return float(np.exp(k * log(mean) - mean - _log_factorial(n)[:n]).sum())
-
-
-def _binomial_below(n: int, total: int, share: float) -> float:
-    """Probability of fewer than `n` successes of `total`."""
-    if share <= 0 or share >= 1:
-        return 1.0 if share <= 0 else 0.0
-    k = np.arange(n)
-    factorial = _log_factorial(total + 1)
-    log_choose = factorial[total] - factorial[k] - factorial[total - k]
-    return float(np.exp(log_choose + k * log(share) + (total - k) * np.log1p(-share)).sum())
-
-
-def _log_factorial(n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """log k! for k < n; two or more of them."""
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, max(n, 2))))])
-
-
-def _solve(falling: Callable[[float], float], value: float, most: float) -> float:
-    """Where a function that falls from 1 reaches `value`, between 0 and `most`: halved until floats end."""
-    low, high = 0.0, most
-    while low < (middle := (low + high) / 2) < high:
-        low, high = (middle, high) if falling(middle) > value else (low, middle)
-    return middle
+def _check_count(name: str, n: int) -> None:
+    if not (n >= 0 and n == int(n)):
+        raise ConfigError(f"{name}={n} must be a whole number >= 0")

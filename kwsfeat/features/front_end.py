@@ -191,6 +191,10 @@ class FrontEnd:
         numbers = None if self.config.dither == 0 else np.arange(n_clips) if rows is None else np.asarray(rows)
         if numbers is not None and numbers.shape != (n_clips,):
             raise AudioError(f"rows has shape {numbers.shape} and must have one number for each of {n_clips} clips")
+        if numbers is not None and (numbers.dtype.kind not in "iu" or (n_clips and numbers.min() < 0)):
+            raise AudioError(f"rows must be whole numbers >= 0, and the least of these {numbers.dtype} is {numbers.min()}")
+        if lengths is not None:
+            lengths = _checked_lengths(lengths, n_clips, n_samples)
         peaks = np.empty(n_clips, np.float32)
 
         def work(part: slice) -> None:
@@ -313,8 +317,20 @@ def _as_clip(y: ArrayLike) -> Samples:
     return clip
 
 
+def _checked_lengths(lengths: ArrayLike, n_clips: int, n_samples: int) -> NDArray[np.integer]:
+    given = np.asarray(lengths)
+    if given.shape != (n_clips,) or given.dtype.kind not in "iu":
+        raise AudioError(f"lengths has shape {given.shape} and type {given.dtype} and must have a whole number for each of {n_clips} clips")
+    if n_clips and not 0 <= given.min() <= given.max() <= n_samples:
+        raise AudioError(f"lengths of {given.min()} to {given.max()} samples must be between 0 and {n_samples}, which a clip has")
+    return given
+
+
 def _entropy(seed: Seed) -> tuple[int, ...]:
-    return seed if isinstance(seed, tuple) else (seed,)
+    entropy = seed if isinstance(seed, tuple) else (seed,)
+    if not all(isinstance(part, int | np.integer) and part >= 0 for part in entropy):
+        raise ConfigError(f"seed={seed} must be a whole number >= 0, or several")
+    return entropy
 
 
 def _dithered(clips: Samples, out: NDArray[np.float32], config: FeatureConfig, entropy: tuple[int, ...], rows: NDArray[np.integer]) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kwsfeat.audio.clip import check_rates
+from kwsfeat.errors import AudioError
+
 _FULL_SCALE = np.float32(32768.0)
 _MARGIN_S = 0.25  # of samples that the filter may still feel
 
@@ -35,6 +38,7 @@ class StreamResampler:
     """
 
     def __init__(self, sr: int, new_sr: int) -> None:
+        check_rates(sr, new_sr)
         self._sr, self._new_sr = sr, new_sr
         self._aligned = sr // gcd(sr, new_sr)
         self.lag_s = _lag(sr, new_sr)
@@ -45,6 +49,7 @@ class StreamResampler:
 
     def reset(self) -> None:
         """Before the first sample."""
+        self._has_ended = False
         self._stream = _new_stream(self._sr, self._new_sr)
         self._n_in = self._n_out = self._n_kept = 0
         self._waiting = np.empty(0, np.float32)  # what a restored stream gave too early
@@ -64,7 +69,15 @@ class StreamResampler:
         -------
         ndarray, float32, shape (n_new,)
             In [-1, 1), whole steps of 16 bits.
+
+        Raises
+        ------
+        AudioError
+            After the end, before a reset.
         """
+        if self._has_ended:
+            raise AudioError("the signal has ended: reset() before the samples of another one")
+        self._has_ended = last
         self._remember(y)
         out = self._stream.resample_chunk(y, last=last)
         if self._skip:

@@ -14,11 +14,12 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kwsfeat
 from kwsfeat.audio.clip import fix_length, load_clip, trim_silence
 from kwsfeat.audio.read import read_samples
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.presets import preset
-from kwsfeat.errors import AudioError
+from kwsfeat.errors import AudioError, ConfigError
 
 RNG = np.random.default_rng(7)
 SECOND = RNG.integers(-20000, 20000, 16000).astype(np.int16)
@@ -251,3 +252,34 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "link.wav").symlink_to(tmp_path / "gone.wav")
     with pytest.raises(AudioError, match=r"symbolic link to .*gone\.wav, which does not exist"):
         load_clip(tmp_path / "link.wav", CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((np.zeros((2, 100), np.float32), 16000, 8000), r"y has shape \(2, 100\) and must be one waveform"),
+        ((np.zeros(100, np.float32), 16000, 8000, "sxor"), "method='sxor' must be soxr or fft"),
+        ((np.zeros(100, np.float32), float("nan"), 16000), "sr=nan must be a whole number of Hz, >= 1"),
+        ((np.zeros(100, np.float32), 0, 16000), "sr=0 must be a whole number of Hz"),
+        ((np.zeros(100, np.float32), 16000, 8000.5), "new_sr=8000.5 must be a whole number of Hz"),
+    ],
+)
+def test_what_cannot_be_resampled_is_refused(given: tuple[object, ...], message: str) -> None:
+    with pytest.raises((AudioError, ConfigError), match=message):
+        kwsfeat.resample(*given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", ["soxr", "fft"])
+def test_no_samples_stay_none(method: str) -> None:
+    assert kwsfeat.resample(np.zeros(0, np.float32), 16000, 8000, method).shape == (0,)
+
+
+def test_a_resampled_stream_that_has_ended_begins_with_a_reset() -> None:
+    with pytest.raises(ConfigError, match="sr=0 must be"):
+        kwsfeat.StreamResampler(0, 16000)
+    resampler, y = kwsfeat.StreamResampler(48000, 16000), np.zeros(480, np.float32)
+    resampler.push(y, last=True)
+    with pytest.raises(AudioError, match=r"the signal has ended: reset\(\)"):
+        resampler.push(y)
+    resampler.reset()
+    resampler.push(y)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,6 +38,27 @@ def test_no_event_in_six_hours_bounds_half_an_event_an_hour() -> None:
     assert rate_bound(0, 1.0) == pytest.approx(-np.log(0.05), rel=1e-12)
     assert rate_bound(0, 6.0) < 0.5 < rate_bound(0, 5.9)
     assert rate_bound(0, 30.0) < 0.1 < rate_bound(0, 29.9)
+
+
+@pytest.mark.parametrize(("n", "total"), [(999_999, 1_000_000), (5000, 10_000), (1, 10_000_000)])
+def test_large_totals_at_high_confidence(n: int, total: int) -> None:
+    exact = stats.binomtest(n, total).proportion_ci(0.9999999, method="exact")
+    assert binomial_interval(n, total, confidence=0.9999999) == pytest.approx((exact.low, exact.high), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rate_bound(-1, 1.0), "n=-1 must be a whole number >= 0"),
+        (lambda: rate_bound(1.5, 1.0), "n=1.5 must be a whole number >= 0"),  # type: ignore[arg-type]
+        (lambda: rate_bound(1, 3.0, confidence=0), "confidence=0 must be between 0 and 1"),
+        (lambda: binomial_interval(1.5, 3), "1.5 of 3 is no share: it must be a whole number between 0 and 3"),  # type: ignore[arg-type]
+        (lambda: poisson_interval(2, 0.0), "hours=0 must be > 0"),
+    ],
+)
+def test_what_is_no_count_is_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        call()
 
 
 def test_too_few_hours_are_said() -> None:

@@ -186,6 +186,27 @@ def test_batches_and_outputs_of_another_shape_are_refused():
         front_end.extract_batch(np.zeros((3, 16000), np.float32), threads=0)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"lengths": np.array([8000, 8000])}, r"lengths has shape \(2,\) and type int64 and must have a whole number for each of 3 clips"),
+        ({"lengths": np.array([[1, 2, 3]])}, r"lengths has shape \(1, 3\)"),
+        ({"lengths": np.array([1.5, 2, 3])}, "and type float64"),
+        ({"lengths": np.array([-1, 2, 3])}, "lengths of -1 to 3 samples must be between 0 and 16000"),
+        ({"lengths": np.array([1, 2, 99999])}, "lengths of 1 to 99999 samples"),
+        ({"rows": [-1, 2, 3]}, "rows must be whole numbers >= 0, and the least of these int64 is -1"),
+        ({"rows": [1.5, 2, 3]}, "the least of these float64 is 1.5"),
+        ({"seed": -1}, "seed=-1 must be a whole number >= 0"),
+        ({"seed": 1.5}, "seed=1.5 must be a whole number"),
+        ({"seed": (1, None)}, r"seed=\(1, None\) must be a whole number"),
+    ],
+)
+def test_what_describes_a_batch_is_checked(given, message):
+    front_end = FrontEnd(FeatureConfig(lowpass_hz=3000.0, dither=1e-5))
+    with pytest.raises((AudioError, ConfigError), match=message):
+        front_end.extract_batch(np.zeros((3, 16000), np.float32), **given)
+
+
 def test_an_empty_batch_gives_an_empty_result():
     assert FrontEnd(FeatureConfig()).extract_batch(np.zeros((0, 16000), np.float32)).shape == (0, 101, 40)
 
@@ -195,6 +216,9 @@ def test_float64_is_rounded_and_other_layouts_are_copied():
     expected = FrontEnd(FeatureConfig()).extract(y)
     np.testing.assert_array_equal(FrontEnd(FeatureConfig()).extract(y.astype(np.float64)), expected)
     np.testing.assert_array_equal(FrontEnd(FeatureConfig()).extract(np.repeat(y, 2)[::2]), expected)
+    integers = np.round(y * 32767).astype(np.int16)
+    swapped = integers.astype(integers.dtype.newbyteorder())
+    np.testing.assert_array_equal(FrontEnd(FeatureConfig()).extract(swapped), FrontEnd(FeatureConfig()).extract(integers))
 
 
 def test_padding_stays_silent_behind_the_low_pass():
