@@ -15,9 +15,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -62,6 +62,26 @@ def gathered(mine: T) -> list[T]:
     padded[: data.size] = data
     parts = np.asarray(multihost_utils.process_allgather(padded)).reshape(len(sizes), -1)
     return [pickle.loads(part[:size].tobytes()) for part, size in zip(parts, sizes, strict=True)]
+
+
+def check_alike(given: Mapping[str, Any]) -> None:
+    """Refuse to work together on different things.
+
+    Raises
+    ------
+    ConfigError
+        In all processes, with the first thing that one of them was given otherwise than the first process.
+    """
+    if jax.process_count() == 1:
+        return
+    everyone = gathered(dict(given))
+    for process, theirs in enumerate(everyone):
+        for name, value in everyone[0].items():
+            if theirs[name] != value:
+                raise ConfigError(
+                    f"process {process} has {name}={theirs[name]!r}, and process 0 {name}={value!r}: start all with the same options, "
+                    "on the same data"
+                )
 
 
 @contextmanager

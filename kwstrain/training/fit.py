@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader
 from kwstrain.config import TrainConfig
 from kwstrain.data.augmentation import policy_for
+from kwstrain.data.clips import digest_of_splits
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.streams import NO_WORDS, for_stream
 from kwstrain.devices import one_per_core
 from kwstrain.models import spec
-from kwstrain.processes import is_first
+from kwstrain.processes import check_alike, is_first
 from kwstrain.training.diverged import DivergedError
 from kwstrain.training.result import FitResult, Tick
 from kwstrain.training.run import Run
@@ -104,6 +105,8 @@ def fit(
         )
         heard = _heard(negatives, part, config, reader)
         config = replace(config, negatives=heard.digest if heard else "")
+        name = config.features or reader.feature_names[0]
+        check_alike({**config.to_dict(), "resume": resume, "data": digest_of_splits(reader, name)})
         run = Run(reader, config, Path(out), rows, teaches, begins, heard)
         with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume) if is_first() else nullcontext():
             if resume:

@@ -70,3 +70,15 @@ def test_a_process_that_fails_ends_the_other(data: Path, tmp_path: Path) -> None
     assert [process.returncode for process in both] == [1, 1]
     assert "run exists: choose another --out" in said[0][1]
     assert f"process 0 of 2, on {socket.gethostname()}, is gone" in said[1][1]
+
+
+@pytest.mark.parametrize(("option", "name"), [("--seed", "seed"), ("--batch", "batch")])
+def test_processes_that_were_told_different_things_do_not_train(data: Path, tmp_path: Path, option: str, name: str) -> None:
+    port = free_port()
+    command = fitting(data, tmp_path / "run")
+    both = [start([*command, option, str(16 + i)], process=i, port=port) for i in range(2)]
+    said = [process.communicate(timeout=900) for process in both]
+    assert [process.returncode for process in both] == [1, 1]
+    for _, error in said:
+        assert f"process 1 has {name}=17, and process 0 {name}=16: start all with the same options" in error
+    assert not (tmp_path / "run").exists()
