@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from strategies import configs, noise_clip
 
@@ -46,12 +46,17 @@ STREAMS: dict[str, object] = {"peak_normalize": False, "log_ref": 1.0, "top_db":
 @given(st.data())
 def test_any_config_and_any_cut_give_the_bits_of_the_whole_recording(data):
     config = data.draw(configs(**STREAMS, normalize="none"))
-    config = replace(
-        config,
-        lowpass_hz=data.draw(st.sampled_from([None, None, 1000.0])),
-        lowpass_order=data.draw(st.sampled_from([1, 8, 35])),
-        dither=data.draw(st.sampled_from([0.0, 0.0, 0.01])),
-    )
+    try:
+        config = replace(
+            config,
+            win_length=data.draw(st.one_of(st.just(config.win_length), st.integers(1, config.n_fft))),
+            hop_length=data.draw(st.one_of(st.just(config.hop_length), st.integers(1, 2 * config.n_fft))),
+            lowpass_hz=data.draw(st.sampled_from([None, None, 1000.0])),
+            lowpass_order=data.draw(st.sampled_from([1, 8, 35])),
+            dither=data.draw(st.sampled_from([0.0, 0.0, 0.01])),
+        )
+    except ConfigError:
+        reject()
     n = data.draw(st.integers(config.n_samples, 12_000))
     y = noise_clip(n, data.draw(st.integers(0, 1000)))
     if data.draw(st.booleans()):
@@ -70,6 +75,24 @@ def test_every_preset_streams_without_what_needs_the_whole_clip(name):
         np.testing.assert_array_equal(streamed(config, y, sizes), whole)
 
 
+@pytest.mark.parametrize("sizes", [[0, 100_000], [160], [1], [0, 999]], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_fft": 512, "win_length": 200, "framing": "zero"},
+        {"n_fft": 1024, "win_length": 240, "hop_length": 3, "framing": "zero", "drop_last_frame": True},
+        {"n_fft": 256, "win_length": 100, "framing": "reflect"},
+        {"n_fft": 512, "win_length": 1, "framing": "symmetric", "drop_last_frame": True, "preemph": 0.97},
+        {"n_fft": 512, "win_length": 1, "hop_length": 1500, "framing": "symmetric", "preemph": 0.97},
+    ],
+    ids=str,
+)
+def test_windows_far_shorter_than_the_fft_give_the_bits_of_the_whole_recording(changes, sizes):
+    config = FeatureConfig(window_align="left", output="spectrum", **changes)
+    y = noise_clip(3000, 9)
+    np.testing.assert_array_equal(streamed(config, y, sizes), FrontEnd(config).extract_recording(y))
+
+
 def test_a_mixture_of_types_is_one_signal():
     integers = (noise_clip(9000, 0) * 32768).astype(np.int16)
     stream = StreamFrontEnd(LOGMEL)
@@ -81,7 +104,9 @@ def test_a_mixture_of_types_is_one_signal():
 @pytest.mark.parametrize(
     "changes",
     [{}, {"framing": "none"}, {"framing": "reflect"}, {"framing": "symmetric"}, {"framing": "end"}, {"deltas": 2},
-     {"deltas": 2, "delta_kind": "htk"}, {"output": "waveform"}, {"hop_length": 700}, {"drop_last_frame": True}],
+     {"deltas": 2, "delta_kind": "htk"}, {"output": "waveform"}, {"hop_length": 700}, {"drop_last_frame": True},
+     {"hop_length": 700, "drop_last_frame": True}, {"framing": "end", "drop_last_frame": True},
+     {"window_align": "left", "win_length": 100, "drop_last_frame": True}],
     ids=str,
 )  # fmt: skip
 def test_a_frame_comes_with_the_sample_that_completes_it(changes):
