@@ -195,6 +195,17 @@ def test_silence_and_clipping_are_signals_too():
         np.testing.assert_array_equal(streamed(preset(name), y, [1280, 77]), FrontEnd(preset(name)).extract_recording(y))
 
 
+@pytest.mark.parametrize("input_scale", [1.0, 32768.0])
+@pytest.mark.parametrize("changes", [{}, {"deltas": 2}, {"output": "spectrum"}, {"post_divide": 1000.0}], ids=str)
+def test_a_filter_that_fades_into_silence_ends_in_the_same_zeros(changes, input_scale):
+    """Its values pass below 1e-38, where a piece kept what the whole recording rounds to zero."""
+    config = replace(LOGMEL, log="pcen", lowpass_hz=1000.0, input_scale=input_scale, **changes)
+    y = np.concatenate([noise_clip(8000, 3), np.zeros(32_000, np.float32)])
+    whole = FrontEnd(config).extract_recording(y)
+    assert (whole[-1] == 0).all()
+    np.testing.assert_array_equal(streamed(config, y, [1000, 77]), whole)
+
+
 MICRO = preset("micro-frontend")
 RICH = replace(LOGMEL, log="pcen", deltas=2, preemph=0.9, framing="reflect", lowpass_hz=3000.0, dither=0.01, post_add=1.0)
 
