@@ -262,6 +262,8 @@ def _check_rules(c: FeatureConfig) -> None:
 def _check_frames(c: FeatureConfig) -> None:
     if c.win_length > c.n_fft:
         raise ConfigError(f"win_length={c.win_length} must be <= n_fft={c.n_fft}: raise n_fft to {good_fft_sizes(c.win_length)[1]} or more")
+    if c.win_length == 2 and c.window in ("hann-symmetric", "povey"):
+        raise ConfigError(f"win_length=2 must be >= 3 for window={c.window!r}, whose ends are zero: lengthen it, or choose another")
     if not _is_5_smooth(c.n_fft):
         below, above = good_fft_sizes(c.n_fft)
         raise ConfigError(f"n_fft={c.n_fft} has a prime factor above 5: the nearest good sizes are {below} and {above}")

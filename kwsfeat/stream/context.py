@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from kwsfeat.config.features import FeatureConfig
 from kwsfeat.features.plan import make_plan
 from kwsfeat.kernels.spectrum import pieces
-from kwsfeat.kernels.spectrum import postprocess as post
 
 f32 = np.float32
 
@@ -59,7 +58,7 @@ class Context:
         """Frames x (n, n_base), overwritten, to the first rows of `out`; the number of rows."""
         s = self._s
         if s.pcen and len(x):
-            post.pcen(
+            pieces.pcen(
                 x, s.n_base, self._smooth, f32(s.pcen_smoothing), f32(s.pcen_gain), f32(s.pcen_bias), f32(s.pcen_power), f32(s.pcen_eps)
             )
         self._n_in += len(x)
@@ -84,7 +83,7 @@ class Context:
         if len(out):
             for order in range(s.n_deltas):
                 source = order * n_base if s.htk_deltas else 0
-                post.deltas(window, source, (order + 1) * n_base, n_base, self._plan.delta[order], self._plan.delta_edges[order])
+                pieces.deltas(window, source, (order + 1) * n_base, n_base, self._plan.delta[order], self._plan.delta_edges[order])
             begin = n - (self._n_in - self.n_out)
             out[:] = window[begin : begin + len(out)]
         self.n_out += len(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,9 +42,10 @@ class Frames:
         self._plan = plan_handle(plan._replace(settings=alone, mean=plan.mean[:n_base].copy(), gain=plan.gain[:n_base].copy()))
         self._config, self.hop, self._pad_left, self._length = config, s.hop, s.pad_left, s.frame_length
         mirrored = s.edges != kernel.ZERO
-        self._head = s.pad_left + (s.edges == kernel.REFLECT) if mirrored else 0  # samples that the left edge mirrors
-        self._reach = s.frame_length - s.pad_left + 2 if mirrored else 0  # and the right one, with the last one's predecessor
-        # The first sample of a call has no predecessor for the pre-emphasis: a frame more is computed, and left out.
+        self._head = max(1, s.pad_left + (s.edges == kernel.REFLECT) if mirrored else 0)  # samples that the left edge mirrors
+        self._reach = max(0, s.frame_length - s.pad_left + 2) if mirrored else 0  # and the right one, with the last one's predecessor
+        # The first sample of a call has no predecessor for the pre-emphasis: a frame more is computed, and left out. Before the first
+        # frame there is none, and the kernel looks at the sample before it.
         self._before = int(s.preemph != 0.0)
         self._block = max(16, rows_in(plan, _BLOCK_BYTES) - s.overlap)
         n_rows = self._block + self._before
@@ -52,11 +54,12 @@ class Frames:
         self._peak = np.empty(1, np.float32)
         self.none = self._work[:0]
         """No frames."""
-        self.first_after = s.frame_length - s.pad_left
-        """Samples after which the first frame is complete, where no edge is mirrored."""
+        certain = bisect_left(range(1, s.frame_length + 2 * s.hop + 2), 1, key=config.frames_of) + 1
+        self.first_after = max(certain, s.frame_length - s.pad_left)
+        """Samples after which the first frame is certain and complete, where no edge is mirrored."""
         self.at_once = self._block * s.hop
         """Samples that may come together."""
-        self._tail = np.empty(s.frame_length + 4 * s.hop + self._reach + self.at_once + 2, np.float32)
+        self._tail = np.empty(max(s.frame_length, s.pad_left) + 4 * s.hop + self._reach + self.at_once + 2, np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -114,7 +117,8 @@ class Frames:
 
     def _n_needed(self) -> int:
         """The last so many samples are in frames to come, or mirrored at the end."""
-        start = max(0, self.n_frames - self._before) * self.hop - self._pad_left
+        before = self._before * (self.hop if self.n_frames else 1)
+        start = self.n_frames * self.hop - self._pad_left - before
         return self.n_samples - max(0, min(start, self.n_samples - self._reach))
 
     def state(self) -> dict[str, Any]:

@@ -72,6 +72,8 @@ def test_from_dict_leaves_its_argument_alone():
         ({"n_fft": 511}, r"n_fft=511 has a prime factor above 5: the nearest good sizes are 500 and 512"),
         ({"n_fft": 514}, r"n_fft=514 .* 512 and 540"),
         ({"win_length": 600}, r"win_length=600 must be <= n_fft=512"),
+        ({"win_length": 2, "window": "hann-symmetric"}, r"win_length=2 must be >= 3 for window='hann-symmetric'"),
+        ({"win_length": 2, "window": "povey", "spectrum_norm": "none"}, r"win_length=2 must be >= 3 for window='povey'"),
         ({"fmax_hz": 9000.0}, r"fmax_hz=9000 must be <= sr / 2 = 8000"),
         ({"fmin_hz": 5000.0, "fmax_hz": 4000.0}, r"fmin_hz=5000 must be >= 0 and below fmax_hz=4000"),
         ({"output": "mfcc", "n_mfcc": 41}, r"n_mfcc=41 must be <= n_mels=40"),

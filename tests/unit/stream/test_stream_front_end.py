@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from strategies import configs, noise_clip
 
@@ -46,12 +46,17 @@ STREAMS: dict[str, object] = {"peak_normalize": False, "log_ref": 1.0, "top_db":
 @given(st.data())
 def test_any_config_and_any_cut_give_the_bits_of_the_whole_recording(data):
     config = data.draw(configs(**STREAMS, normalize="none"))
-    config = replace(
-        config,
-        lowpass_hz=data.draw(st.sampled_from([None, None, 1000.0])),
-        lowpass_order=data.draw(st.sampled_from([1, 8, 35])),
-        dither=data.draw(st.sampled_from([0.0, 0.0, 0.01])),
-    )
+    try:
+        config = replace(
+            config,
+            win_length=data.draw(st.one_of(st.just(config.win_length), st.integers(1, config.n_fft))),
+            hop_length=data.draw(st.one_of(st.just(config.hop_length), st.integers(1, 2 * config.n_fft))),
+            lowpass_hz=data.draw(st.sampled_from([None, None, 1000.0])),
+            lowpass_order=data.draw(st.sampled_from([1, 8, 35])),
+            dither=data.draw(st.sampled_from([0.0, 0.0, 0.01])),
+        )
+    except ConfigError:
+        reject()
     n = data.draw(st.integers(config.n_samples, 12_000))
     y = noise_clip(n, data.draw(st.integers(0, 1000)))
     if data.draw(st.booleans()):
@@ -70,6 +75,24 @@ def test_every_preset_streams_without_what_needs_the_whole_clip(name):
         np.testing.assert_array_equal(streamed(config, y, sizes), whole)
 
 
+@pytest.mark.parametrize("sizes", [[0, 100_000], [160], [1], [0, 999]], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_fft": 512, "win_length": 200, "framing": "zero"},
+        {"n_fft": 1024, "win_length": 240, "hop_length": 3, "framing": "zero", "drop_last_frame": True},
+        {"n_fft": 256, "win_length": 100, "framing": "reflect"},
+        {"n_fft": 512, "win_length": 1, "framing": "symmetric", "drop_last_frame": True, "preemph": 0.97},
+        {"n_fft": 512, "win_length": 1, "hop_length": 1500, "framing": "symmetric", "preemph": 0.97},
+    ],
+    ids=str,
+)
+def test_windows_far_shorter_than_the_fft_give_the_bits_of_the_whole_recording(changes, sizes):
+    config = FeatureConfig(window_align="left", output="spectrum", **changes)
+    y = noise_clip(3000, 9)
+    np.testing.assert_array_equal(streamed(config, y, sizes), FrontEnd(config).extract_recording(y))
+
+
 def test_a_mixture_of_types_is_one_signal():
     integers = (noise_clip(9000, 0) * 32768).astype(np.int16)
     stream = StreamFrontEnd(LOGMEL)
@@ -81,7 +104,9 @@ def test_a_mixture_of_types_is_one_signal():
 @pytest.mark.parametrize(
     "changes",
     [{}, {"framing": "none"}, {"framing": "reflect"}, {"framing": "symmetric"}, {"framing": "end"}, {"deltas": 2},
-     {"deltas": 2, "delta_kind": "htk"}, {"output": "waveform"}, {"hop_length": 700}, {"drop_last_frame": True}],
+     {"deltas": 2, "delta_kind": "htk"}, {"output": "waveform"}, {"hop_length": 700}, {"drop_last_frame": True},
+     {"hop_length": 700, "drop_last_frame": True}, {"framing": "end", "drop_last_frame": True},
+     {"window_align": "left", "win_length": 100, "drop_last_frame": True}],
     ids=str,
 )  # fmt: skip
 def test_a_frame_comes_with_the_sample_that_completes_it(changes):
@@ -168,6 +193,17 @@ def test_silence_and_clipping_are_signals_too():
     y = np.concatenate([np.zeros(5000, np.int16), np.full(3000, 32767, np.int16), np.full(3000, -32768, np.int16)])
     for name in ("logmel", "kaldi", "bcresnet", "micro-frontend"):
         np.testing.assert_array_equal(streamed(preset(name), y, [1280, 77]), FrontEnd(preset(name)).extract_recording(y))
+
+
+@pytest.mark.parametrize("input_scale", [1.0, 32768.0])
+@pytest.mark.parametrize("changes", [{}, {"deltas": 2}, {"output": "spectrum"}, {"post_divide": 1000.0}], ids=str)
+def test_a_filter_that_fades_into_silence_ends_in_the_same_zeros(changes, input_scale):
+    """Its values pass below 1e-38, where a piece kept what the whole recording rounds to zero."""
+    config = replace(LOGMEL, log="pcen", lowpass_hz=1000.0, input_scale=input_scale, **changes)
+    y = np.concatenate([noise_clip(8000, 3), np.zeros(32_000, np.float32)])
+    whole = FrontEnd(config).extract_recording(y)
+    assert (whole[-1] == 0).all()
+    np.testing.assert_array_equal(streamed(config, y, [1000, 77]), whole)
 
 
 MICRO = preset("micro-frontend")
