@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kwsfeat.dataset.format import Extent
+from kwsfeat.dataset.seal import reopened
 from kwsfeat.dataset.storage.file import File
 from kwsfeat.dataset.storage.index import INDEX, read_index
 from kwsfeat.dataset.storage.rows import Rows
@@ -36,6 +38,9 @@ class Folder:
         self.n_clips = sum(self._lengths)
         self._opened: dict[int, File] = {}
         self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reopened, (Folder, self.path.absolute(), self.seal)
 
     def close(self) -> None:
         """Close the files; arrays that were handed out stay valid as far as they have been used."""
@@ -76,7 +81,7 @@ class Folder:
             return np.concatenate([self.part(i).map(path) for i in range(self.n_parts)])
         name = path.removeprefix("features/")
         shape, dtype = ((self.attrs["n_samples"],), "<i2") if path == "audio" else (self.configs[name].shape, self.index.dtype)
-        gathered: Any = Rows(self._lengths, shape, dtype, lambda i: self.part(i).map(path))
+        gathered: Any = Rows(self._lengths, shape, dtype, partial(self._of_part, path))
         return gathered  # type: ignore[no-any-return]  # an array in all that readers do with one
 
     def read_ahead(self, path: str, rows: slice) -> None:
@@ -112,6 +117,9 @@ class Folder:
                 raise StoreError(f"{file.path} is not the file that {INDEX} lists: put that back, or build the data set again")
             self._opened[i] = file
         return self._opened[i]
+
+    def _of_part(self, path: str, i: int) -> NDArray[Any]:
+        return self.part(i).map(path)
 
     def _parts(self, rows: slice) -> Iterator[tuple[int, slice]]:
         """The files that consecutive rows lie in, with the rows there."""
