@@ -324,7 +324,17 @@ class Reader:
         return self._stored.n_parts
 
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
-        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it."""
+        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it.
+
+        Slices are NumPy's: their ends may be negative, open or beyond the last row.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such dataset.
+        ConfigError
+            If the step of `rows` is not 1.
+        """
         return self._stored.map(path, rows)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
@@ -334,6 +344,10 @@ class Reader:
         ------
         StoreError
             If the data are not what was written.
+        UnknownNameError
+            If there is no such dataset, or it has no checksums of its own.
+        ConfigError
+            If the step of `rows` is not 1.
         """
         return self._stored.checked(path, rows)
 

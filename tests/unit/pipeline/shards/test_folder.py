@@ -14,7 +14,7 @@ import pytest
 from builds import CONFIGS, plan
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kwsfeat import FreshFeatures, Reader, StoreError, build_shards, verify_file
+from kwsfeat import ConfigError, FreshFeatures, Reader, StoreError, UnknownNameError, build_shards, verify_file
 from kwsfeat.cli import main
 
 COLUMNS = ("length", "cut", "label", "split", "speaker", "source", "start", "variant", "augmentation", "noise")
@@ -59,6 +59,27 @@ def test_rows_are_indexed_as_numpy_does(both: tuple[Reader, Reader], key: object
 def test_rows_that_are_not_there_are_refused(both: tuple[Reader, Reader], key: object) -> None:
     with pytest.raises(IndexError):
         both[1].audio[key]
+
+
+@pytest.mark.parametrize("rows", [slice(-5, None), slice(None), slice(70, 600), slice(500, 600), slice(20, 20), slice(15, -30)], ids=str)
+def test_consecutive_rows_are_those_of_one_file(both: tuple[Reader, Reader], rows: slice) -> None:
+    whole, folder = both
+    for name in ("audio", "length", "features/mfcc"):
+        assert_array_equal(folder.map(name, rows), whole.map(name, rows), strict=True)
+        assert_array_equal(folder.checked(name, rows), whole.checked(name, rows), strict=True)
+        folder.read_ahead(name, rows)
+    for read in (folder.map, folder.checked, folder.read_ahead):
+        with pytest.raises(UnknownNameError):
+            read("nix", rows)
+        with pytest.raises(ConfigError, match="the step must be 1"):
+            read("audio", slice(None, None, 2))
+
+
+@pytest.mark.parametrize("path", ["nix", "features/nix", "skipped"])
+def test_arrays_that_are_not_there_are_named(both: tuple[Reader, Reader], path: str) -> None:
+    for reader in both:
+        with pytest.raises(UnknownNameError, match=f"'{path}' is not a dataset of"):
+            reader.map(path)
 
 
 def test_neighbouring_rows_of_one_file_are_not_copied(folder: Path) -> None:
