@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.errors import StoreError
+from kwsfeat.errors import ConfigError, StoreError
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,23 @@ def map_rows(file: str | os.PathLike[str] | BinaryIO, place: Extent, rows: slice
     """A read-only memory map of an array, or of some consecutive `rows` of it: it counts as memory only while it is kept."""
     if rows is None:
         return np.memmap(file, place.dtype, "r", place.offset, place.shape)
+    if rows.start == rows.stop:
+        return np.empty((0, *place.shape[1:]), place.dtype)  # which the system does not map
     return np.memmap(file, place.dtype, "r", place.offset + rows.start * place.row_bytes, (rows.stop - rows.start, *place.shape[1:]))
+
+
+def consecutive(rows: slice, n: int) -> slice:
+    """What a slice is of `n` rows: as NumPy takes it, negative and open ends and those beyond included.
+
+    Raises
+    ------
+    ConfigError
+        If its step is not 1.
+    """
+    start, stop, step = rows.indices(n)
+    if step != 1:
+        raise ConfigError(f"rows with a step of {step} are not consecutive: the step must be 1; index the whole array by them")
+    return slice(start, max(start, stop))
 
 
 def release(mapped: NDArray[Any]) -> None:

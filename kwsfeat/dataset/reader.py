@@ -20,6 +20,7 @@ from kwsfeat.config.features import FeatureConfig
 from kwsfeat.config.splits import SPLITS
 from kwsfeat.dataset.columns import Columns, Cut
 from kwsfeat.dataset.format import Extent, release
+from kwsfeat.dataset.seal import reopened
 from kwsfeat.dataset.storage.open import open_storage
 from kwsfeat.dataset.storage.rows import Rows
 from kwsfeat.errors import StoreError, unknown_name
@@ -84,7 +85,7 @@ class Reader:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.path.absolute(), self.seal)
+        return reopened, (Reader, self.path.absolute(), self.seal)
 
     def close(self) -> None:
         """Close what is open; arrays that were handed out stay valid."""
@@ -323,7 +324,17 @@ class Reader:
         return self._stored.n_parts
 
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
-        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it."""
+        """A memory map of the dataset at `path` (without the leading slash), or of some consecutive `rows` of it.
+
+        Slices are NumPy's: their ends may be negative, open or beyond the last row.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such dataset.
+        ConfigError
+            If the step of `rows` is not 1.
+        """
         return self._stored.map(path, rows)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
@@ -333,6 +344,10 @@ class Reader:
         ------
         StoreError
             If the data are not what was written.
+        UnknownNameError
+            If there is no such dataset, or it has no checksums of its own.
+        ConfigError
+            If the step of `rows` is not 1.
         """
         return self._stored.checked(path, rows)
 
@@ -365,12 +380,3 @@ class Reader:
 
 
 _NOISE_FOLDER = "_background_noise_"  # told noise from words in version 1, which had no column for it
-
-
-def _reopened(path: Path, seal: str) -> Reader:
-    """The Reader that another process pickled: of the same file, and not of one that took its name."""
-    reader = Reader(path)
-    if reader.seal != seal:
-        reader.close()
-        raise StoreError(f"{path} was replaced since it was opened: open it again")
-    return reader

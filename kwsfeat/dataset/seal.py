@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from kwsfeat.errors import StoreError
 
@@ -20,6 +21,17 @@ FORMAT_VERSION = 3  # 2 added /noise, 3 /cut
 
 _READ_BYTES = 1 << 22
 
+
+class Sealed(Protocol):
+    """What is opened, has a seal and is closed."""
+
+    seal: str
+
+    def close(self) -> None:
+        """Nothing more is read."""
+
+
+Opened = TypeVar("Opened", bound=Sealed)
 Spans = Sequence[tuple[int, int]]
 
 
@@ -114,6 +126,21 @@ def _parsed(fd: int) -> dict[str, Any]:
     if page.startswith(_HDF5):
         raise StoreError("an HDF5 file, but not one made by kwsfeat build")
     raise StoreError(_NO_SEAL if read_bytes(fd, len(_HDF5), PAGE) == _HDF5 else "not an HDF5 file")
+
+
+def reopened(kind: Callable[[Path], Opened], path: Path, seal: str) -> Opened:
+    """What another process pickled: the same data, and not those that took their name.
+
+    Raises
+    ------
+    StoreError
+        If the seal is another one.
+    """
+    one = kind(path)
+    if one.seal != seal:
+        one.close()
+        raise StoreError(f"{path} was replaced since it was opened: open it again")
+    return one
 
 
 def _between(blocks: Spans, size: int) -> Iterator[tuple[int, int]]:

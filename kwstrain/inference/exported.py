@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kwsfeat import AudioError, MissingExtraError, StoreError, as_clip, as_float32
 from kwstrain.inference.description import Description
+from kwstrain.inference.digest import check_digest
 from kwstrain.inference.group import Group, Prediction
 
 SUFFIX = ".onnx"
@@ -47,14 +48,16 @@ def open_exported(path: str | os.PathLike[str]) -> ExportedFile:
     Raises
     ------
     StoreError
-        If it is missing, not an ONNX file, or not written by kwstrain.
+        If it is missing, damaged, not an ONNX file, or not written by kwstrain.
     MissingExtraError
         If onnxruntime is not installed.
     """
     path = Path(path)
     session = _open_session(path)
+    content = path.read_bytes()
+    check_digest(path, content)
     properties = dict(session.get_modelmeta().custom_metadata_map)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = hashlib.sha256(content).hexdigest()
     return ExportedFile(path, session, properties, Description.from_properties(properties, where=str(path)), digest[:16])
 
 

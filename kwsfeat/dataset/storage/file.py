@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from kwsfeat.dataset.checksum import checksum
 from kwsfeat.dataset.disk import is_locked, will_need
-from kwsfeat.dataset.format import block_slices, block_spans, map_rows
+from kwsfeat.dataset.format import Extent, block_slices, block_spans, consecutive, is_block_array, map_rows
 from kwsfeat.dataset.hdf5 import parse
 from kwsfeat.dataset.seal import read_seal
-from kwsfeat.errors import StoreError
+from kwsfeat.errors import StoreError, unknown_name
 
 
 class File:
@@ -69,24 +69,34 @@ class File:
 
     def map(self, path: str, rows: slice | None = None) -> NDArray[Any]:
         """A memory map of the array at `path`, or of some consecutive `rows` of it."""
-        if self._file.closed:
-            raise StoreError(f"{self.path}: this reader is closed")
-        return map_rows(self._file, self.places[path], rows)
+        place = self._place(path)
+        return map_rows(self._file, place, None if rows is None else consecutive(rows, place.shape[0]))
 
     def read_ahead(self, path: str, rows: slice) -> None:
         """Have the system read some consecutive rows, without waiting for them."""
-        place = self.places[path]
-        will_need(self._file.fileno(), (rows.stop - rows.start) * place.row_bytes, place.offset + rows.start * place.row_bytes)
+        place = self._place(path)
+        rows = consecutive(rows, place.shape[0])
+        if rows.start < rows.stop:  # no bytes would be all to the end of the file
+            will_need(self._file.fileno(), (rows.stop - rows.start) * place.row_bytes, place.offset + rows.start * place.row_bytes)
 
     def checked(self, path: str, rows: slice) -> NDArray[Any]:
         """As :meth:`map`, after comparing the checksums of the blocks that it touches."""
-        sums = self.map(f"checksum/{path}")
+        if not (is_block_array(path) and self.has(path)):
+            raise unknown_name(f"array of {self.path} with checksums", path, filter(is_block_array, self.places))
+        sums, rows = self.map(f"checksum/{path}"), consecutive(rows, self.n_clips)
         first = rows.start - rows.start % self.block_rows
         data = self.map(path, slice(first, min(self.n_clips, -(-rows.stop // self.block_rows) * self.block_rows)))
         for block in block_slices(len(data), self.block_rows):
             if checksum(data[block]) != sums[(first + block.start) // self.block_rows]:
                 raise StoreError(f"{self.path}: /{path} is damaged near row {first + block.start}: kwsfeat verify says more")
         return data[rows.start - first : rows.stop - first]
+
+    def _place(self, path: str) -> Extent:
+        if self._file.closed:
+            raise StoreError(f"{self.path}: this reader is closed")
+        if path not in self.places:
+            raise unknown_name(f"dataset of {self.path}", path, self.places)
+        return self.places[path]
 
 
 def _open(path: Path) -> BinaryIO:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kwsfeat.dataset.format import Extent
+from kwsfeat.dataset.format import Extent, consecutive
+from kwsfeat.dataset.seal import reopened
 from kwsfeat.dataset.storage.file import File
 from kwsfeat.dataset.storage.index import INDEX, read_index
 from kwsfeat.dataset.storage.rows import Rows
@@ -34,8 +36,15 @@ class Folder:
         self._lengths = [shard.rows for shard in self.index.shards]
         self._starts = (np.cumsum(self._lengths) - self._lengths).tolist()
         self.n_clips = sum(self._lengths)
+        self._gathered: dict[str, tuple[tuple[int, ...], str]] = {
+            **({"audio": ((self.attrs["n_samples"],), "<i2")} if self.index.audio else {}),
+            **{f"features/{name}": (config.shape, self.index.dtype) for name, config in self.configs.items()},
+        }
         self._opened: dict[int, File] = {}
         self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return reopened, (Folder, self.path.absolute(), self.seal)
 
     def close(self) -> None:
         """Close the files; arrays that were handed out stay valid as far as they have been used."""
@@ -68,15 +77,13 @@ class Folder:
         """Samples and features as :class:`Rows`, columns in memory; or some consecutive `rows` of either."""
         if self._closed:
             raise StoreError(f"{self.path}: this reader is closed")
-        if path == "skipped":
+        if path == "skipped" and self.has(path):
             return np.concatenate([file.map(path) for file in map(self.part, range(self.n_parts)) if file.has(path)])
         if rows is not None:
             return np.concatenate([self.part(i).map(path, part) for i, part in self._parts(rows)])
-        if path != "audio" and not path.startswith("features/"):
+        if path not in self._gathered:
             return np.concatenate([self.part(i).map(path) for i in range(self.n_parts)])
-        name = path.removeprefix("features/")
-        shape, dtype = ((self.attrs["n_samples"],), "<i2") if path == "audio" else (self.configs[name].shape, self.index.dtype)
-        gathered: Any = Rows(self._lengths, shape, dtype, lambda i: self.part(i).map(path))
+        gathered: Any = Rows(self._lengths, *self._gathered[path], partial(self._of_part, path))
         return gathered  # type: ignore[no-any-return]  # an array in all that readers do with one
 
     def read_ahead(self, path: str, rows: slice) -> None:
@@ -113,9 +120,15 @@ class Folder:
             self._opened[i] = file
         return self._opened[i]
 
-    def _parts(self, rows: slice) -> Iterator[tuple[int, slice]]:
-        """The files that consecutive rows lie in, with the rows there."""
+    def _of_part(self, path: str, i: int) -> NDArray[Any]:
+        return self.part(i).map(path)
+
+    def _parts(self, rows: slice) -> list[tuple[int, slice]]:
+        """The files that consecutive rows lie in, with the rows there; at least one, if with no rows."""
+        rows = consecutive(rows, self.n_clips)
+        found = []
         for i, (start, n) in enumerate(zip(self._starts, self._lengths, strict=True)):
             first, stop = max(rows.start - start, 0), min(rows.stop - start, n)
             if first < stop:
-                yield i, slice(first, stop)
+                found.append((i, slice(first, stop)))
+        return found or [(0, slice(0, 0))]

@@ -14,8 +14,9 @@ from kwsfeat.dataset.format import release
 class Rows:
     """Arrays of equal rows as one, read-only; indexed by its first axis it gives NumPy arrays.
 
-    An int, a slice, a list, an integer or a boolean array select rows; ints and slices for the other axes may follow. Rows of one
-    part that lie next to each other come as a view of it, others as a copy.
+    An int, a slice, a list, an integer or a boolean array select rows; what NumPy takes for the other axes may follow. Rows of one
+    part that lie next to each other come as a view of it, others as a copy. A new axis before the rows, which would be a view of one
+    array, is refused: here it would be a copy of all. Pickled, it is its `part`, which another process calls anew.
 
     Parameters
     ----------
@@ -58,6 +59,9 @@ class Rows:
     def __repr__(self) -> str:
         return f"Rows(shape={self.shape}, dtype={self.dtype}, parts={len(self._ends)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_parts": {}}  # a memory map is pickled with all that it holds
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """All of it, in memory."""
         return np.array(self[:], dtype, copy=copy)
@@ -68,15 +72,22 @@ class Rows:
             release(part)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        first, others = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
-        if isinstance(first, int | np.integer):
+        first, *others = (key if isinstance(key, tuple) else (key,)) or (...,)
+        if first is ...:  # for the rows, unless what follows is for all axes
+            takes_all = sum(one is not None for one in others) >= self.ndim
+            first, *others = (others[0], ..., *others[1:]) if takes_all else (slice(None), ..., *others)
+        if isinstance(first, int | np.integer) and not isinstance(first, bool):
             row = int(first) + (len(self) if first < 0 else 0)
             if not 0 <= row < len(self):
                 raise IndexError(f"row {first} of {len(self)}")
             i = int(np.searchsorted(self._ends, row, "right"))
             return self._part(i)[(row - self._starts[i], *others)]  # type: ignore[no-any-return]
-        chosen = self._slice(first) if isinstance(first, slice) else self._gather(self._numbers(first))
-        return chosen[(slice(None),) * (chosen.ndim - self.ndim + 1) + others] if others else chosen
+        if isinstance(first, slice):
+            chosen = self._slice(first)
+            return chosen[(slice(None), *others)] if others else chosen
+        rows = self._numbers(first)
+        chosen = self._gather(rows)
+        return chosen[(np.arange(rows.size).reshape(rows.shape), *others)] if others else chosen.reshape(*rows.shape, *self.shape[1:])
 
     def _slice(self, wanted: slice) -> NDArray[Any]:
         start, stop, step = wanted.indices(len(self))
@@ -90,16 +101,18 @@ class Rows:
         wanted = np.asarray(wanted)
         if wanted.dtype == bool:
             if wanted.shape != (len(self),):
-                raise IndexError(f"a mask of shape {wanted.shape} for {len(self)} rows")
+                raise IndexError(f"a mask of shape {wanted.shape} for {len(self)} rows: give one value for each row")
             return np.flatnonzero(wanted)
         if wanted.size and wanted.dtype.kind not in "iu":
-            raise IndexError(f"rows are chosen by integers, slices and masks, not by {wanted.dtype}")
+            named = "None" if wanted[()] is None else wanted.dtype
+            raise IndexError(f"rows are chosen by integers, slices and masks, not by {named}: numpy.asarray has all in memory")
         rows: NDArray[np.int64] = np.where(wanted < 0, wanted + len(self), wanted).astype(np.int64)
         if rows.size and not 0 <= rows.min() <= rows.max() < len(self):
             raise IndexError(f"rows run from {rows.min()} to {rows.max()}, there are {len(self)}")
         return rows
 
     def _gather(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of the rows, one after the other whatever the shape of their numbers."""
         out = np.empty((rows.size, *self.shape[1:]), self.dtype)
         flat = rows.ravel()
         part = np.searchsorted(self._ends, flat, "right")
@@ -107,7 +120,7 @@ class Rows:
         for places in np.split(order, np.flatnonzero(np.diff(part[order])) + 1) if flat.size else ():
             i = int(part[places[0]])
             out[places] = self._part(i)[flat[places] - self._starts[i]]
-        return out.reshape(*rows.shape, *self.shape[1:])
+        return out
 
     def _part(self, i: int) -> NDArray[Any]:
         if i not in self._parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,17 +23,18 @@ _CARD = re.compile(r"^KWS_CARD (\{.*\})$", re.MULTILINE)
 
 
 def write_header(wake: WakeWord, config: FeatureConfig, card: Mapping[str, str], license: str) -> str:
-    """The text of the header; `card` is its description, which :func:`read_card` reads again."""
+    """The text of the header; `card` is its description, which :func:`read_card` reads again, and there has a digest of the text."""
+    told = f"KWS_CARD {_comment(json.dumps(dict(card), ensure_ascii=False))}"
     parts = [
         f"/* Hears {_comment(wake.word)}. Written by kwstrain. Licence of the weights: {_comment(license)}",
-        f"KWS_CARD {_comment(json.dumps(dict(card), ensure_ascii=False))}",
-        "*/", "#ifndef KWS_H", "#define KWS_H", "", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "",
+        told, "*/", "#ifndef KWS_H", "#define KWS_H", "", "#include <stddef.h>", "#include <stdint.h>", "#include <string.h>", "",
         *(f"#define KWS_{name} {value}" for name, value in _numbers(wake, config).items()), "",
         *_front_end(config), "", _code("front_end.h"),
         *_arrays(wake.network), "", _code("layer.h"),
         _table(wake.network), "", _code("stream.h"), "#endif", "",
     ]  # fmt: skip
-    return "\n".join(parts)
+    text = "\n".join(parts)
+    return text.replace(told, f"{told[:-1]}{_digest(text)}}}", 1)
 
 
 def read_card(path: Path) -> dict[str, str]:
@@ -41,7 +43,7 @@ def read_card(path: Path) -> dict[str, str]:
     Raises
     ------
     StoreError
-        If it is missing, or not written by kwstrain.
+        If it is missing, damaged, or not written by kwstrain.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -54,9 +56,19 @@ def read_card(path: Path) -> dict[str, str]:
         card = json.loads(found[1]) if found else {}
         if not card:
             raise ValueError
-        return {str(name): str(value) for name, value in card.items()}
+        read = {str(name): str(value) for name, value in card.items()}
     except (ValueError, AttributeError, RecursionError):
         raise StoreError(f"{path} is not a header that kwstrain wrote, or its card is damaged: export it again") from None
+    if "digest" in read:  # earlier versions wrote none
+        given = f', "digest": "{read.pop("digest")}"'
+        if given != _digest(text.replace(given, "", 1)):
+            raise StoreError(f"{path} is damaged: its text does not fit its digest; copy or export it again")
+    return read
+
+
+def _digest(text: str) -> str:
+    """What the card says of the text without it."""
+    return f', "digest": "{hashlib.sha256(text.encode()).hexdigest()}"'
 
 
 def _numbers(wake: WakeWord, config: FeatureConfig) -> dict[str, str | int]:
@@ -124,7 +136,7 @@ def _code(name: str) -> str:
 
 def _comment(text: str) -> str:
     """Text that neither ends a comment nor begins one; in JSON it means the same."""
-    return text.replace("*/", "\\u002a/").replace("/*", "/\\u002a").replace("\n", " ")
+    return text.replace("*/", "\\u002a/").replace("/*", "/\\u002a").replace("\n", " ").replace("\r", " ")
 
 
 def _quoted(word: str) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from kwsfeat import StoreError
 from kwstrain.export.check import Check, Checked, about
 from kwstrain.inference.description import Description
+from kwstrain.inference.digest import check_digest
 from kwstrain.inference.exported import STATE, STATE_OUT, needed
 
 
-def look(path: Path) -> Checked:
-    """Describe an ONNX file.
+def look(path: Path, content: bytes | None = None) -> Checked:
+    """Describe an ONNX file, or the one that is the `content` of a part of `path`.
 
     Raises
     ------
@@ -23,18 +24,20 @@ def look(path: Path) -> Checked:
     """
     onnx = needed("onnx")
     try:
-        model = onnx.load(str(path))
+        content = path.read_bytes() if content is None else content
+        model = onnx.load_from_string(content)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf's and the checker's own classes
         reason = (str(error).splitlines() or ["unknown"])[0][:160]
         raise StoreError(f"{path} is not an ONNX file, or damaged ({reason}): export it again") from None
+    check_digest(path, content)
     described = Description.from_properties({one.key: one.value for one in model.metadata_props}, where=str(path))
     ops = Counter(node.op_type for node in _nodes(model.graph))
     inputs = {one.name: _type(one) for one in model.graph.input}
     return Checked(
         path=str(path),
         format=f"ONNX, opset {model.opset_import[0].version}, ir_version {model.ir_version}",
-        bytes=path.stat().st_size,
+        bytes=len(content),
         inputs={name: kind for name, kind in inputs.items() if not name.startswith(STATE)},
         outputs={one.name: _type(one) for one in model.graph.output if not one.name.startswith(STATE_OUT)},
         states={name: kind for name, kind in inputs.items() if name.startswith(STATE)},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +20,7 @@ def look(path: Path) -> Checked:
         size = sum(one.stat().st_size for one in path.iterdir() if one.is_file() and one.name != SINGLE)
     else:
         page = path.read_bytes()
-        with tempfile.TemporaryDirectory() as folder:
-            graph = Path(folder) / MODEL
-            graph.write_bytes(model_in(page, where=str(path)))
-            found = look_at_graph(graph)
-        size = len(page)
+        found, size = look_at_graph(path, model_in(page, where=str(path))), len(page)
     refused = {
         "addresses without https": "browsers give the microphone to https and http://localhost only",
         "Safari, from a file": "it gives no microphone to files: serve the folder",

@@ -11,6 +11,7 @@ from kwstrain.export.clip import clip_function
 from kwstrain.export.graph.value import BATCH
 from kwstrain.export.graph.write import Input, write
 from kwstrain.export.target import Job, Target
+from kwstrain.inference.digest import with_digest
 from kwstrain.io import write_atomic
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def inputs_of(model: onnx.ModelProto) -> list[str]:
 
 def _write(job: Job) -> dict[str, Any]:
     model = clip_model(job)
-    write_atomic(job.out, model.SerializeToString())
+    write_atomic(job.out, with_digest(model.SerializeToString()))
     return {"inputs": inputs_of(model), "labels": list(job.bundle.labels)}
 
 

@@ -21,6 +21,7 @@ from kwstrain.export.calibration import calibration_clips, judged_clips
 from kwstrain.export.graph.compact import compact
 from kwstrain.export.target import Job, Target
 from kwstrain.export.targets.onnx import clip_model, inputs_of
+from kwstrain.inference.digest import with_digest
 from kwstrain.inference.exported import ExportedClassifier, needed
 from kwstrain.io import write_atomic
 
@@ -92,7 +93,7 @@ def _without_advice() -> Iterator[None]:
 
 
 def _finished(path: Path, model: onnx.ModelProto) -> bytes:
-    """The quantised model, small, with the metadata of `model`."""
+    """The quantised model, small, with the metadata of `model`, and its digest."""
     import onnx
 
     quantised = onnx.load(str(path))
@@ -100,7 +101,7 @@ def _finished(path: Path, model: onnx.ModelProto) -> bytes:
     del quantised.metadata_props[:]
     quantised.metadata_props.extend(model.metadata_props)
     quantised.ir_version = model.ir_version
-    return bytes(quantised.SerializeToString())
+    return with_digest(quantised.SerializeToString())
 
 
 def _fed(model: onnx.ModelProto, y: NDArray[np.float32], length: NDArray[np.int32]) -> Iterator[dict[str, NDArray[Any]]]:

@@ -15,6 +15,7 @@ from kwstrain.export.stream.front_end import front_end_step
 from kwstrain.export.stream.layers import state_shapes, step
 from kwstrain.export.target import Job, Target
 from kwstrain.export.targets.onnx import inputs_of
+from kwstrain.inference.digest import with_digest
 from kwstrain.inference.exported import STATE, STATE_OUT
 from kwstrain.io import write_atomic
 from kwstrain.streaming.find import streaming_program
@@ -77,7 +78,7 @@ def stream_model(job: Job) -> tuple[onnx.ModelProto, dict[str, Any]]:
 
 def _write(job: Job) -> dict[str, Any]:
     model, said = stream_model(job)
-    write_atomic(job.out, model.SerializeToString())
+    write_atomic(job.out, with_digest(model.SerializeToString()))
     return said
 
 

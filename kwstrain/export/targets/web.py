@@ -9,6 +9,7 @@ from kwsfeat import ConfigError
 from kwstrain.export.target import Job, Target
 from kwstrain.export.web.detection import listener
 from kwstrain.export.web.page import SINGLE, folder
+from kwstrain.inference.digest import with_digest
 from kwstrain.io import write_atomic
 
 
@@ -22,7 +23,7 @@ def _write(job: Job) -> dict[str, Any]:
         job.note(f"it listens in windows, the whole network every {1000 * chosen.point.hop_s:.0f} ms: {chosen.why_windowed}")
     stored = chosen.model.metadata_props.add()
     stored.key, stored.value = "detection", json.dumps(chosen.detection(job.bundle.labels), ensure_ascii=False)
-    files = folder(chosen.model.SerializeToString())
+    files = folder(with_digest(chosen.model.SerializeToString()))
     job.out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_atomic(job.out / name, content)

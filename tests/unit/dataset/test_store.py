@@ -85,6 +85,27 @@ def test_reader_gives_back_what_was_written(path: Path) -> None:
         assert reader.config("mfcc") == MFCC
 
 
+@pytest.mark.parametrize("rows", [slice(-5, None), slice(None), slice(95, 600), slice(500, 600), slice(70, 30), slice(64, 64)], ids=str)
+def test_consecutive_rows_are_a_slice_of_numpy(path: Path, rows: slice) -> None:
+    with Reader(path) as reader:
+        for name in ("audio", "length", "features/mfcc"):
+            np.testing.assert_array_equal(reader.map(name, rows), reader.map(name)[rows], strict=True)
+            np.testing.assert_array_equal(reader.checked(name, rows), reader.map(name)[rows], strict=True)
+            reader.read_ahead(name, rows)
+        np.testing.assert_array_equal(reader.map("label", rows), reader.label[rows], strict=True)
+
+
+def test_rows_and_arrays_that_cannot_be_read_are_named(path: Path) -> None:
+    with Reader(path) as reader:
+        for read in (reader.map, reader.checked, reader.read_ahead):
+            with pytest.raises(ConfigError, match="step of -1 are not consecutive: the step must be 1"):
+                read("audio", slice(None, None, -1))
+            with pytest.raises(UnknownNameError, match=r"'features/mfc' is not an? \w+ of .*a\.h5.*: did you mean features/mfcc"):
+                read("features/mfc", slice(5))
+        with pytest.raises(UnknownNameError, match=r"'label' is not an array of .*a\.h5 with checksums: .*length"):
+            reader.checked("label", slice(5))
+
+
 def test_features_are_those_of_the_front_end(path: Path) -> None:
     audio, length = clips()
     reader = Reader(path)

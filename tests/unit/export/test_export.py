@@ -148,6 +148,24 @@ def test_refusals_are_one_line_with_the_cure(
         check(tmp_path / "none.onnx")
 
 
+@pytest.mark.parametrize("to", ["onnx", "onnx-int8", "onnx-stream", "web"])
+def test_a_damaged_weight_is_refused(to: str, golden: Path, recording: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """To every runtime it is another weight."""
+    write_run(tmp_path / "run", "mixednet", FeatureConfig(n_samples=32000, framing="none"), filters=8)
+    out = tmp_path / ("page" if to == "web" else "words.onnx")
+    export(golden / "cnn" if to == "onnx-int8" else tmp_path / "run", to, out)
+    path = out / "model.onnx" if to == "web" else out
+    good, told = path.read_bytes(), check(path).to_dict()
+    weights = max((one.raw_data for one in onnx.load(str(path)).graph.initializer), key=len)
+    at = good.index(weights) + len(weights) // 2
+    path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    for before, after in (["check"], []), (["predict"], [str(recording)]):
+        assert main([*before, str(path), *after]) == 1
+        assert capfd.readouterr().err == f"kwstrain: {path} is damaged: its content does not fit its digest; copy or export it again\n"
+    path.write_bytes(good[:-73])  # as earlier versions wrote it
+    assert check(path).to_dict() == {**told, "bytes": len(good) - 73}
+
+
 def test_foreign_and_damaged_descriptions_are_refused(files: dict[str, Path]) -> None:
     properties = {one.key: one.value for one in onnx.load(str(files["cnn"])).metadata_props}
     again = Description.from_properties(properties, where="x")

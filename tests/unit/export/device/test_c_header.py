@@ -142,6 +142,13 @@ def test_a_header_tells_what_it_is(wake: Path, tmp_path: Path) -> None:
     assert checked["ops"] == {"convolution": 6, "depthwise convolution": 4}
     assert (checked["word"], checked["license"], checked["probability_cutoff"]) == (WORD, "CC0-1.0", "0.95")
     assert set(checked["not_on"]) == {"ESPHome", "onnxruntime"}
+    text = (wake / "wake.h").read_text()
+    for damaged in (text[:20000], text.replace("kws_kernel_1[", "kws_kernel_2["), text.replace('"CC0-1.0"', '"CC1-1.0"')):
+        (tmp_path / "other.h").write_text(damaged)
+        with pytest.raises(StoreError, match="its text does not fit its digest"):
+            check(tmp_path / "other.h")
+    (tmp_path / "other.h").write_text(re.sub(r', "digest": "\w+"', "", text))  # as earlier versions wrote it
+    assert check(tmp_path / "other.h").to_dict()["states"] == checked["states"]
     for text in ("int main;", "KWS_CARD {", "KWS_CARD " + json.dumps([1])):
         (tmp_path / "other.h").write_text(text)
         with pytest.raises(StoreError, match="not a header that kwstrain wrote"):

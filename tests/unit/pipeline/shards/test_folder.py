@@ -14,7 +14,7 @@ import pytest
 from builds import CONFIGS, plan
 from numpy.testing import assert_allclose, assert_array_equal
 
-from kwsfeat import FreshFeatures, Reader, StoreError, build_shards, verify_file
+from kwsfeat import ConfigError, FreshFeatures, Reader, StoreError, UnknownNameError, build_shards, verify_file
 from kwsfeat.cli import main
 
 COLUMNS = ("length", "cut", "label", "split", "speaker", "source", "start", "variant", "augmentation", "noise")
@@ -40,23 +40,46 @@ def test_the_arrays_of_a_folder_are_those_of_one_file(both: tuple[Reader, Reader
     [
         0, -1, 19, 20, np.int64(76), slice(None), slice(3, 17), slice(15, 45), slice(70, None, 2), slice(None, None, -1), slice(5, 5),
         [3, 70, 3, -1, 25], np.array([[60, 1], [20, 19]]), np.arange(77) % 3 == 0, [],
-        (5, slice(2, 4)), (slice(18, 22), 1), ([50, 2], 0, 3),
+        (5, slice(2, 4)), (slice(18, 22), 1), ([50, 2], 0, 3), ([1, 50], [2, 3]), ([[1], [50]], [2, 3], slice(4)), ([50, 1], slice(2), 3),
+        (np.arange(77) == 30, [2, 3]), (np.array(50), 2), ([1, 50], None), ([1, 50], ..., 2), (slice(18, 22), [2, 3], [0, 1]), (70, [2, 3]),
+        (), ..., (..., 2), (..., [1, 2], None), (..., 50, 2, 3), (..., [1, 50], [2, 3], 0), (slice(18, 22), ..., None),
     ],
     ids=str,
 )  # fmt: skip
 def test_rows_are_indexed_as_numpy_does(both: tuple[Reader, Reader], key: object) -> None:
     whole, folder = (np.asarray(reader.features()) if i == 0 else reader.features() for i, reader in enumerate(both))
-    assert_array_equal(folder[key], whole[key])
+    assert_array_equal(folder[key], whole[key], strict=True)
     assert folder[key].dtype == whole.dtype
     assert (folder.shape, folder.ndim, folder.size, folder.nbytes, len(folder)) == (
         whole.shape, whole.ndim, whole.size, whole.nbytes, len(whole)
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("key", [77, -78, [0, 77], [0.5], np.zeros(3, bool)], ids=str)
+@pytest.mark.parametrize("key", [77, -78, [0, 77], [0.5], np.zeros(3, bool), True, None, (None, 3), (0, 0, 0, 0)], ids=str)
 def test_rows_that_are_not_there_are_refused(both: tuple[Reader, Reader], key: object) -> None:
     with pytest.raises(IndexError):
         both[1].audio[key]
+
+
+@pytest.mark.parametrize("rows", [slice(-5, None), slice(None), slice(70, 600), slice(500, 600), slice(20, 20), slice(15, -30)], ids=str)
+def test_consecutive_rows_are_those_of_one_file(both: tuple[Reader, Reader], rows: slice) -> None:
+    whole, folder = both
+    for name in ("audio", "length", "features/mfcc"):
+        assert_array_equal(folder.map(name, rows), whole.map(name, rows), strict=True)
+        assert_array_equal(folder.checked(name, rows), whole.checked(name, rows), strict=True)
+        folder.read_ahead(name, rows)
+    for read in (folder.map, folder.checked, folder.read_ahead):
+        with pytest.raises(UnknownNameError):
+            read("nix", rows)
+        with pytest.raises(ConfigError, match="the step must be 1"):
+            read("audio", slice(None, None, 2))
+
+
+@pytest.mark.parametrize("path", ["nix", "features/nix", "skipped"])
+def test_arrays_that_are_not_there_are_named(both: tuple[Reader, Reader], path: str) -> None:
+    for reader in both:
+        with pytest.raises(UnknownNameError, match=f"'{path}' is not a dataset of"):
+            reader.map(path)
 
 
 def test_neighbouring_rows_of_one_file_are_not_copied(folder: Path) -> None:
@@ -84,6 +107,17 @@ def test_a_reader_goes_to_another_process(folder: Path) -> None:
         assert pickle.loads(pickle.dumps(reader)).seal == reader.seal
     with pytest.raises(StoreError, match="closed"):
         reader.features()
+
+
+def test_arrays_go_to_another_process_without_what_they_hold(own: Path) -> None:
+    with Reader(own) as reader:
+        rows, expected = reader.features(), np.asarray(reader.features())
+        pickled = pickle.dumps(rows)
+    assert len(pickled) < 2000 < expected.nbytes
+    assert_array_equal(pickle.loads(pickled), expected)
+    shutil.rmtree(own)
+    with pytest.raises(StoreError):
+        pickle.loads(pickled)
 
 
 def test_fresh_features_are_the_same(both: tuple[Reader, Reader]) -> None:
