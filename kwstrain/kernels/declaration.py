@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba.core import types
 
-from kwsfeat.kernels._jit import LANES, c_address, is_kept, stage
+from kwsfeat.kernels._jit import LANES, c_address, inlined, is_kept
 from kwstrain.kernels.xla import threads
 from kwstrain.kernels.xla.frame import peek, unpacker
 from kwstrain.kernels.xla.handler import EQUAL, LEAST, declared, digest, link, passed_on
@@ -131,7 +131,7 @@ def _size(axis: str, n: int) -> int:
 
 def _handler(kernel: Kernel) -> Callable[[int], int]:
     """The function that XLA calls with a call frame; with what the threads of a call share, it does parts until none is left."""
-    body, add = stage(kernel.function), threads.add
+    body, add = inlined(kernel.function), threads.add  # a call for each part would cost a fifth of the time
     kinds = [[types.Array(_TYPES[b.dtype][0], len(b.axes), "C") for b in buffers] for buffers in (kernel.arguments, kernel.results)]
     unpack = unpacker(*kinds, len(kernel.numbers))
     pass_on = passed_on(_words(kernel), f"{kernel.target} was called with other arrays than ({_text(kernel)}): use kernel_call")
