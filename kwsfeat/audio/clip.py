@@ -185,7 +185,7 @@ def frame_power(y: Samples, frame: int) -> NDArray[np.float64]:
 def check_rates(sr: int, new_sr: int) -> None:
     """Raise ConfigError for what is no rate."""
     for name, rate in (("sr", sr), ("new_sr", new_sr)):
-        if not (rate >= 1 and rate == int(rate)):
+        if not (rate >= 1 and float(rate).is_integer()):
             raise ConfigError(f"{name}={rate} must be a whole number of Hz, >= 1")
 
 

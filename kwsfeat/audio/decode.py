@@ -40,7 +40,7 @@ def opened(source: Source) -> Iterator[SoundFile]:
 
     if isinstance(source, str | os.PathLike) and os.path.exists(source) and not os.path.isfile(source):
         raise cannot_open(source)  # a pipe would be waited for
-    if isinstance(source, str | os.PathLike) and os.path.isfile(source) and _looks_bare(source):
+    if isinstance(source, str | os.PathLike) and _looks_bare(source) and os.path.isfile(source):
         raise without_header(source)
     try:
         with soundfile.SoundFile(openable(source)) as file:

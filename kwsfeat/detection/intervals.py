@@ -41,8 +41,8 @@ def poisson_interval(n: int, hours: float, *, confidence: float = 0.95) -> tuple
     from scipy.special import gammaincinv  # chi2(p; 2n) / 2
 
     tail = _tail(confidence)
-    high = _most_events(n, hours, tail)
-    return (float(gammaincinv(n, tail)) / hours if n else 0.0), high / hours
+    high = _upper_rate(n, hours, tail)
+    return (float(gammaincinv(n, tail)) / hours if n else 0.0), high
 
 
 def rate_bound(n: int, hours: float, *, confidence: float = 0.95) -> float:
@@ -68,7 +68,7 @@ def rate_bound(n: int, hours: float, *, confidence: float = 0.95) -> float:
     >>> round(rate_bound(0, hours=6.0), 2)
     0.5
     """
-    return _most_events(n, hours, 2 * _tail(confidence)) / hours
+    return _upper_rate(n, hours, 2 * _tail(confidence))
 
 
 def certificate(n: int, hours: float, per_hour: float, *, confidence: float = 0.95) -> tuple[bool, str]:
@@ -129,7 +129,7 @@ def binomial_interval(n: int, total: int, *, confidence: float = 0.95) -> tuple[
     from scipy.special import betaincinv
 
     _check_count("total", total)
-    if not 0 <= n <= total or n != int(n):
+    if not 0 <= n <= total or not float(n).is_integer():
         raise ConfigError(f"{n} of {total} is no share: it must be a whole number between 0 and {total}")
     tail = _tail(confidence)
     low = float(betaincinv(n, total - n + 1, tail)) if n else 0.0
@@ -181,16 +181,16 @@ def _tail(confidence: float) -> float:
     return (1 - confidence) / 2
 
 
-def _most_events(n: int, hours: float, tail: float) -> float:
-    """The mean at which `n` events or fewer have the probability `tail`."""
+def _upper_rate(n: int, hours: float, tail: float) -> float:
+    """The rate at which `n` events or fewer have the probability `tail`."""
     from scipy.special import gammainccinv
 
     _check_count("n", n)
     if not hours > 0:
         raise ConfigError(f"hours={hours:g} must be > 0: there is no rate without time")
-    return float(gammainccinv(n + 1, tail))
+    return float(gammainccinv(n + 1, tail)) / hours
 
 
 def _check_count(name: str, n: int) -> None:
-    if not (n >= 0 and n == int(n)):
+    if not (n >= 0 and float(n).is_integer()):
         raise ConfigError(f"{name}={n} must be a whole number >= 0")

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from kwsfeat import ConfigError, Reader
 from kwstrain.config import TrainConfig
 from kwstrain.data.augmentation import policy_for
-from kwstrain.data.clips import digest_of_splits
 from kwstrain.data.negatives import Negatives
 from kwstrain.data.streams import NO_WORDS, for_stream
 from kwstrain.devices import one_per_core
@@ -105,9 +104,8 @@ def fit(
         )
         heard = _heard(negatives, part, config, reader)
         config = replace(config, negatives=heard.digest if heard else "")
-        name = config.features or reader.feature_names[0]
-        check_alike({**config.to_dict(), "resume": resume, "data": digest_of_splits(reader, name)})
         run = Run(reader, config, Path(out), rows, teaches, begins, heard)
+        check_alike({**config.to_dict(), "resume": resume, "clips": run.bundle.clips})
         with run.folder.opened(run.bundle, overwrite=overwrite, resume=resume) if is_first() else nullcontext():
             if resume:
                 run.resume()

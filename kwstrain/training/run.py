@@ -96,10 +96,11 @@ class Run:
         self.state: State = self.step.first_state
         self.evaluated: State = self.state  # what validation saw and is kept when it is the best: the averages, where there are any
         self.progress = checkpoint.Progress()
+        clips = digest(self.train, self.val)
         self.bundle = Bundle(
             folder=out, config=config, feature_name=name, feature_config=reader.config(name), labels=reader.labels, mean=mean, std=std,
             data=str(reader.path.resolve()), parameters=_parameters(model, learns), algorithm=reader.algorithm(name),
-            clips=digest(self.train, self.val), splits=digest_of_splits(reader, name),
+            clips=clips, splits=digest_of_splits(reader, name) if rows else clips,
         )  # fmt: skip
         self.classifier = Classifier(self.bundle, model)
         self.logits: NDArray[np.float32] | None = None  # of the validation clips, after the last epoch

@@ -261,6 +261,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         ((np.zeros(100, np.float32), 16000, 8000, "sxor"), "method='sxor' must be soxr or fft"),
         ((np.zeros(100, np.float32), float("nan"), 16000), "sr=nan must be a whole number of Hz, >= 1"),
         ((np.zeros(100, np.float32), 0, 16000), "sr=0 must be a whole number of Hz"),
+        ((np.zeros(100, np.float32), 16000, float("inf")), "new_sr=inf must be a whole number of Hz"),
         ((np.zeros(100, np.float32), 16000, 8000.5), "new_sr=8000.5 must be a whole number of Hz"),
     ],
 )
